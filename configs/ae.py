@@ -1,0 +1,13 @@
+"""Autoencoder on the embedded notes: no KL, no condition, nothing to sample from.
+
+python -m cvae_jax.main --config=configs/ae.py
+"""
+
+from cvae_jax import config as config_lib
+
+
+def get_config(variant=""):
+  config = config_lib.get_base_config()
+  config.method.posterior = "point"
+  config.method.beta = 0.0
+  return config_lib.apply_variants(config, variant)

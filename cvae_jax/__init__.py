@@ -1,0 +1,22 @@
+"""Generating musical notes with conditional variational autoencoders, in JAX.
+
+>>> import cvae_jax
+>>> synth = cvae_jax.load("runs/cvae")
+>>> audio = synth.generate(pitch=60, family="guitar", velocity=100, seed=0)
+"""
+
+from typing import TYPE_CHECKING
+
+from cvae_jax.version import __version__
+
+if TYPE_CHECKING:
+  from cvae_jax.synthesizer import Synthesizer
+
+__all__ = ["__version__", "load"]
+
+
+def load(workdir: str) -> "Synthesizer":
+  """Loads a run from its workdir: see `synthesizer.load`."""
+  from cvae_jax import synthesizer  # JAX is imported when it is needed.
+
+  return synthesizer.load(workdir)

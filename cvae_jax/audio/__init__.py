@@ -1,0 +1,1 @@
+"""Waveforms and features: pure `jnp` functions, in forward and inverse pairs."""

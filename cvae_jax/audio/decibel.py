@@ -1,0 +1,41 @@
+"""Magnitudes and decibels."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
+
+
+def amplitude_to_db(
+  amplitude: Float[Array, "*shape"],
+  ref: float = 1.0,
+  amin: float = 1e-5,
+  top_db: float | None = 80.0,
+) -> Float[Array, "*shape"]:
+  """Decibels of an amplitude.
+
+  Args:
+    amplitude: non-negative, of any shape.
+    ref: the amplitude of 0 dB.
+    amin: the least amplitude told apart.
+    top_db: what lies further than this under the maximum of the whole array is lifted to there;
+      None for no such floor. (A floor that depends on the array is wrong for a batch: pass None.)
+
+  Returns:
+    dB, of the same shape.
+
+  Raises:
+    ValueError: amin, ref or top_db that is not positive.
+
+  Agrees with `librosa.amplitude_to_db`.
+  """
+  if amin <= 0 or ref <= 0 or (top_db is not None and top_db < 0):
+    raise ValueError(f"amin, ref and top_db must be positive, got {amin}, {ref}, {top_db}")
+  level = 20.0 * jnp.log10(jnp.maximum(amplitude, amin)) - 20.0 * math.log10(max(ref, amin))
+  return level if top_db is None else jnp.maximum(level, jnp.max(level) - top_db)
+
+
+def db_to_amplitude(level_db: Float[Array, "*shape"], ref: float = 1.0) -> Float[Array, "*shape"]:
+  """Amplitude of decibels: the inverse of `amplitude_to_db`, as `librosa.db_to_amplitude`."""
+  return ref * jnp.power(10.0, level_db / 20.0)

@@ -1,0 +1,113 @@
+"""Audio files in and out: any rate, any channel count, never half a file taken for a whole one."""
+
+import os
+import struct
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from cvae_jax import errors
+
+
+class Recording(NamedTuple):
+  """A note read from a file.
+
+  Attributes:
+    audio: [T] float32 in full scale -1 to 1.
+    changes: what had to be done to it, in words: 'stereo', 'resampled', 'padded', 'cut'.
+  """
+
+  audio: np.ndarray
+  changes: tuple[str, ...]
+
+
+def _missing_bytes(path: str) -> int:
+  """Bytes that a RIFF file's data chunk promises and the file does not hold; 0 for other files."""
+  size = os.path.getsize(path)
+  with open(path, "rb") as f:
+    head = f.read(12)
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+      return 0
+    position = 12
+    while len(chunk := f.read(8)) == 8:
+      name, length = struct.unpack("<4sI", chunk)
+      position += 8
+      # A length of all ones is a writer's that could not go back: it promises nothing.
+      if name == b"data":
+        return 0 if length == 0xFFFFFFFF else max(position + length - size, 0)
+      position += length + length % 2
+      f.seek(position)
+  return 0
+
+
+def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
+  """Reads a WAV, FLAC or other file that libsndfile knows, as a mono note of fixed length.
+
+  Channels are averaged, another rate is resampled (soxr, high quality), a short note is padded with
+  silence and a long one cut.
+
+  Args:
+    path: of the file.
+    num_samples: T wanted.
+    sample_rate: wanted, in Hz.
+
+  Raises:
+    UserError: one line that names the file, for one that is missing, empty, truncated, no audio, or
+      holds samples that are no numbers.
+  """
+  try:
+    missing = _missing_bytes(path)
+    if os.path.getsize(path) == 0:
+      raise errors.UserError(f"{path} is empty (0 bytes): a WAV or FLAC file is wanted")
+    if missing:
+      raise errors.UserError(f"{path} is truncated: its last {missing} bytes are missing")
+    with soundfile.SoundFile(path) as f:
+      promised, rate = f.frames, f.samplerate
+      audio = f.read(dtype="float32", always_2d=True)
+  except (FileNotFoundError, IsADirectoryError):
+    raise errors.UserError(f"{path} does not exist or is no file") from None
+  except (soundfile.LibsndfileError, RuntimeError) as e:
+    reason = str(e).rsplit(": ", 1)[-1].rstrip(".").lower()
+    raise errors.UserError(f"{path} cannot be read as audio ({reason})") from None
+  if audio.shape[0] == 0:
+    raise errors.UserError(f"{path} holds no samples: a note of {num_samples} is wanted")
+  if audio.shape[0] < promised:
+    raise errors.UserError(
+      f"{path} is truncated: {audio.shape[0]} of {promised} samples can be read"
+    )
+  if not np.isfinite(audio).all():
+    raise errors.UserError(f"{path} holds samples that are NaN or infinite")
+  changes = []
+  if audio.shape[1] > 1:
+    changes.append("stereo")
+  audio = audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
+  if rate != sample_rate:
+    import librosa  # Slow to import, and most files are at the right rate.
+
+    changes.append("resampled")
+    audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
+  if audio.size < num_samples:
+    changes.append("padded")
+    audio = np.pad(audio, (0, num_samples - audio.size))
+  elif audio.size > num_samples:
+    changes.append("cut")
+    audio = audio[:num_samples]
+  return Recording(np.ascontiguousarray(audio, np.float32), tuple(changes))
+
+
+def write_wav(path: str, audio: np.ndarray, sample_rate: int) -> None:
+  """Writes a mono WAV of 16 bits, whole or not at all; samples past full scale are clipped.
+
+  Raises:
+    UserError: where the file cannot be written.
+  """
+  temporary = f"{path}.tmp"
+  try:
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    soundfile.write(
+      temporary, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV"
+    )
+    os.replace(temporary, path)
+  except (OSError, soundfile.LibsndfileError) as e:
+    raise errors.UserError(f"{path} cannot be written ({e})") from None

@@ -1,0 +1,170 @@
+"""Short-time Fourier transform and its inverse, with librosa's parameters and values.
+
+Frames come before bins ([..., N, F]) where librosa has them after ([..., F, N]): time is the axis
+that a network convolves over, and the last axis is the one that lies together in memory.
+"""
+
+import functools
+
+import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Complex
+from jaxtyping import Float
+import numpy as np
+import scipy.signal
+
+from cvae_jax import errors
+
+
+def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:
+  """Raises UserError, with the numbers, where STFT parameters do not fit together."""
+  if n_fft < 2 or n_fft % 2:
+    raise errors.UserError(f"n_fft must be even and at least 2, got {n_fft}")
+  if not 1 <= win_length <= n_fft:
+    raise errors.UserError(f"win_length must be 1 to n_fft = {n_fft}, got {win_length}")
+  if not 1 <= hop_length <= win_length:
+    raise errors.UserError(f"hop_length must be 1 to win_length = {win_length}, got {hop_length}")
+
+
+@functools.lru_cache(maxsize=32)
+def make_window(window: str, win_length: int, n_fft: int) -> np.ndarray:
+  """A periodic window of scipy's by name, centred in `n_fft` samples ([n_fft], float32)."""
+  values = scipy.signal.get_window(window, win_length, fftbins=True)
+  left = (n_fft - win_length) // 2
+  return np.pad(values, (left, n_fft - win_length - left)).astype(np.float32)
+
+
+def num_frames(num_samples: int, hop_length: int) -> int:
+  """Number of frames of a centred STFT: one more than the whole hops in the waveform."""
+  return 1 + num_samples // hop_length
+
+
+def frame(
+  audio: Float[Array, "*batch T"], frame_length: int, hop_length: int
+) -> Float[Array, "*batch N L"]:
+  """Cuts a waveform into overlapping frames; a last, incomplete one is dropped.
+
+  Rows of `hop_length` samples are laid side by side, which needs no gather and has a fast gradient.
+
+  Args:
+    audio: [..., T] waveform, T at least `frame_length`.
+    frame_length: in samples.
+    hop_length: in samples; any, a divisor of `frame_length` or not.
+
+  Returns:
+    [..., N, frame_length], N = 1 + (T - frame_length) // hop_length.
+  """
+  num_samples = audio.shape[-1]
+  if num_samples < frame_length:
+    raise ValueError(f"a waveform of {num_samples} samples has no frame of {frame_length}")
+  count = 1 + (num_samples - frame_length) // hop_length
+  rows_per_frame = -(-frame_length // hop_length)
+  rows = count + rows_per_frame - 1
+  spare = rows * hop_length - num_samples
+  batch_pad = [(0, 0)] * (audio.ndim - 1)
+  audio = jnp.pad(audio, [*batch_pad, (0, max(spare, 0))])[..., : rows * hop_length]
+  audio = audio.reshape(*audio.shape[:-1], rows, hop_length)
+  frames = jnp.concatenate([audio[..., i : i + count, :] for i in range(rows_per_frame)], axis=-1)
+  return frames[..., :frame_length]
+
+
+def overlap_add(frames: Float[Array, "*batch N L"], hop_length: int) -> Float[Array, "*batch T"]:
+  """Sums frames at `hop_length` apart: the transpose of `frame`.
+
+  Args:
+    frames: [..., N, L].
+    hop_length: in samples.
+
+  Returns:
+    [..., T], T = L + (N - 1) * hop_length.
+  """
+  count, frame_length = frames.shape[-2:]
+  rows_per_frame = -(-frame_length // hop_length)
+  batch_pad = [(0, 0)] * (frames.ndim - 2)
+  frames = jnp.pad(frames, [*batch_pad, (0, 0), (0, rows_per_frame * hop_length - frame_length)])
+  frames = frames.reshape(*frames.shape[:-1], rows_per_frame, hop_length)
+  total = sum(
+    jnp.pad(frames[..., i, :], [*batch_pad, (i, rows_per_frame - 1 - i), (0, 0)])
+    for i in range(rows_per_frame)
+  )
+  num_samples = frame_length + (count - 1) * hop_length
+  return total.reshape(*total.shape[:-2], -1)[..., :num_samples]
+
+
+def stft(
+  audio: Float[Array, "*batch T"],
+  n_fft: int = 2048,
+  hop_length: int | None = None,
+  win_length: int | None = None,
+  window: str = "hann",
+  center: bool = True,
+) -> Complex[Array, "*batch N F"]:
+  """Short-time Fourier transform.
+
+  Args:
+    audio: [..., T] real waveform.
+    n_fft: length of the transform, in samples.
+    hop_length: in samples; a quarter of `win_length` by default.
+    win_length: in samples; `n_fft` by default. A shorter window is centred in the frame.
+    window: a name that `scipy.signal.get_window` knows.
+    center: whether frame n is centred at sample n * hop_length, by n_fft // 2 zeros on both sides.
+
+  Returns:
+    [..., N, F] complex64, F = 1 + n_fft // 2 and N = 1 + T // hop_length where centred.
+
+  Raises:
+    ValueError: parameters that do not fit together, or a waveform shorter than a frame.
+
+  Agrees with `librosa.stft` (pad_mode='constant'), axes swapped.
+  """
+  win_length = n_fft if win_length is None else win_length
+  hop_length = win_length // 4 if hop_length is None else hop_length
+  check_parameters(n_fft, win_length, hop_length)
+  if center:
+    audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(n_fft // 2, n_fft // 2)])
+  frames = frame(audio, n_fft, hop_length)
+  return jnp.fft.rfft(frames * make_window(window, win_length, n_fft), axis=-1)
+
+
+def istft(
+  spectrum: Complex[Array, "*batch N F"],
+  hop_length: int | None = None,
+  win_length: int | None = None,
+  window: str = "hann",
+  center: bool = True,
+  length: int | None = None,
+) -> Float[Array, "*batch T"]:
+  """Inverse short-time Fourier transform: the least-squares waveform of a spectrum.
+
+  Args:
+    spectrum: [..., N, F] complex.
+    hop_length: as in `stft`.
+    win_length: as in `stft`.
+    window: as in `stft`.
+    center: as in `stft`.
+    length: samples of the result: cut there, or padded with zeros.
+
+  Returns:
+    [..., T] float32 waveform.
+
+  Source: Griffin & Lim 1984, equation 6. Agrees with `librosa.istft`, axes swapped.
+  """
+  n_fft = 2 * (spectrum.shape[-1] - 1)
+  win_length = n_fft if win_length is None else win_length
+  hop_length = win_length // 4 if hop_length is None else hop_length
+  check_parameters(n_fft, win_length, hop_length)
+  weights = make_window(window, win_length, n_fft)
+  audio = overlap_add(jnp.fft.irfft(spectrum, n_fft, axis=-1) * weights, hop_length)
+  # A constant of the parameters alone, so XLA folds it or the compiler's caller never sees it.
+  norm = overlap_add(jnp.broadcast_to(jnp.square(weights), (spectrum.shape[-2], n_fft)), hop_length)
+  # librosa's threshold: where the windows sum to nothing there is nothing to divide.
+  tiny = np.finfo(np.float32).tiny
+  audio = audio / jnp.where(norm > tiny, norm, 1.0)
+  if center:
+    audio = audio[..., n_fft // 2 :]
+    if length is None:
+      audio = audio[..., : audio.shape[-1] - n_fft // 2]
+  if length is not None:
+    short = max(length - audio.shape[-1], 0)
+    audio = jnp.pad(audio[..., :length], [(0, 0)] * (audio.ndim - 1) + [(0, short)])
+  return audio

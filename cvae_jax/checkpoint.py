@@ -1,0 +1,81 @@
+"""Checkpoints: state and data iterator together, with Orbax."""
+
+import os
+from typing import Any
+
+from grain import checkpoint as grain_checkpoint
+import jax
+import ml_collections
+import orbax.checkpoint as ocp
+
+from cvae_jax import errors
+
+DIRECTORY = "checkpoints"
+
+
+def make_manager(
+  workdir: str, config: ml_collections.ConfigDict | None = None
+) -> ocp.CheckpointManager:
+  """A manager of a workdir's checkpoints; read-only without a config.
+
+  Args:
+    workdir: of the run.
+    config: the `checkpoint` section of a config.
+  """
+  path = os.path.join(os.path.abspath(workdir), DIRECTORY)
+  if config is None:
+    if not os.path.isdir(path):
+      raise errors.UserError(f"{workdir} holds no checkpoint: {path} is missing")
+    options = ocp.CheckpointManagerOptions(read_only=True)
+  else:
+    options = ocp.CheckpointManagerOptions(
+      max_to_keep=config.keep, create=True, cleanup_tmp_directories=True
+    )
+  return ocp.CheckpointManager(path, options=options)
+
+
+def save(manager: ocp.CheckpointManager, step: int, state: Any, iterator: Any) -> None:
+  """Begins to save; the state may be donated to the next step as soon as this returns."""
+  if step in manager.all_steps():
+    return
+  manager.save(
+    step,
+    args=ocp.args.Composite(
+      state=ocp.args.StandardSave(state),
+      data=grain_checkpoint.CheckpointSave(iterator),
+    ),
+  )
+
+
+def restore(manager: ocp.CheckpointManager, state: Any, iterator: Any) -> Any:
+  """The newest checkpoint's state; the iterator is set to its place.
+
+  Args:
+    manager: with at least one checkpoint.
+    state: arrays or ShapeDtypeStructs with shardings, of the state's structure.
+    iterator: of `pipeline.make_train_iterator`; changed.
+  """
+  restored = manager.restore(
+    manager.latest_step(),
+    args=ocp.args.Composite(
+      state=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, state)),
+      data=grain_checkpoint.CheckpointRestore(iterator),
+    ),
+  )
+  return restored["state"]
+
+
+def restore_state(workdir: str, abstract_state: Any) -> tuple[int, Any]:
+  """Step and state of a workdir's newest checkpoint, without its iterator.
+
+  Raises:
+    UserError: a workdir without a checkpoint.
+  """
+  with make_manager(workdir) as manager:
+    step = manager.latest_step()
+    if step is None:
+      raise errors.UserError(f"{workdir} holds no checkpoint: train it first")
+    restored = manager.restore(
+      step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract_state))
+    )
+  return step, restored["state"]

@@ -1,0 +1,52 @@
+"""What the commands have in common: logging, the compilation cache, one line for bad input."""
+
+from collections.abc import Callable
+import logging
+import os
+import sys
+
+from cvae_jax import errors
+
+
+def set_up() -> None:
+  """Log lines to the terminal, compiled functions to a cache, TensorFlow kept quiet.
+
+  The cache is in ~/.cache/cvae_jax, or where JAX_COMPILATION_CACHE_DIR says.
+  """
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+  cache = os.path.join(os.path.expanduser("~"), ".cache", "cvae_jax", "compiled")
+  os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
+  os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+  from absl import logging as absl_logging
+
+  absl_logging.set_verbosity(absl_logging.ERROR)  # Orbax tells of every file that it touches.
+  log = logging.getLogger("cvae_jax")
+  if not log.handlers:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def run(main: Callable[[], None]) -> None:
+  """Runs a command and ends the process.
+
+  Exit status: 0; 1 where a run cannot go on; 2 for bad input; 128 + the signal after one.
+  """
+  set_up()
+  try:
+    main()
+  except errors.UserError as e:
+    print(f"error: {e}", file=sys.stderr)
+    sys.exit(2)
+  except errors.TrainingError as e:
+    print(f"error: {e}", file=sys.stderr)
+    sys.exit(1)
+  except errors.Interrupted as e:
+    print(e, file=sys.stderr)
+    sys.exit(128 + (e.signum or 0))
+  except KeyboardInterrupt:
+    sys.exit(130)
+  sys.exit(0)

@@ -1,0 +1,276 @@
+"""The base of all configs: every field once, with its unit or its choices.
+
+A file in `configs/` starts from `get_base_config` and overrides what makes it itself. What a run
+was trained with is kept in its workdir as `config.json`, so that nothing else is needed to use it.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import json
+import os
+from typing import Any
+
+import ml_collections
+from ml_collections import config_dict
+
+from cvae_jax import errors
+
+FILENAME = "config.json"
+
+
+def get_base_config() -> ml_collections.ConfigDict:
+  """What all configs share: a plain autoencoder on the embedded notes."""
+  config = ml_collections.ConfigDict()
+  config.seed = 0  # of parameters, sampling, and the order of the notes
+
+  config.data = data = ml_collections.ConfigDict()
+  data.name = "synth_notes"  # synth_notes, synth_notes/tiny, nsynth_wav, nsynth/full, ...
+  data.dir = config_dict.placeholder(str)  # nsynth_wav: the folder that holds nsynth-train etc.
+  data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
+  data.train_split = "train"
+  data.eval_split = "valid"
+  # Instruments left out of evaluation, by name: those known to be in the training split as well.
+  data.exclude_from_eval = ()
+  data.num_threads = 2  # that read notes ahead
+  data.prefetch = 8  # batches read ahead
+  data.cache_gb = 2.0  # notes kept in memory once read, as 16-bit samples; 0.0 for none
+  data.label_scan = 20_000  # training notes whose labels are read to know what was taught
+
+  config.representation = representation = ml_collections.ConfigDict()
+  representation.name = "log_magnitude"  # log_magnitude, log_mel
+  representation.n_fft = 1024  # samples
+  representation.win_length = 1024  # samples, Hann window
+  representation.hop_length = 512  # samples
+  representation.floor_db = -80.0  # dB below a full-scale sine; what is softer is silence
+  representation.griffin_lim_iters = 64
+  representation.n_mels = 256  # log_mel: filters
+  representation.fmin_hz = 20.0  # log_mel: lowest frequency
+  representation.fmax_hz = config_dict.placeholder(float)  # log_mel: highest; half the rate if none
+
+  config.condition = condition = ml_collections.ConfigDict()
+  condition.labels = ()  # of pitch, family, source, velocity, instrument, qualities
+
+  config.model = model = ml_collections.ConfigDict()
+  model.name = "conv1d"  # a file of cvae_jax/models: conv1d, conv2d
+  model.latent_dim = 128
+  model.channels = (256, 256, 256)  # of the encoder's layers; mirrored in the decoder
+  model.kernel_size = 3
+  model.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
+
+  config.method = method = ml_collections.ConfigDict()
+  method.name = "vae"  # a file of cvae_jax/methods
+  method.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
+  method.sigma = 0.5  # std of the observation, in features (1.0 is floor_db / 2)
+  method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
+  method.beta_warmup_steps = 500
+
+  config.optimizer = optimizer = ml_collections.ConfigDict()
+  optimizer.learning_rate = 1e-3  # peak, of Adam
+  optimizer.schedule = "cosine"  # cosine (to 1 % of the peak), constant
+  optimizer.warmup_steps = 200
+  optimizer.decay_steps = config_dict.placeholder(int)  # train.steps without one
+  optimizer.clip_norm = 1.0  # of the whole gradient; 0.0 for no clipping
+  optimizer.weight_decay = 0.0
+  optimizer.ema_decay = 0.998  # of the parameters used to evaluate and generate; 0.0 for none
+
+  config.train = train = ml_collections.ConfigDict()
+  train.batch_size = 32  # notes, over all devices
+  train.steps = 2000
+  train.log_every_steps = 50
+
+  config.eval = evaluation = ml_collections.ConfigDict()
+  evaluation.every_steps = 1000
+  evaluation.batch_size = 32  # notes, over all devices
+  evaluation.baselines = True  # at the end: mean spectrogram and PCA, fitted on the training split
+  evaluation.pitch_notes = 256  # at the end: notes generated and measured for pitch; 0 for none
+  evaluation.sample_notes = 8  # at the end: notes written to samples/
+
+  config.checkpoint = checkpoint = ml_collections.ConfigDict()
+  checkpoint.every_steps = 1000
+  checkpoint.keep = 2  # the last so many
+  return config
+
+
+def apply_variants(
+  config: ml_collections.ConfigDict,
+  variant: str,
+  variants: Mapping[str, Callable[[ml_collections.ConfigDict], None]] | None = None,
+) -> ml_collections.ConfigDict:
+  """Applies what follows the colon in --config=FILE:a,b to a config, in order.
+
+  Args:
+    config: changed in place.
+    variant: names between commas; empty for none.
+    variants: functions by name, which a config file adds to `VARIANTS`, those of all configs.
+
+  Raises:
+    UserError: a name that is none of them.
+  """
+  known = {**VARIANTS, **(variants or {})}
+  for name in filter(None, variant.split(",")):
+    if name not in known:
+      raise errors.UserError(
+        f"config variant must be one of {', '.join(sorted(known))}, got '{name}'"
+      )
+    known[name](config)
+  return config
+
+
+def _tiny(config):
+  """A run of seconds, for tests."""
+  config.data.name = "synth_notes/tiny"
+  config.representation.n_fft = config.representation.win_length = 256
+  config.representation.hop_length = 256
+  config.representation.griffin_lim_iters = 4
+  config.representation.n_mels = 32
+  config.model.channels = (8, 8, 8)
+  config.model.latent_dim = 4
+  config.train.batch_size = config.eval.batch_size = 8
+  config.train.steps = 20
+  config.train.log_every_steps = 5
+  config.eval.every_steps = 10
+  config.eval.pitch_notes = 8
+  config.eval.sample_notes = 2
+  config.checkpoint.every_steps = 10
+  config.optimizer.warmup_steps = config.method.beta_warmup_steps = 5
+  config.optimizer.ema_decay = 0.9
+
+
+def _nsynth_wav(config):
+  """Real notes in NSynth's json/wav layout, from --config.data.dir."""
+  config.data.name = "nsynth_wav"
+  # One instrument each with mallet_acoustic_000 and string_acoustic_006 of the training split.
+  config.data.exclude_from_eval = ("mallet_acoustic_047", "string_acoustic_057")
+
+
+def _thesis(config):
+  """The thesis' design: a 2-D network on an STFT of hop 256, and a third of the notes a second."""
+  config.representation.n_fft = config.representation.win_length = 1024
+  config.representation.hop_length = 256
+  config.model.name = "conv2d"
+  config.model.channels = (32, 64, 128)
+  config.train.batch_size = 16
+
+
+VARIANTS = {"tiny": _tiny, "nsynth_wav": _nsynth_wav, "thesis": _thesis}
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that no part of the system could make sense of."""
+  positive = (
+    "train.batch_size",
+    "train.steps",
+    "train.log_every_steps",
+    "eval.every_steps",
+    "eval.batch_size",
+    "checkpoint.every_steps",
+    "checkpoint.keep",
+    "model.latent_dim",
+    "model.kernel_size",
+    "method.sigma",
+    "optimizer.learning_rate",
+    "data.num_threads",
+  )
+  not_negative = (
+    "method.beta",
+    "method.beta_warmup_steps",
+    "optimizer.warmup_steps",
+    "optimizer.clip_norm",
+    "optimizer.weight_decay",
+    "optimizer.ema_decay",
+    "data.cache_gb",
+    "eval.pitch_notes",
+    "eval.sample_notes",
+    "representation.griffin_lim_iters",
+  )
+  flat = flatten(config)
+  for name in (*positive, *not_negative):
+    least = "positive" if name in positive else "0 or more"
+    if flat[name] < 0 or (flat[name] == 0 and name in positive):
+      raise errors.UserError(f"{name} must be {least}, got {flat[name]}")
+  if not config.model.channels or min(config.model.channels) < 1:
+    raise errors.UserError(f"model.channels must be positive, got {config.model.channels}")
+  if config.optimizer.ema_decay >= 1.0:
+    raise errors.UserError(f"optimizer.ema_decay must be under 1, got {config.optimizer.ema_decay}")
+  choices = {
+    "model.dtype": ("float32", "bfloat16"),
+    "method.posterior": ("gaussian", "point"),
+    "optimizer.schedule": ("cosine", "constant"),
+  }
+  for name, allowed in choices.items():
+    if flat[name] not in allowed:
+      raise errors.UserError(f"{name} must be one of {', '.join(allowed)}, got '{flat[name]}'")
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """A config's fields by their dotted names."""
+  flat = {}
+  for name, value in config.items():
+    if isinstance(value, (ml_collections.ConfigDict, dict)):
+      flat.update(flatten(value, f"{prefix}{name}."))
+    else:
+      flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+  return flat
+
+
+def save(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Writes config.json into a workdir, whole or not at all."""
+  os.makedirs(workdir, exist_ok=True)
+  path = os.path.join(workdir, FILENAME)
+  with open(path + ".tmp", "w") as f:
+    json.dump(config.to_dict(), f, indent=2)
+    f.write("\n")
+  os.replace(path + ".tmp", path)
+
+
+def load(workdir: str) -> ml_collections.ConfigDict:
+  """Reads a workdir's config.json; fields that are newer than the run get the base's value.
+
+  Raises:
+    UserError: a workdir without a run in it.
+  """
+  path = os.path.join(workdir, FILENAME)
+  try:
+    with open(path) as f:
+      stored = json.load(f)
+  except FileNotFoundError:
+    raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
+  except json.JSONDecodeError as e:
+    raise errors.UserError(f"{path} is not JSON: {e}") from None
+  config = get_base_config().to_dict()
+  for section, values in stored.items():
+    if isinstance(values, dict):
+      config.setdefault(section, {}).update(values)
+    else:
+      config[section] = values
+  return ml_collections.ConfigDict(config)
+
+
+# What may differ between a run and its continuation: it has no bearing on what is learnt.
+_FREE = (
+  "train.steps",
+  "train.log_every_steps",
+  "eval.",
+  "checkpoint.",
+  "data.num_threads",
+  "data.prefetch",
+  "data.cache_gb",
+  "data.tfds_dir",
+  "data.dir",
+)
+
+
+def check_same_run(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Raises UserError, with the fields that differ, where a workdir holds another config's run."""
+  if not os.path.exists(os.path.join(workdir, FILENAME)):
+    return
+  before, now = flatten(load(workdir)), flatten(config)
+  differing = [
+    f"{name} is {now.get(name)}, was {before.get(name)}"
+    for name in sorted(before.keys() | now.keys())
+    if before.get(name) != now.get(name) and not name.startswith(_FREE)
+  ]
+  if differing:
+    raise errors.UserError(
+      f"{workdir} holds a run of another config ({'; '.join(differing)}): give another --workdir"
+    )

@@ -1,0 +1,1 @@
+"""Where notes come from: TFDS builders, the labels' vocabulary, the input pipeline."""

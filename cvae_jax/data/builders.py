@@ -1,0 +1,85 @@
+"""Data sets by name: `config.data.name` to a TFDS builder whose notes are prepared."""
+
+import logging
+
+import ml_collections
+import tensorflow_datasets as tfds
+
+from cvae_jax import errors
+
+_log = logging.getLogger(__name__)
+
+
+def _synth_notes(config, variant):
+  from cvae_jax.data import synth_notes
+
+  known = [c.name for c in synth_notes.SynthNotes.BUILDER_CONFIGS]
+  if variant and variant not in known:
+    raise errors.UserError(f"synth_notes comes as {', '.join(known)}, got '{variant}'")
+  return synth_notes.SynthNotes(
+    config=variant or known[0], data_dir=config.tfds_dir, file_format="array_record"
+  )
+
+
+def _nsynth_wav(config, variant):
+  from cvae_jax.data import nsynth_wav
+
+  if variant:
+    raise errors.UserError(f"nsynth_wav has no variants, got '{variant}'")
+  if not config.dir:
+    raise errors.UserError("nsynth_wav needs --config.data.dir, the folder with nsynth-train in it")
+  return nsynth_wav.NsynthWav(
+    config=nsynth_wav.make_config(config.dir),
+    data_dir=config.tfds_dir,
+    file_format="array_record",
+  )
+
+
+def _nsynth(config, variant):
+  """The official builder's notes, if prepared: it is not downloaded (73 GB) as a side effect."""
+  name = f"nsynth/{variant or 'full'}"
+  try:
+    builder = tfds.builder(name, data_dir=config.tfds_dir, file_format="array_record")
+  except (tfds.core.DatasetNotFoundError, ValueError) as e:
+    raise errors.UserError(
+      f"data.name {name} is not known to TFDS: {str(e).splitlines()[0]}"
+    ) from e
+  if not builder.is_prepared():
+    raise errors.UserError(
+      f"{name} is not prepared as ArrayRecord in {builder.data_dir}: prepare it with "
+      f"`tfds build {name} --file_format=array_record`, or give --config.data.tfds_dir"
+    )
+  return builder
+
+
+BUILDERS = {"synth_notes": _synth_notes, "nsynth_wav": _nsynth_wav, "nsynth": _nsynth}
+
+
+def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
+  """The builder of a data set; what can be made here is prepared on first use.
+
+  Args:
+    config: the `data` section of a config.
+
+  Raises:
+    UserError: an unknown name, or notes that cannot be read. Nothing half prepared is left: TFDS
+      writes into a directory of another name, which takes its own at the very end.
+  """
+  name, _, variant = config.name.partition("/")
+  if name not in BUILDERS:
+    raise errors.UserError(f"data.name must be one of {', '.join(BUILDERS)}, got '{config.name}'")
+  builder = BUILDERS[name](config, variant)
+  if not builder.is_prepared():
+    _log.info("preparing %s in %s", builder.info.full_name, builder.data_dir)
+    try:
+      builder.download_and_prepare()
+    except Exception as e:
+      cause: BaseException | None = e
+      while cause is not None and not isinstance(cause, errors.UserError):
+        cause = cause.__cause__ or cause.__context__
+      if cause is not None:  # TFDS wraps what a builder raises.
+        raise errors.UserError(str(cause)) from None
+      if isinstance(e, OSError):
+        raise errors.UserError(f"{builder.info.full_name} cannot be written: {e}") from None
+      raise
+  return builder

@@ -1,0 +1,66 @@
+"""The vocabulary of a note's labels: NSynth's, written down once.
+
+Source: Engel et al. 2017, "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders".
+"""
+
+from cvae_jax import errors
+
+SAMPLE_RATE = 16_000
+NUM_SAMPLES = 64_000  # 4 s: 3 s held and 1 s of release
+HOLD_S = 3.0
+
+FAMILIES = (
+  "bass",
+  "brass",
+  "flute",
+  "guitar",
+  "keyboard",
+  "mallet",
+  "organ",
+  "reed",
+  "string",
+  "synth_lead",
+  "vocal",
+)
+SOURCES = ("acoustic", "electronic", "synthetic")
+QUALITIES = (
+  "bright",
+  "dark",
+  "distortion",
+  "fast_decay",
+  "long_release",
+  "multiphonic",
+  "nonlinear_env",
+  "percussive",
+  "reverb",
+  "tempo-synced",
+)
+VELOCITIES = (25, 50, 75, 100, 127)
+NUM_PITCHES = 128  # MIDI's
+NUM_VELOCITIES = 128
+# The pitches of a piano, which NSynth's notes are drawn from.
+MIN_PITCH, MAX_PITCH = 21, 108
+
+
+def index_of(value: str | int, names: tuple[str, ...], what: str) -> int:
+  """Index of a label given by name or by number.
+
+  Raises:
+    UserError: one line that names what was asked for and what there is.
+  """
+  if isinstance(value, str) and value in names:
+    return names.index(value)
+  if not isinstance(value, str) and 0 <= int(value) < len(names):
+    return int(value)
+  raise errors.UserError(f"{what} must be one of {', '.join(names)}, got '{value}'")
+
+
+def check_range(value: int, high: int, what: str) -> int:
+  """The value, where it lies in 0..high.
+
+  Raises:
+    UserError: one line that names what was asked for and what there is.
+  """
+  if not 0 <= int(value) <= high:
+    raise errors.UserError(f"{what} must be 0-{high}, got {value}")
+  return int(value)

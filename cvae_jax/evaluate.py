@@ -1,0 +1,251 @@
+"""Measures a run on a split: inside training, and alone on a workdir.
+
+python -m cvae_jax.evaluate --workdir=runs/cvae
+"""
+
+import argparse
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+import json
+import logging
+import os
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from cvae_jax import cli
+from cvae_jax import methods
+from cvae_jax import sharding
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+from cvae_jax.data import pipeline
+from cvae_jax.metrics import baselines
+from cvae_jax.metrics import pitch as pitch_metric
+
+_log = logging.getLogger("cvae_jax.evaluate")  # Also as __main__.
+
+RESULTS = "results.json"
+
+
+def average(
+  eval_step: Callable[..., methods.Sums],
+  params: Any,
+  batches: Iterable[Mapping[str, np.ndarray]],
+  rng: jax.Array,
+  put: Callable[[Mapping[str, np.ndarray]], Mapping[str, jax.Array]],
+) -> dict[str, float]:
+  """Exact averages over a split: sums and counts added up, then divided.
+
+  Args:
+    eval_step: of a method, jitted.
+    params: of the network.
+    batches: of `pipeline.eval_batches`.
+    rng: random key; a batch's key is folded out of it by its position.
+    put: sends a batch to the devices.
+
+  Returns:
+    Metric by name. 'mse_db2' comes back as 'rmse_db', the root of its average.
+  """
+  totals: dict[str, list[float]] = {}
+  for i, batch in enumerate(batches):
+    device_batch = {k: v for k, v in batch.items() if k != "id"}
+    sums = jax.device_get(eval_step(params, put(device_batch), jax.random.fold_in(rng, i)))
+    for name, (total, count) in sums.items():
+      entry = totals.setdefault(name, [0.0, 0.0])
+      entry[0] += float(total)
+      entry[1] += float(count)
+  return _finish({name: total / count for name, (total, count) in totals.items()})
+
+
+def _finish(metrics: dict[str, float]) -> dict[str, float]:
+  if "mse_db2" in metrics:
+    metrics["rmse_db"] = metrics.pop("mse_db2") ** 0.5
+  return metrics
+
+
+def _features(method, batches) -> np.ndarray:
+  features_fn = jax.jit(lambda audio: method.features({"audio": audio}))
+  parts = [np.asarray(features_fn(b["audio"]))[b["mask"] > 0] for b in batches]
+  return np.concatenate(parts)
+
+
+def measure_baselines(
+  method: methods.Method,
+  train: pipeline.NoteSource,
+  held_out: pipeline.NoteSource,
+  rows: np.ndarray,
+  num_components: int,
+  db_per_unit: float,
+  batch_size: int,
+) -> dict[str, dict[str, float]]:
+  """What the mean spectrogram and a PCA, fitted on the training split, reach on the held-out one.
+
+  Args:
+    method: whose features are measured.
+    train: source of the training split.
+    held_out: source of the evaluation split.
+    rows: of it that count.
+    num_components: of the PCA: as many as the latent has dimensions.
+    db_per_unit: of the representation.
+    batch_size: notes at a time.
+
+  Returns:
+    {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}.
+  """
+  pca = baselines.fit_pca(
+    _features(method, pipeline.eval_batches(train, batch_size)), num_components
+  )
+  sums: dict[str, dict[str, float]] = {"mean": {}, f"pca_{num_components}": {}}
+  for batch in pipeline.eval_batches(held_out, batch_size, rows):
+    features = _features(method, [batch])
+    predicted = {
+      "mean": np.broadcast_to(pca.mean.reshape(features.shape[1:]), features.shape),
+      f"pca_{num_components}": pca.reconstruct(features),
+    }
+    for name, values in predicted.items():
+      for metric, value in baselines.error_sums(features, values, db_per_unit).items():
+        sums[name][metric] = sums[name].get(metric, 0.0) + value
+  return {
+    name: _finish({metric: value / len(rows) for metric, value in metrics.items()})
+    for name, metrics in sums.items()
+  }
+
+
+def measure_pitch(
+  method: methods.Method,
+  params: Any,
+  train: pipeline.NoteSource,
+  num_notes: int,
+  batch_size: int,
+  seed: int,
+) -> dict[str, float]:
+  """Pitch agreement of generated notes, and of the training notes whose labels they were given.
+
+  Args:
+    method: with `sample`.
+    params: of the network.
+    train: source of the training split.
+    num_notes: generated.
+    batch_size: notes at a time.
+    seed: of the choice of notes, and of the sampling.
+
+  Returns:
+    {'generated', 'data'}: shares of notes, 0 to 1; 'notes': how many.
+  """
+  assert method.sample is not None
+  rows = np.random.default_rng(seed).choice(len(train), min(num_notes, len(train)), replace=False)
+  sample = jax.jit(method.sample)
+  key = jax.random.key(seed)
+  generated, own, pitch = [], [], []
+  for i, batch in enumerate(pipeline.eval_batches(train, batch_size, rows)):
+    keep = batch["mask"] > 0
+    audio = sample(params, _labels(batch), jax.random.fold_in(key, i))
+    generated.append(np.asarray(audio)[keep])
+    own.append(batch["audio"][keep])
+    pitch.append(batch["pitch"][keep])
+  wanted = np.concatenate(pitch)
+
+  def share(audio):
+    agrees = pitch_metric.pitch_agreement(np.concatenate(audio), wanted, labels.SAMPLE_RATE)
+    return float(agrees.mean())
+
+  return {"generated": share(generated), "data": share(own), "notes": wanted.size}
+
+
+def _labels(batch):
+  return {name: batch[name] for name in notes.BATCH_LABELS}
+
+
+def evaluate_run(
+  config: ml_collections.ConfigDict,
+  method: methods.Method,
+  params: Any,
+  data: pipeline.Notes,
+) -> dict[str, Any]:
+  """All of a run's figures on its evaluation split, with their bounds.
+
+  Args:
+    config: a whole config.
+    method: of the run.
+    params: to evaluate.
+    data: the run's notes.
+
+  Returns:
+    {'eval': averages, 'baselines': those of PCA and mean, 'pitch': agreement}, as far as the config
+    asks for them and the method can.
+  """
+  mesh = sharding.make_mesh()
+  results: dict[str, Any] = {"split": config.data.eval_split, "notes": len(data.held_out_rows)}
+  batches = pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows)
+  results["eval"] = average(
+    jax.jit(method.eval_step),
+    params,
+    batches,
+    jax.random.key(config.seed),
+    lambda batch: sharding.put_batch(batch, mesh),
+  )
+  if config.eval.baselines and method.features is not None:
+    _log.info("fitting the baselines on %d training notes", len(data.train))
+    results["baselines"] = measure_baselines(
+      method,
+      data.train,
+      data.held_out,
+      data.held_out_rows,
+      config.model.latent_dim,
+      -config.representation.floor_db / 2.0,
+      config.eval.batch_size,
+    )
+  if config.eval.pitch_notes and method.sample is not None and "pitch" in config.condition.labels:
+    _log.info("measuring the pitch of %d generated notes", config.eval.pitch_notes)
+    results["pitch"] = measure_pitch(
+      method, params, data.train, config.eval.pitch_notes, config.eval.batch_size, config.seed
+    )
+  return results
+
+
+def describe(results: Mapping[str, Any]) -> str:
+  """Results as a table for the terminal."""
+  lines = [f"on {results['notes']} held-out notes ({results['split']}):"]
+  rows = {"model": results["eval"], **results.get("baselines", {})}
+  lines.append(f"  {'':14}{'log-spectral distance':>22}{'RMS error':>14}")
+  for name, row in rows.items():
+    lines.append(f"  {name:14}{row['lsd_db']:>19.2f} dB{row['rmse_db']:>11.2f} dB")
+  if "pitch" in results:
+    pitch = results["pitch"]
+    lines.append(
+      f"  pitch within 50 cents (YIN, {pitch['notes']} notes): generated "
+      f"{100 * pitch['generated']:.1f} %, the data's own {100 * pitch['data']:.1f} %"
+    )
+  return "\n".join(lines)
+
+
+def save_results(results: Mapping[str, Any], workdir: str) -> None:
+  """Writes results.json into a workdir, whole or not at all."""
+  path = os.path.join(workdir, RESULTS)
+  with open(path + ".tmp", "w") as f:
+    json.dump(results, f, indent=2)
+    f.write("\n")
+  os.replace(path + ".tmp", path)
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Evaluates a workdir's newest checkpoint and prints the table."""
+  parser = argparse.ArgumentParser(prog="python -m cvae_jax.evaluate", description=__doc__)
+  parser.add_argument("--workdir", required=True, help="of the run")
+  parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
+  args = parser.parse_args(argv)
+  from cvae_jax import synthesizer
+
+  run = synthesizer.load(args.workdir)
+  if args.split:
+    run.config.data.eval_split = args.split
+  results = evaluate_run(run.config, run.method, run.params, pipeline.open_notes(run.config.data))
+  _log.info("%s", describe(results))
+  save_results({**results, "step": run.step}, args.workdir)
+
+
+if __name__ == "__main__":
+  cli.run(main)

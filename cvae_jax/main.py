@@ -1,0 +1,59 @@
+"""Trains a model.
+
+python -m cvae_jax.main --config=configs/cvae.py [--workdir=runs/a] [--config.train.steps=5000]
+"""
+
+import os
+import sys
+
+from absl import app
+from absl import flags
+from ml_collections import config_flags
+
+from cvae_jax import cli
+from cvae_jax import errors
+
+FLAGS = flags.FLAGS
+_CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, or FILE:variant.")
+_WORKDIR = flags.DEFINE_string(
+  "workdir", None, "Where the run is kept; runs/<config> without it. A run in it is gone on with."
+)
+
+
+def default_workdir(config_file: str) -> str:
+  """runs/<name of the config's file>, with the variant: runs/cvae-tiny."""
+  path, _, variant = config_file.partition(":")
+  stem = os.path.splitext(os.path.basename(path))[0]
+  return os.path.join("runs", "-".join([stem, *filter(None, variant.split(","))]))
+
+
+def _parse(argv: list[str]) -> list[str]:
+  """Parses the flags; what cannot be parsed is one line and exit status 2."""
+  try:
+    rest = FLAGS(argv)
+    if _CONFIG.value is None:
+      raise errors.UserError("--config is missing: --config=configs/cvae.py, say")
+    if len(rest) > 1:
+      raise errors.UserError(f"'{rest[1]}' is no flag: they begin with --")
+  except (errors.UserError, flags.Error, AttributeError, KeyError, TypeError, OSError) as e:
+    message = " ".join(str(e).split())
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+  return rest
+
+
+def main(_: list[str]) -> None:
+  """Trains what the flags ask for."""
+  config_file = config_flags.get_config_filename(FLAGS["config"])
+  workdir = _WORKDIR.value or default_workdir(config_file)
+
+  def train() -> None:
+    from cvae_jax import train as train_lib  # After `cli.set_up`, which JAX reads on import.
+
+    train_lib.train_and_evaluate(_CONFIG.value, workdir)
+
+  cli.run(train)
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=_parse)

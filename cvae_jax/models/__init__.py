@@ -1,0 +1,7 @@
+"""Networks. A file here is a `model.name` of a config; `make_model` is what it must have.
+
+    make_model(config, feature_shape, gaussian, dtype) -> nn.Module
+
+with the methods `encode(features, condition, train) -> Latent` and
+`decode(z, condition, train) -> features`, and a `__call__` that runs both, for `init`.
+"""

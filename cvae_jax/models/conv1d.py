@@ -1,0 +1,104 @@
+"""Convolution over time with the frequency bins as channels: the default network.
+
+A layer sees all frequencies at once, so harmonics that lie far apart meet in one step, and the
+first and last layers carry most of the parameters. The condition enters at every layer, as a bias
+that is linear in c; at the output layer that is a spectrum for every pitch and family. This is the
+same as concatenating c to the channels of each layer's input, at a fraction of the work.
+"""
+
+import functools
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from cvae_jax.models import latent
+from cvae_jax.models import layers
+
+
+class Conv1D(nn.Module):
+  """Autoencoder of [B, N, F] features by 1-D convolutions over the N frames.
+
+  Attributes:
+    feature_shape: (N, F) of the features.
+    latent_dim: D.
+    channels: of the encoder's layers; the decoder has them mirrored.
+    kernel_size: frames.
+    gaussian: whether the latent has a variance.
+    dtype: of the computation.
+  """
+
+  feature_shape: tuple[int, int]
+  latent_dim: int
+  channels: tuple[int, ...]
+  kernel_size: int
+  gaussian: bool
+  dtype: jnp.dtype = jnp.float32
+
+  def setup(self):
+    num_frames, num_bins = self.feature_shape
+    dense = functools.partial(nn.Dense, dtype=self.dtype)
+    settings = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
+    self.down = [layers.Conv(c, **settings) for c in self.channels]
+    self.down_condition = [dense(c) for c in self.channels]
+    self.down_norm = [nn.LayerNorm(dtype=self.dtype) for _ in self.channels]
+    self.head = latent.LatentHead(self.latent_dim, self.gaussian)
+    self.start_frames = -(-num_frames // 2 ** len(self.channels))
+    self.start = dense(self.start_frames * self.channels[-1])
+    self.start_norm = nn.LayerNorm(dtype=self.dtype)
+    hidden = self.channels[::-1][1:]
+    self.up = [
+      *(layers.ConvTranspose(c, **settings) for c in hidden),
+      layers.ConvTranspose(num_bins, output=True, **settings),
+    ]
+    self.up_condition = [
+      *(dense(c) for c in hidden),
+      dense(num_bins, kernel_init=nn.initializers.zeros),
+    ]
+    self.up_norm = [nn.LayerNorm(dtype=self.dtype) for _ in hidden]
+
+  def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
+    """[B, N, F] features and [B, C] condition to the latent; C may be 0."""
+    del train
+    x = features.astype(self.dtype)
+    for layer, to_bias, norm in zip(self.down, self.down_condition, self.down_norm, strict=True):
+      x = layer(x)  # [B, N / 2, C]
+      if condition.shape[-1]:
+        x = x + to_bias(condition)[:, None]
+      x = nn.gelu(norm(x))
+    return self.head(x.reshape(x.shape[0], -1))
+
+  def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
+    """[B, D] latent and [B, C] condition to [B, N, F] features."""
+    del train
+    x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
+    x = self.start(x).reshape(-1, self.start_frames, self.channels[-1])
+    x = nn.gelu(self.start_norm(x))
+    for i, (layer, to_bias) in enumerate(zip(self.up, self.up_condition, strict=True)):
+      x = layer(x)
+      if condition.shape[-1]:
+        x = x + to_bias(condition)[:, None]
+      if i < len(self.up) - 1:
+        x = nn.gelu(self.up_norm[i](x))
+    return layers.fit(x, self.feature_shape[:1]).astype(jnp.float32)
+
+  def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
+    return self.decode(self.encode(features, condition, train).mean, condition, train)
+
+
+def make_model(
+  config: ml_collections.ConfigDict,
+  feature_shape: tuple[int, int],
+  gaussian: bool,
+  dtype: jnp.dtype,
+) -> nn.Module:
+  """Builds the network from the `model` section of a config."""
+  return Conv1D(
+    feature_shape=feature_shape,
+    latent_dim=config.latent_dim,
+    channels=tuple(config.channels),
+    kernel_size=config.kernel_size,
+    gaussian=gaussian,
+    dtype=dtype,
+  )

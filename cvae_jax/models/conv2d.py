@@ -1,0 +1,88 @@
+"""Convolution over time and frequency: the thesis' network.
+
+Three hidden layers of stride-2 convolutions a side, flatten and a linear layer to the latent, a
+linear layer and unflatten back, stride-2 transposed convolutions with the channels mirrored. The
+output is cut to the input's size, or padded with zeros where it falls short. The condition joins
+the flattened code on the way in and z on the way out, each by concatenation.
+"""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from cvae_jax.models import latent
+from cvae_jax.models import layers
+
+
+class Conv2D(nn.Module):
+  """Autoencoder of [B, N, F] features taken as an image of one channel.
+
+  Attributes:
+    feature_shape: (N, F) of the features.
+    latent_dim: D.
+    channels: of the encoder's layers; the decoder has them mirrored.
+    kernel_size: frames, and bins.
+    gaussian: whether the latent has a variance.
+    dtype: of the computation.
+  """
+
+  feature_shape: tuple[int, int]
+  latent_dim: int
+  channels: tuple[int, ...]
+  kernel_size: int
+  gaussian: bool
+  dtype: jnp.dtype = jnp.float32
+
+  def setup(self):
+    settings = dict(kernel_size=(self.kernel_size,) * 2, strides=(2, 2), dtype=self.dtype)
+    self.down = [layers.Conv(c, **settings) for c in self.channels]
+    self.head = latent.LatentHead(self.latent_dim, self.gaussian)
+    shrink = 2 ** len(self.channels)
+    self.start_shape = (*(-(-n // shrink) for n in self.feature_shape), self.channels[-1])
+    rows, columns, depth = self.start_shape
+    self.start = nn.Dense(rows * columns * depth, dtype=self.dtype)
+    self.up = [
+      *(layers.ConvTranspose(c, **settings) for c in self.channels[::-1][1:]),
+      layers.ConvTranspose(1, output=True, **settings),
+    ]
+
+  def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
+    """[B, N, F] features and [B, C] condition to the latent; C may be 0."""
+    del train
+    x = features[..., None].astype(self.dtype)
+    for layer in self.down:
+      x = nn.relu(layer(x))  # [B, N / 2, F / 2, C]
+    x = x.reshape(x.shape[0], -1)
+    return self.head(jnp.concatenate([x, condition.astype(x.dtype)], axis=-1))
+
+  def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
+    """[B, D] latent and [B, C] condition to [B, N, F] features."""
+    del train
+    x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
+    x = nn.relu(self.start(x)).reshape(-1, *self.start_shape)
+    for i, layer in enumerate(self.up):
+      x = layer(x)
+      if i < len(self.up) - 1:
+        x = nn.relu(x)
+    return layers.fit(x, self.feature_shape)[..., 0].astype(jnp.float32)
+
+  def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
+    return self.decode(self.encode(features, condition, train).mean, condition, train)
+
+
+def make_model(
+  config: ml_collections.ConfigDict,
+  feature_shape: tuple[int, int],
+  gaussian: bool,
+  dtype: jnp.dtype,
+) -> nn.Module:
+  """Builds the network from the `model` section of a config."""
+  return Conv2D(
+    feature_shape=feature_shape,
+    latent_dim=config.latent_dim,
+    channels=tuple(config.channels),
+    kernel_size=config.kernel_size,
+    gaussian=gaussian,
+    dtype=dtype,
+  )

@@ -1,0 +1,51 @@
+"""Sends a recording through a trained run and back.
+
+python -m cvae_jax.reconstruct --workdir=runs/cvae in.wav out.wav
+"""
+
+import argparse
+import logging
+
+from cvae_jax import cli
+from cvae_jax import generate
+
+_log = logging.getLogger("cvae_jax.reconstruct")  # Also as __main__.
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Reconstructs what the arguments name."""
+  parser = argparse.ArgumentParser(
+    prog="python -m cvae_jax.reconstruct",
+    description="Encodes a recording and decodes it again. Labels that a conditional run needs "
+    "and that are not given are found by the run itself: those that make the note likeliest.",
+  )
+  parser.add_argument("--workdir", required=True, help="of the run")
+  parser.add_argument("--seed", type=int, default=0, help="of the phases' recovery")
+  parser.add_argument("input", help="WAV or FLAC; any rate, length and channel count")
+  parser.add_argument("output", help="WAV to write: 4 s, mono, 16 kHz")
+  generate.add_label_arguments(parser)
+  args = parser.parse_args(argv)
+
+  from cvae_jax import synthesizer
+  from cvae_jax.audio import files
+  from cvae_jax.data import labels
+
+  recording = files.read_note(args.input, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
+  for change in recording.changes:
+    _log.info("%s: %s", args.input, change)
+  synth = synthesizer.load(args.workdir)
+  found = synth.infer_labels(recording.audio, args.seed, **generate.label_arguments(args))
+  audio = synth.reconstruct(recording.audio, found, args.seed)
+  files.write_wav(args.output, audio, labels.SAMPLE_RATE)
+  if synth.conditions:
+    names = {"family": labels.FAMILIES, "source": labels.SOURCES}
+    shown = [
+      f"{name} {names[name][found[name][0]] if name in names else found[name][0]}"
+      for name in synth.conditions
+    ]
+    _log.info("as %s", ", ".join(shown))
+  _log.info("%s", args.output)
+
+
+if __name__ == "__main__":
+  cli.run(main)

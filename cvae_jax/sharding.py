@@ -1,0 +1,41 @@
+"""The mesh: all devices in one row; state on each of them, a batch split between them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from jax.sharding import AxisType
+from jax.sharding import Mesh
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+import numpy as np
+
+from cvae_jax import errors
+
+
+def make_mesh() -> Mesh:
+  """A mesh of one axis, 'data', over every device of every process."""
+  return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+  """The same on every device: state."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def batched(mesh: Mesh) -> NamedSharding:
+  """Split along the first axis: batches."""
+  return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def check_batch_size(batch_size: int, name: str) -> None:
+  """Raises UserError for a batch that cannot be split evenly."""
+  if batch_size % jax.device_count():
+    raise errors.UserError(f"{name} {batch_size} is not divisible by {jax.device_count()} devices")
+
+
+def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
+  """Sends this process' share of a batch to its devices."""
+  return jax.tree.map(
+    lambda x: jax.make_array_from_process_local_data(batched(mesh), x), dict(batch)
+  )

@@ -1,0 +1,244 @@
+"""The training loop, from a config to a workdir."""
+
+from collections.abc import Callable
+import logging
+import os
+import signal
+import time
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from cvae_jax import checkpoint
+from cvae_jax import config as config_lib
+from cvae_jax import errors
+from cvae_jax import evaluate
+from cvae_jax import methods
+from cvae_jax import progress as progress_lib
+from cvae_jax import samples as samples_lib
+from cvae_jax import sharding
+from cvae_jax import summaries as summaries_lib
+from cvae_jax.data import labels
+from cvae_jax.data import pipeline
+
+_log = logging.getLogger(__name__)
+
+
+class StopRequest:
+  """Turns SIGINT and SIGTERM into a request that the loop answers between two steps.
+
+  A second signal of the same kind does what it would have done without this.
+  """
+
+  def __init__(self) -> None:
+    self.signum: int | None = None
+    self._previous: dict[int, Any] = {}
+
+  def __enter__(self) -> "StopRequest":
+    for signum in (signal.SIGINT, signal.SIGTERM):
+      try:
+        self._previous[signum] = signal.signal(signum, self._note)
+      except ValueError:  # Not in the main thread: whoever runs it there has its own ways.
+        pass
+    return self
+
+  def __exit__(self, *unused) -> None:
+    for signum, previous in self._previous.items():
+      signal.signal(signum, previous)
+
+  def _note(self, signum, frame) -> None:
+    del frame
+    self.signum = signum
+    signal.signal(signum, self._previous[signum])
+    _log.info("%s: saving before the run ends", signal.Signals(signum).name)
+
+
+def _check_finite(step: int, metrics: dict[str, Any], ids: Any, saved: int | None) -> None:
+  if not np.isfinite(metrics["loss"]):
+    last = "none was saved before" if saved is None else f"the one of step {saved} is kept"
+    raise errors.TrainingError(
+      f"the loss is {metrics['loss']} at step {step} (notes {', '.join(map(str, ids[:4]))}, ...): "
+      f"the run ends here, and of its checkpoints {last}. A lower optimizer.learning_rate or "
+      "optimizer.clip_norm may help"
+    )
+
+
+def log_parameters(params: Any) -> None:
+  """Logs a table of the parameters, and their number."""
+  from clu import parameter_overview
+
+  _log.info("%s", parameter_overview.get_parameter_overview(params, include_stats=False))
+
+
+def train_and_evaluate(
+  config: ml_collections.ConfigDict,
+  workdir: str,
+  should_stop: Callable[[int], bool] = lambda step: False,
+) -> dict[str, Any]:
+  """Trains a run to its last step, or goes on with the one that a workdir holds, and evaluates it.
+
+  Args:
+    config: a whole config.
+    workdir: gets config.json, labels.npz, checkpoints/, events/, samples/ and results.json.
+    should_stop: asked before every step; where it says yes the run saves and ends, as on a signal.
+
+  Returns:
+    The results, as in results.json.
+
+  Raises:
+    UserError: a config or data that make no sense, or a workdir of another config's run.
+    TrainingError: a loss that is no number; the last good checkpoint is kept.
+    Interrupted: after a signal or `should_stop`, once all is saved.
+  """
+  started = time.monotonic()
+  config_lib.check(config)
+  config_lib.check_same_run(config, workdir)
+  sharding.check_batch_size(config.train.batch_size, "train.batch_size")
+  sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
+  first_process = jax.process_index() == 0
+
+  data = pipeline.open_notes(config.data)
+  method = methods.make_method(config, len(data.table.instruments))
+  iterator = pipeline.make_train_iterator(
+    data.train, config.data, config.train.batch_size, config.seed
+  )
+  if first_process:
+    config_lib.save(config, workdir)
+    data.table.save(workdir)
+
+  mesh = sharding.make_mesh()
+  replicated, batched = sharding.replicated(mesh), sharding.batched(mesh)
+  example = {key: np.stack([data.train[0][key]] * 2) for key in pipeline.DEVICE_KEYS}
+  init = jax.jit(lambda rng: method.init(rng, example), out_shardings=replicated)
+  manager = checkpoint.make_manager(workdir, config.checkpoint)
+  if manager.latest_step() is None:
+    state = init(jax.random.key(config.seed))
+    log_parameters(state.params)
+  else:
+    shapes = jax.eval_shape(init, jax.random.key(config.seed))
+    abstract = jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated), shapes
+    )
+    state = checkpoint.restore(manager, abstract, iterator)
+    _log.info("going on at step %d of %s", int(state.step), workdir)
+
+  train_step = jax.jit(
+    method.train_step,
+    in_shardings=(replicated, batched),
+    out_shardings=(replicated, replicated),
+    donate_argnums=0,
+  )
+  eval_step = jax.jit(method.eval_step)
+  put = lambda batch: sharding.put_batch(batch, mesh)
+  summaries = summaries_lib.Summaries(workdir, first_process)
+  progress = progress_lib.Progress(config.train.steps, config.train.batch_size)
+  total, log_every = config.train.steps, config.train.log_every_steps
+  reported = first = step = int(state.step)
+  pending: tuple[int, Any, Any] | None = None
+
+  def settle() -> None:
+    """Reads the metrics of the step dispatched last, one step late so that nobody waits."""
+    nonlocal pending, reported
+    if pending is None:
+      return
+    done, metrics, ids = pending
+    pending = None
+    metrics = jax.device_get(metrics)
+    _check_finite(done, metrics, ids, manager.latest_step())
+    if done == first + 1:
+      _log.info("first step done %.0f s after the start", time.monotonic() - started)
+      progress.restart()
+      reported = done
+    elif done % log_every == 0 or done == total:
+      speed = progress.report(done, done - reported, metrics)
+      reported = done
+      summaries.scalars(done, "train", {**metrics, **speed})
+
+  with StopRequest() as stop:
+    while True:
+      stopping = stop.signum is not None or should_stop(step)
+      if stopping or step == total or (step > first and step % config.checkpoint.every_steps == 0):
+        settle()
+        progress.pause()
+        checkpoint.save(manager, step, state, iterator)
+        progress.resume()
+      if stopping or step == total:
+        break
+      if step > first and step % config.eval.every_steps == 0:
+        settle()
+        progress.pause()
+        averages = evaluate.average(
+          eval_step,
+          state.best_params,
+          pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows),
+          jax.random.key(config.seed),
+          put,
+        )
+        _log.info(
+          "step %d  held-out: %s",
+          step,
+          "  ".join(f"{name} {value:.4g}" for name, value in averages.items()),
+        )
+        summaries.scalars(step, "eval", averages)
+        progress.resume()
+      batch = next(iterator)
+      arrays = put({key: batch[key] for key in pipeline.DEVICE_KEYS})
+      state, metrics = train_step(state, arrays)
+      settle()
+      step += 1
+      pending = (step, metrics, batch["id"])
+    manager.wait_until_finished()
+    if stopping and step < total:
+      summaries.close()
+      raise errors.Interrupted(
+        f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
+      )
+
+  trained_s = time.monotonic() - started
+  _log.info("trained to step %d in %s", step, progress_lib.clock(trained_s))
+  results = {
+    "step": step,
+    "parameters": sum(x.size for x in jax.tree.leaves(state.params)),
+    **evaluate.evaluate_run(config, method, state.best_params, data),
+  }
+  summaries.scalars(step, "eval", results["eval"])
+  if first_process:
+    _log.info("%s", evaluate.describe(results))
+    write_samples(config, method, state.best_params, data, workdir, summaries, step)
+  summaries.close()
+  manager.close()
+  results["seconds"] = round(time.monotonic() - started, 1)
+  if first_process:
+    evaluate.save_results(results, workdir)
+    _log.info("%s", describe_workdir(workdir, results["seconds"]))
+  return results
+
+
+def write_samples(config, method, params, data, workdir, summaries, step) -> None:
+  """Writes the samples to the workdir and to TensorBoard."""
+  if not config.eval.sample_notes:
+    return
+  samples = samples_lib.make_samples(method, params, data, config.eval.sample_notes, config.seed)
+  png = samples_lib.draw(samples)
+  samples_lib.write(samples, workdir, png)
+  summaries.image(step, "spectrograms", samples_lib.figures.to_pixels(png))
+  for sample in samples:
+    clips = {f"{sample.name}/{k}": v for k, v in samples_lib.versions(sample).items()}
+    summaries.audio(step, clips, labels.SAMPLE_RATE)
+
+
+def describe_workdir(workdir: str, seconds: float) -> str:
+  """Where a run's things are, for the terminal."""
+  places = {
+    "checkpoint": checkpoint.DIRECTORY,
+    "TensorBoard": summaries_lib.DIRECTORY,
+    "figure": os.path.join(samples_lib.DIRECTORY, samples_lib.FIGURE),
+    "WAVs": samples_lib.DIRECTORY,
+    "results": evaluate.RESULTS,
+  }
+  lines = [f"done in {progress_lib.clock(seconds)}; in {workdir}:"]
+  lines += [f"  {name:12} {os.path.join(workdir, place)}" for name, place in places.items()]
+  lines.append(f"listen: python -m cvae_jax.generate --workdir={workdir} --num=4 --out=out/")
+  return "\n".join(lines)
