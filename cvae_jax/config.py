@@ -38,8 +38,8 @@ def get_base_config() -> ml_collections.ConfigDict:
 
   config.representation = representation = ml_collections.ConfigDict()
   representation.name = "log_magnitude"  # log_magnitude, log_mel
-  representation.n_fft = 1024  # samples
-  representation.win_length = 1024  # samples, Hann window
+  representation.n_fft = 2048  # samples
+  representation.win_length = 2048  # samples, Hann window
   representation.hop_length = 512  # samples
   representation.floor_db = -80.0  # dB below a full-scale sine; what is softer is silence
   representation.griffin_lim_iters = 64
@@ -60,12 +60,12 @@ def get_base_config() -> ml_collections.ConfigDict:
   config.method = method = ml_collections.ConfigDict()
   method.name = "vae"  # a file of cvae_jax/methods
   method.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
-  method.sigma = 0.5  # std of the observation, in features (1.0 is floor_db / 2)
+  method.sigma = 1.0  # std of the observation, in features (1.0 is floor_db / 2)
   method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
   method.beta_warmup_steps = 500
 
   config.optimizer = optimizer = ml_collections.ConfigDict()
-  optimizer.learning_rate = 1e-3  # peak, of Adam
+  optimizer.learning_rate = 2e-3  # peak, of Adam
   optimizer.schedule = "cosine"  # cosine (to 1 % of the peak), constant
   optimizer.warmup_steps = 200
   optimizer.decay_steps = config_dict.placeholder(int)  # train.steps without one

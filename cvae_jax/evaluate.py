@@ -66,10 +66,10 @@ def _finish(metrics: dict[str, float]) -> dict[str, float]:
   return metrics
 
 
-def _features(method, batches) -> np.ndarray:
-  features_fn = jax.jit(lambda audio: method.features({"audio": audio}))
-  parts = [np.asarray(features_fn(b["audio"]))[b["mask"] > 0] for b in batches]
-  return np.concatenate(parts)
+def _make_features(method) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+  """A function from a batch of `pipeline.eval_batches` to the features of its notes."""
+  encode = jax.jit(lambda audio: method.features({"audio": audio}))
+  return lambda batch: np.asarray(encode(batch["audio"]))[batch["mask"] > 0]
 
 
 def measure_baselines(
@@ -95,12 +95,14 @@ def measure_baselines(
   Returns:
     {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}.
   """
-  pca = baselines.fit_pca(
-    _features(method, pipeline.eval_batches(train, batch_size)), num_components
+  features_of = _make_features(method)
+  train_features = np.concatenate(
+    [features_of(b).astype(np.float16) for b in pipeline.eval_batches(train, batch_size)]
   )
+  pca = baselines.fit_pca(train_features, num_components)
   sums: dict[str, dict[str, float]] = {"mean": {}, f"pca_{num_components}": {}}
   for batch in pipeline.eval_batches(held_out, batch_size, rows):
-    features = _features(method, [batch])
+    features = features_of(batch)
     predicted = {
       "mean": np.broadcast_to(pca.mean.reshape(features.shape[1:]), features.shape),
       f"pca_{num_components}": pca.reconstruct(features),

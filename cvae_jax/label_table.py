@@ -6,6 +6,7 @@ in the labels that nobody asked for with ones that go together (ancestral sampli
 
 from collections.abc import Mapping
 import os
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +57,8 @@ class LabelTable(NamedTuple):
     """Writes labels.npz into a workdir, whole or not at all."""
     path = os.path.join(workdir, FILENAME)
     with open(path + ".tmp", "wb") as f:
-      np.savez_compressed(f, instruments=np.asarray(self.instruments), **self.columns)
+      arrays: dict[str, Any] = {"instruments": np.asarray(self.instruments), **self.columns}
+      np.savez_compressed(f, **arrays)
     os.replace(path + ".tmp", path)
 
 

@@ -68,8 +68,8 @@ def make_samples(
   batch = next(pipeline.eval_batches(data.held_out, len(rows), rows))
   arrays = {key: batch[key] for key in pipeline.DEVICE_KEYS}
   reconstruct_rng, sample_rng = jax.random.split(jax.random.key(seed))
-  nothing = [None] * len(rows)
-  reconstructed = generated = nothing
+  reconstructed: Any = [None] * len(rows)
+  generated: Any = [None] * len(rows)
   if method.reconstruct is not None:
     reconstructed = np.asarray(jax.jit(method.reconstruct)(params, arrays, reconstruct_rng))
   if method.sample is not None:

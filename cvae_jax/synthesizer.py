@@ -114,9 +114,12 @@ class Synthesizer:
 
   @functools.cached_property
   def _sample(self):
+    sample = self.method.sample
+    assert sample is not None
+
     def one(params, note_labels, key):
       batch = jax.tree.map(lambda x: x[None], note_labels)
-      return self.method.sample(params, batch, key)[0]
+      return sample(params, batch, key)[0]
 
     # A key for each note: note i of a seed is the same, however many are asked for beside it.
     return jax.jit(jax.vmap(one, in_axes=(None, 0, 0)))
@@ -183,6 +186,7 @@ class Synthesizer:
 
   @functools.cached_property
   def _score(self):
+    assert self.method.score is not None
     return jax.jit(self.method.score)
 
   def infer_labels(
@@ -222,6 +226,7 @@ class Synthesizer:
 
   @functools.cached_property
   def _reconstruct(self):
+    assert self.method.reconstruct is not None
     return jax.jit(self.method.reconstruct)
 
   def reconstruct(

@@ -83,10 +83,11 @@ def overlap_add(frames: Float[Array, "*batch N L"], hop_length: int) -> Float[Ar
   batch_pad = [(0, 0)] * (frames.ndim - 2)
   frames = jnp.pad(frames, [*batch_pad, (0, 0), (0, rows_per_frame * hop_length - frame_length)])
   frames = frames.reshape(*frames.shape[:-1], rows_per_frame, hop_length)
-  total = sum(
+  shifted = [
     jnp.pad(frames[..., i, :], [*batch_pad, (i, rows_per_frame - 1 - i), (0, 0)])
     for i in range(rows_per_frame)
-  )
+  ]
+  total = functools.reduce(jnp.add, shifted)
   num_samples = frame_length + (count - 1) * hop_length
   return total.reshape(*total.shape[:-2], -1)[..., :num_samples]
 

@@ -6,6 +6,8 @@ rather than folded back. Times are in seconds, frequencies in Hz, phases in cycl
 is a [B] array, every signal [B, T] float32.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -14,7 +16,10 @@ from jaxtyping import Key
 
 # Partials stop at this share of the sample rate (7.6 kHz at 16 kHz).
 BAND_LIMIT = 0.475
-_TABLE_LENGTH = 4096
+_TABLE_LENGTH = 8192
+
+# A magnitude response: [1, F] frequencies in Hz to [B, F] gains.
+GainAt = Callable[[jax.Array], jax.Array]
 
 
 def time_axis(num_samples: int, sample_rate: int) -> Float[Array, " T"]:
@@ -38,7 +43,7 @@ def phase_ramp(
   Returns:
     [..., T] in cycles, 0 to 1.
   """
-  increment = jnp.round(frequency_hz / sample_rate * 2.0**24).astype(jnp.uint32) * 256
+  increment = jnp.round(frequency_hz / sample_rate * 2.0**32).astype(jnp.uint32)
   ramp = jnp.arange(num_samples, dtype=jnp.uint32) * increment[..., None]
   return (ramp >> 8).astype(jnp.float32) / 2.0**24
 
@@ -125,21 +130,21 @@ def harmonics(
 
   Args:
     phase: [B, T] in cycles, of any range.
-    amplitudes: [B, K] of harmonics 1 to K, K below half the table's 4,096 samples.
+    amplitudes: [B, K] of harmonics 1 to K, K below half the table's 8,192 samples.
     f0_hz: [B], for the band limit.
     sample_rate: in Hz.
     key: random key of the harmonics' phases; all sines without one.
 
   Returns:
     [B, T] sum over k of amplitudes[k] sin(2 pi k phase + phi_k), read off the table by cubic
-    interpolation (images of harmonic 256 lie below -60 dB).
+    interpolation (within 0.01 dB up to harmonic 256).
   """
   numbers = harmonic_numbers(amplitudes.shape[-1])
   amplitudes = band_limit(amplitudes, f0_hz[:, None] * numbers, sample_rate)
   offsets = 0.0 if key is None else jax.random.uniform(key, amplitudes.shape)
   spectrum = -0.5j * _TABLE_LENGTH * amplitudes * jnp.exp(2j * jnp.pi * offsets)
   rest = _TABLE_LENGTH // 2 - numbers.size
-  table = jnp.fft.irfft(jnp.pad(spectrum, ((0, 0), (1, rest))), axis=-1)  # [B, 4096]
+  table = jnp.fft.irfft(jnp.pad(spectrum, ((0, 0), (1, rest))), axis=-1)  # [B, 8192]
   table = jnp.concatenate([table[:, -1:], table, table[:, :2]], axis=-1)
   position = (phase - jnp.floor(phase)) * _TABLE_LENGTH
   index = jnp.clip(position.astype(jnp.int32), 0, _TABLE_LENGTH - 1)
@@ -314,7 +319,7 @@ def plucked_string(
 
 
 def resonances(
-  frequencies_hz: Float[Array, "B K"],
+  frequencies_hz: Float[Array, "#B K"],
   centres_hz: Float[Array, "B M"],
   bandwidths_hz: Float[Array, "B M"],
   gains: Float[Array, "B M"],
@@ -325,9 +330,9 @@ def resonances(
 
 
 def apply_gain(
-  audio: Float[Array, "B T"], gain_at: "callable", sample_rate: int
+  audio: Float[Array, "B T"], gain_at: GainAt, sample_rate: int
 ) -> Float[Array, "B T"]:
-  """Filters by a magnitude response without phase: `gain_at` maps [1, F] Hz to [B, F] gains."""
+  """Filters by a magnitude response, and leaves phases as they are ([B, T])."""
   num_samples = audio.shape[-1]
   frequencies_hz = jnp.fft.rfftfreq(num_samples, 1.0 / sample_rate)[None]
   spectrum = jnp.fft.rfft(audio, axis=-1) * gain_at(frequencies_hz)
@@ -335,7 +340,7 @@ def apply_gain(
 
 
 def noise(
-  key: Key[Array, ""], batch: int, num_samples: int, gain_at: "callable", sample_rate: int
+  key: Key[Array, ""], batch: int, num_samples: int, gain_at: GainAt, sample_rate: int
 ) -> Float[Array, "B T"]:
   """White noise coloured by `apply_gain` ([B, T])."""
   return apply_gain(jax.random.normal(key, (batch, num_samples)), gain_at, sample_rate)

@@ -131,7 +131,8 @@ def read_folder(path: str) -> dict[str, list[NoteFile]]:
     raise errors.UserError(
       f"data.dir {path} is no folder: one that holds nsynth-train and nsynth-valid is wanted"
     )
-  folder, seen = {}, {}
+  folder: dict[str, list[NoteFile]] = {}
+  seen: dict[str, str] = {}
   for split in SPLITS:
     split_dir = os.path.join(path, f"nsynth-{split}")
     if not os.path.isdir(split_dir):
@@ -207,7 +208,7 @@ class NsynthWav(tfds.core.GeneratorBasedBuilder):
     return {split: self._generate_examples(split) for split in self.builder_config.folder}
 
   def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    changes = collections.Counter()
+    changes: collections.Counter[str] = collections.Counter()
     for note in self.builder_config.folder[split]:
       recording = files.read_note(note.path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
       changes.update(recording.changes)

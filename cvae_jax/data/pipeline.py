@@ -4,6 +4,7 @@ Order and contents are functions of the seed and the position alone, so that an 
 saved with a checkpoint goes on with the very next note.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import concurrent.futures
@@ -120,14 +121,14 @@ def make_train_iterator(
 
 
 def eval_batches(
-  source: NoteSource, batch_size: int, rows: Sequence[int] | None = None
+  source: NoteSource, batch_size: int, rows: np.ndarray | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
   """Every note once, in order: batches of one size, the last one filled up and masked.
 
   Yields:
     {audio [B, T], labels [B], id [B], mask [B] float32}, mask 0 where a note is only filling.
   """
-  rows = np.arange(len(source)) if rows is None else np.asarray(rows)
+  rows = np.arange(len(source)) if rows is None else rows
   for start in range(0, len(rows), batch_size):
     chunk = rows[start : start + batch_size]
     filled = np.concatenate([chunk, np.repeat(chunk[:1], batch_size - chunk.size)])
@@ -137,7 +138,7 @@ def eval_batches(
     yield {**batch, "id": np.asarray([e["id"] for e in examples]), "mask": mask}
 
 
-def rows_without(ids: Sequence[str], instruments: Sequence[str]) -> np.ndarray:
+def rows_without(ids: Iterable[str], instruments: Sequence[str]) -> np.ndarray:
   """Rows of the notes of no instrument in `instruments`: 'mallet_acoustic_047-...' and so on."""
   out = tuple(f"{name}-" for name in instruments)
   return np.asarray([i for i, name in enumerate(ids) if not (out and name.startswith(out))], int)

@@ -358,5 +358,5 @@ def render(
   loudness = colours.uniform(0.5, 1.0)
   audio = _colour(audio, source, colours)
   fade = jnp.clip((_T - 1 - jnp.arange(_T)) / (0.01 * _SR), 0.0, 1.0)
-  audio = level.normalize(audio * fade)
+  audio = level.peak_normalize(level.remove_dc(audio) * fade)
   return audio * (loudness * level.velocity_to_gain(velocity))[:, None]

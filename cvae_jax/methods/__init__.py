@@ -19,7 +19,7 @@ from cvae_jax import errors
 from cvae_jax.audio import representations
 from cvae_jax.data import labels
 
-Batch = Mapping[str, jax.Array]
+Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.
 Sums = dict[str, tuple[jax.Array, jax.Array]]
 

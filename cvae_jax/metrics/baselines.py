@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 
 
 class Pca(NamedTuple):
@@ -18,26 +19,38 @@ class Pca(NamedTuple):
     return flat.reshape(features.shape)
 
 
-def fit_pca(features: np.ndarray, num_components: int, seed: int = 0) -> Pca:
-  """Principal components of a set of features.
+def fit_pca(features: np.ndarray, num_components: int, block: int = 8192) -> Pca:
+  """Principal components of a set of features, by the eigenvectors of its Gram matrix.
+
+  The set may come in float16, which halves its memory; sums and products are of float32, a block of
+  columns at a time.
 
   Args:
-    features: [M, ...] float32; flattened and centred in place, to spare a second copy of the set.
-    num_components: D, at most M - 1 of which can be told from the data; the rest would be zero.
-    seed: of the randomised decomposition.
+    features: [M, ...]; M is some thousands, the features many more.
+    num_components: D. Of M notes at most M - 1 components can be told, and no more are returned.
+    block: columns at a time.
 
   Returns:
-    Mean and components.
-
-  Source: `sklearn.utils.extmath.randomized_svd`, Halko, Martinsson & Tropp 2011.
+    Mean and components. Agrees with `sklearn.decomposition.PCA`, up to signs.
   """
-  from sklearn.utils import extmath  # Takes half a second to import.
-
   flat = features.reshape(features.shape[0], -1)
-  mean = flat.mean(axis=0)
-  flat -= mean
-  rank = min(num_components, flat.shape[0] - 1)
-  _, _, components = extmath.randomized_svd(flat, rank, n_iter=4, random_state=seed)
+  count, size = flat.shape
+  mean = np.empty(size, np.float32)
+  gram = np.zeros((count, count), np.float32)
+  for start in range(0, size, block):
+    columns = flat[:, start : start + block].astype(np.float32)
+    mean[start : start + block] = columns.mean(axis=0)
+    columns -= mean[start : start + block]
+    gram += columns @ columns.T
+  rank = min(num_components, count - 1)
+  variances, vectors = scipy.linalg.eigh(gram, subset_by_index=[count - rank, count - 1])
+  # Directions without variance have no component: their vectors would be noise.
+  kept = variances > 1e-6 * variances[-1]
+  weights = (vectors[:, kept] / np.sqrt(variances[kept])).astype(np.float32)[:, ::-1]
+  components = np.empty((weights.shape[1], size), np.float32)
+  for start in range(0, size, block):
+    columns = flat[:, start : start + block].astype(np.float32) - mean[start : start + block]
+    components[:, start : start + block] = weights.T @ columns
   return Pca(mean, components)
 
 

@@ -4,15 +4,17 @@ import concurrent.futures
 
 import numpy as np
 
-_FRAME = 2048  # samples: four periods of the lowest note at 16 kHz
-_HOP = 512
+_FRAME_S, _HOP_S = 0.128, 0.032  # a frame is three and a half periods of the lowest note
+# YIN's lags are whole samples. At 16 kHz the period of C8 is 3.8 of them, too few to interpolate
+# between: the octave below is found instead, in one note of the top two octaves in five.
+_OVERSAMPLING = 2
 
 
 def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
   """Pitch of a note as a MIDI number with fractions: YIN's median over the frames that sound.
 
   A frame sounds where its RMS is within 26 dB of the loudest one's: YIN gives every frame a pitch,
-  silence and fading noise too.
+  silence and fading noise too. The note is resampled to twice its rate first.
 
   Args:
     audio: [T] waveform.
@@ -25,17 +27,25 @@ def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
   """
   import librosa  # Takes a second to import.
 
-  rms = librosa.feature.rms(y=audio, frame_length=_FRAME, hop_length=_HOP)[0]
+  audio = librosa.resample(
+    audio.astype(np.float64),
+    orig_sr=sample_rate,
+    target_sr=_OVERSAMPLING * sample_rate,
+    res_type="soxr_hq",
+  )
+  sample_rate *= _OVERSAMPLING
+  frame_length, hop_length = round(_FRAME_S * sample_rate), round(_HOP_S * sample_rate)
+  rms = librosa.feature.rms(y=audio, frame_length=frame_length, hop_length=hop_length)[0]
   if not rms.max() > 1e-5:
     return float("nan")
   # From A0 less a semitone to C8 and a semitone.
   f0_hz = librosa.yin(
-    audio.astype(np.float64),
+    audio,
     fmin=26.0,
     fmax=4435.0,
     sr=sample_rate,
-    frame_length=_FRAME,
-    hop_length=_HOP,
+    frame_length=frame_length,
+    hop_length=hop_length,
   )
   return float(librosa.hz_to_midi(np.median(f0_hz[rms > 0.05 * rms.max()])))
 

@@ -7,6 +7,7 @@ same as concatenating c to the channels of each layer's input, at a fraction of 
 """
 
 import functools
+from typing import Any
 
 from flax import linen as nn
 import jax
@@ -39,7 +40,7 @@ class Conv1D(nn.Module):
   def setup(self):
     num_frames, num_bins = self.feature_shape
     dense = functools.partial(nn.Dense, dtype=self.dtype)
-    settings = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
+    settings: dict[str, Any] = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
     self.down = [layers.Conv(c, **settings) for c in self.channels]
     self.down_condition = [dense(c) for c in self.channels]
     self.down_norm = [nn.LayerNorm(dtype=self.dtype) for _ in self.channels]

@@ -6,6 +6,8 @@ output is cut to the input's size, or padded with zeros where it falls short. Th
 the flattened code on the way in and z on the way out, each by concatenation.
 """
 
+from typing import Any
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -35,7 +37,9 @@ class Conv2D(nn.Module):
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
-    settings = dict(kernel_size=(self.kernel_size,) * 2, strides=(2, 2), dtype=self.dtype)
+    settings: dict[str, Any] = dict(
+      kernel_size=(self.kernel_size,) * 2, strides=(2, 2), dtype=self.dtype
+    )
     self.down = [layers.Conv(c, **settings) for c in self.channels]
     self.head = latent.LatentHead(self.latent_dim, self.gaussian)
     shrink = 2 ** len(self.channels)

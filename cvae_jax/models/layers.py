@@ -57,8 +57,8 @@ def conv_patches(
     patches.append(
       lax.slice(x, (0, *offset, 0), (x.shape[0], *limits, x.shape[-1]), (1, *strides, 1))
     )
-  patches = jnp.concatenate(patches, axis=-1)  # [B, ..., K C]
-  return patches @ kernel.reshape(-1, kernel.shape[-1])
+  columns = jnp.concatenate(patches, axis=-1)  # [B, ..., K C]
+  return columns @ kernel.reshape(-1, kernel.shape[-1])
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,79 @@
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+# The shapes in the signatures of audio/ and of the losses are checked whenever a test calls them.
+import jaxtyping
+
+jaxtyping.install_import_hook(["cvae_jax.audio", "cvae_jax.losses"], "beartype.beartype")
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+from cvae_jax import cli  # noqa: E402
+from cvae_jax import errors  # noqa: E402
+from cvae_jax.audio import files  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FIXTURES = ROOT / "tests" / "fixtures" / "nsynth"
+
+cli.set_up()
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def get_config(name, variant="", **overrides):
+  """A config of configs/, with fields by dotted name: get_config('cvae', **{'train.steps': 2})."""
+  spec = importlib.util.spec_from_file_location(f"configs_{name}", ROOT / "configs" / f"{name}.py")
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  config = module.get_config(variant)
+  config.update_from_flattened_dict(overrides)
+  return config
+
+
+def run_module(module, *args, env=None, **kwargs):
+  """Runs `python -m module args` from the repository's root; the finished process, with text."""
+  return subprocess.run(
+    [sys.executable, "-m", module, *map(str, args)],
+    cwd=ROOT,
+    env={**os.environ, **(env or {})},
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+    **kwargs,
+  )
+
+
+def one_line(error: pytest.ExceptionInfo) -> str:
+  """The message of a UserError, which must be a single line."""
+  assert issubclass(error.type, errors.UserError)
+  message = str(error.value)
+  assert message and "\n" not in message
+  return message
+
+
+@pytest.fixture(scope="session")
+def tfds_dir(tmp_path_factory):
+  """Where data sets are prepared, once a session."""
+  return str(tmp_path_factory.mktemp("tfds"))
+
+
+@pytest.fixture(scope="session")
+def real_note():
+  """A real guitar note ([64000])."""
+  path = sorted((FIXTURES / "nsynth-train" / "audio").glob("guitar*.flac"))[0]
+  return files.read_note(str(path), 64_000, 16_000).audio
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, tfds_dir):
+  """The workdir of a finished run of configs/cvae.py:tiny."""
+  from cvae_jax import train
+
+  workdir = str(tmp_path_factory.mktemp("runs") / "cvae")
+  train.train_and_evaluate(get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}), workdir)
+  return workdir
