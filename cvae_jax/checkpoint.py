@@ -1,5 +1,6 @@
 """Checkpoints: state and data iterator together, with Orbax."""
 
+from collections.abc import Callable
 import os
 from typing import Any
 
@@ -47,18 +48,25 @@ def save(manager: ocp.CheckpointManager, step: int, state: Any, iterator: Any) -
   )
 
 
+def abstract(init: Callable[[], Any], sharding: jax.sharding.Sharding) -> Any:
+  """What `init` would return, as shapes with a sharding: what there is to restore, and where to."""
+  return jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), jax.eval_shape(init)
+  )
+
+
 def restore(manager: ocp.CheckpointManager, state: Any, iterator: Any) -> Any:
   """The newest checkpoint's state; the iterator is set to its place.
 
   Args:
     manager: with at least one checkpoint.
-    state: arrays or ShapeDtypeStructs with shardings, of the state's structure.
+    state: as `abstract` gives it.
     iterator: of `pipeline.make_train_iterator`; changed.
   """
   restored = manager.restore(
     manager.latest_step(),
     args=ocp.args.Composite(
-      state=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, state)),
+      state=ocp.args.StandardRestore(state),
       data=grain_checkpoint.CheckpointRestore(iterator),
     ),
   )

@@ -55,6 +55,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   model.latent_dim = 128
   model.channels = (256, 256, 256)  # of the encoder's layers; mirrored in the decoder
   model.kernel_size = 3
+  model.num_templates = 16  # conv1d: spectra that the condition gives to the output; 0 for none
   model.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
 
   config.method = method = ml_collections.ConfigDict()

@@ -180,6 +180,7 @@ def evaluate_run(
     asks for them and the method can.
   """
   mesh = sharding.make_mesh()
+  params = jax.device_put(params, sharding.replicated(mesh))
   results: dict[str, Any] = {"split": config.data.eval_split, "notes": len(data.held_out_rows)}
   batches = pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows)
   results["eval"] = average(

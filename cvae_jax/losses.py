@@ -11,6 +11,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
+from jaxtyping import Int
 
 
 def gaussian_nll(
@@ -56,7 +57,7 @@ def kl_to_standard_normal(
   return 0.5 * (jnp.square(mean) + jnp.exp(logvar) - 1.0 - logvar)
 
 
-def beta_schedule(step: Float[Array, ""], beta: float, warmup_steps: int) -> Float[Array, ""]:
+def beta_schedule(step: Int[Array, ""], beta: float, warmup_steps: int) -> Float[Array, ""]:
   """Weight of the KL at a step: from 0 up to `beta` in a straight line, then held.
 
   Source: Bowman et al. 2016 (KL annealing); Higgins et al. 2017 for beta.

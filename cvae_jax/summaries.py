@@ -40,8 +40,10 @@ class Summaries:
     if self._writer is not None:
       self._writer.write_images(step, {name: pixels[None]})
 
-  def close(self) -> None:
-    """Waits until all is written."""
-    if self._writer is not None:
+  def __enter__(self) -> "Summaries":
+    return self
+
+  def __exit__(self, *unused) -> None:
+    if self._writer is not None:  # Waits until all is written.
       self._writer.flush()
       self._writer.close()

@@ -172,7 +172,7 @@ class Synthesizer:
       UserError: what this run cannot be asked for, in one line.
     """
     drawn = self.draw_labels(
-      num or 1 if num is None else num,
+      1 if num is None else num,
       seed,
       pitch=pitch,
       family=family,
@@ -280,10 +280,7 @@ def load(workdir: str) -> Synthesizer:
   config = config_lib.load(workdir)
   table = label_table.load(workdir)
   method = methods.make_method(config, len(table.instruments))
-  abstract = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
   device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-  abstract = jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), abstract
-  )
+  abstract = checkpoint.abstract(lambda: method.init(jax.random.key(0), example_batch()), device)
   step, state = checkpoint.restore_state(workdir, abstract)
   return Synthesizer(config, step, state.best_params, method, table)

@@ -111,19 +111,8 @@ def train_and_evaluate(
   mesh = sharding.make_mesh()
   replicated, batched = sharding.replicated(mesh), sharding.batched(mesh)
   example = {key: np.stack([data.train[0][key]] * 2) for key in pipeline.DEVICE_KEYS}
-  init = jax.jit(lambda rng: method.init(rng, example), out_shardings=replicated)
-  manager = checkpoint.make_manager(workdir, config.checkpoint)
-  if manager.latest_step() is None:
-    state = init(jax.random.key(config.seed))
-    log_parameters(state.params)
-  else:
-    shapes = jax.eval_shape(init, jax.random.key(config.seed))
-    abstract = jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated), shapes
-    )
-    state = checkpoint.restore(manager, abstract, iterator)
-    _log.info("going on at step %d of %s", int(state.step), workdir)
-
+  rng = jax.random.key(config.seed)
+  init = jax.jit(lambda: method.init(rng, example), out_shardings=replicated)
   train_step = jax.jit(
     method.train_step,
     in_shardings=(replicated, batched),
@@ -132,83 +121,81 @@ def train_and_evaluate(
   )
   eval_step = jax.jit(method.eval_step)
   put = lambda batch: sharding.put_batch(batch, mesh)
-  summaries = summaries_lib.Summaries(workdir, first_process)
-  progress = progress_lib.Progress(config.train.steps, config.train.batch_size)
   total, log_every = config.train.steps, config.train.log_every_steps
-  reported = first = step = int(state.step)
-  pending: tuple[int, Any, Any] | None = None
 
-  def settle() -> None:
-    """Reads the metrics of the step dispatched last, one step late so that nobody waits."""
-    nonlocal pending, reported
-    if pending is None:
-      return
-    done, metrics, ids = pending
-    pending = None
-    metrics = jax.device_get(metrics)
-    _check_finite(done, metrics, ids, manager.latest_step())
-    if done == first + 1:
-      _log.info("first step done %.0f s after the start", time.monotonic() - started)
-      progress.restart()
-      reported = done
-    elif done % log_every == 0 or done == total:
-      speed = progress.report(done, done - reported, metrics)
-      reported = done
-      summaries.scalars(done, "train", {**metrics, **speed})
+  with (
+    checkpoint.make_manager(workdir, config.checkpoint) as manager,
+    summaries_lib.Summaries(workdir, first_process) as summaries,
+  ):
+    if manager.latest_step() is None:
+      state = init()
+      log_parameters(state.params)
+    else:
+      state = checkpoint.restore(manager, checkpoint.abstract(init, replicated), iterator)
+      _log.info("going on at step %d of %s", int(state.step), workdir)
+    reported = first = step = int(state.step)
+    progress = progress_lib.Progress(total, config.train.batch_size)
+    pending: tuple[int, Any, Any] | None = None
 
-  with StopRequest() as stop:
-    while True:
-      stopping = stop.signum is not None or should_stop(step)
-      if stopping or step == total or (step > first and step % config.checkpoint.every_steps == 0):
+    def settle() -> None:
+      """Reads the metrics of the step dispatched last, one step late so that nobody waits."""
+      nonlocal pending, reported
+      if pending is None:
+        return
+      done, metrics, ids = pending
+      pending = None
+      metrics = jax.device_get(metrics)
+      _check_finite(done, metrics, ids, manager.latest_step())
+      if done == first + 1:
+        _log.info("first step done %.0f s after the start", time.monotonic() - started)
+        progress.restart()
+        reported = done
+      elif done % log_every == 0 or done == total:
+        speed = progress.report(done, done - reported, metrics)
+        reported = done
+        summaries.scalars(done, "train", {**metrics, **speed})
+
+    with StopRequest() as stop:
+      while True:
+        stopping = stop.signum is not None or should_stop(step)
+        due = step > first and step % config.checkpoint.every_steps == 0
+        if stopping or due or step == total:
+          settle()
+          progress.pause()
+          checkpoint.save(manager, step, state, iterator)
+          progress.resume()
+        if step == total:
+          break
+        if stopping:
+          raise errors.Interrupted(
+            f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
+          )
+        if step > first and step % config.eval.every_steps == 0:
+          settle()
+          progress.pause()
+          batches = pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows)
+          averages = evaluate.average(eval_step, state.best_params, batches, rng, put)
+          shown = "  ".join(f"{name} {value:.4g}" for name, value in averages.items())
+          _log.info("step %d  held-out: %s", step, shown)
+          summaries.scalars(step, "eval", averages)
+          progress.resume()
+        batch = next(iterator)
+        arrays = put({key: batch[key] for key in pipeline.DEVICE_KEYS})
+        state, metrics = train_step(state, arrays)
         settle()
-        progress.pause()
-        checkpoint.save(manager, step, state, iterator)
-        progress.resume()
-      if stopping or step == total:
-        break
-      if step > first and step % config.eval.every_steps == 0:
-        settle()
-        progress.pause()
-        averages = evaluate.average(
-          eval_step,
-          state.best_params,
-          pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows),
-          jax.random.key(config.seed),
-          put,
-        )
-        _log.info(
-          "step %d  held-out: %s",
-          step,
-          "  ".join(f"{name} {value:.4g}" for name, value in averages.items()),
-        )
-        summaries.scalars(step, "eval", averages)
-        progress.resume()
-      batch = next(iterator)
-      arrays = put({key: batch[key] for key in pipeline.DEVICE_KEYS})
-      state, metrics = train_step(state, arrays)
-      settle()
-      step += 1
-      pending = (step, metrics, batch["id"])
-    manager.wait_until_finished()
-    if stopping and step < total:
-      summaries.close()
-      raise errors.Interrupted(
-        f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
-      )
+        step += 1
+        pending = (step, metrics, batch["id"])
 
-  trained_s = time.monotonic() - started
-  _log.info("trained to step %d in %s", step, progress_lib.clock(trained_s))
-  results = {
-    "step": step,
-    "parameters": sum(x.size for x in jax.tree.leaves(state.params)),
-    **evaluate.evaluate_run(config, method, state.best_params, data),
-  }
-  summaries.scalars(step, "eval", results["eval"])
-  if first_process:
-    _log.info("%s", evaluate.describe(results))
-    write_samples(config, method, state.best_params, data, workdir, summaries, step)
-  summaries.close()
-  manager.close()
+    _log.info("trained to step %d in %s", step, progress_lib.clock(time.monotonic() - started))
+    results = {
+      "step": step,
+      "parameters": sum(x.size for x in jax.tree.leaves(state.params)),
+      **evaluate.evaluate_run(config, method, state.best_params, data),
+    }
+    summaries.scalars(step, "eval", results["eval"])
+    if first_process:
+      _log.info("%s", evaluate.describe(results))
+      write_samples(config, method, state.best_params, data, workdir, summaries, step)
   results["seconds"] = round(time.monotonic() - started, 1)
   if first_process:
     evaluate.save_results(results, workdir)

@@ -1,8 +1,8 @@
+from conftest import one_line
 import numpy as np
 import pytest
 import soundfile
 
-from conftest import one_line
 from cvae_jax import errors
 from cvae_jax.audio import files
 

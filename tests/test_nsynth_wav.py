@@ -2,13 +2,13 @@ import json
 import os
 import shutil
 
+from conftest import FIXTURES
+from conftest import get_config
+from conftest import one_line
 import numpy as np
 import pytest
 import soundfile
 
-from conftest import FIXTURES
-from conftest import get_config
-from conftest import one_line
 from cvae_jax import errors
 from cvae_jax.data import builders
 from cvae_jax.data import labels

@@ -1,6 +1,7 @@
 """Data sets by name: `config.data.name` to a TFDS builder whose notes are prepared."""
 
 import logging
+import sys
 
 import ml_collections
 import tensorflow_datasets as tfds
@@ -70,7 +71,9 @@ def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
     raise errors.UserError(f"data.name must be one of {', '.join(BUILDERS)}, got '{config.name}'")
   builder = BUILDERS[name](config, variant)
   if not builder.is_prepared():
-    _log.info("preparing %s in %s", builder.info.full_name, builder.data_dir)
+    _log.info("preparing %s in %s", builder.info.full_name, builder.data_path)
+    if not sys.stderr.isatty():
+      tfds.disable_progress_bar()
     try:
       builder.download_and_prepare()
     except Exception as e:

@@ -2,8 +2,12 @@
 
 A layer sees all frequencies at once, so harmonics that lie far apart meet in one step, and the
 first and last layers carry most of the parameters. The condition enters at every layer, as a bias
-that is linear in c; at the output layer that is a spectrum for every pitch and family. This is the
-same as concatenating c to the channels of each layer's input, at a fraction of the work.
+that is linear in c: the same as concatenating c to the channels of each layer's input, at a
+fraction of the work.
+
+At the output a bias can add a spectrum that belongs to a pitch, but not let it fade. So c also
+gives a few spectra of its own, the templates, whose weights over time come from the decoder: a
+non-negative matrix factorisation's idea of a note, learnt end to end and without the sign.
 """
 
 import functools
@@ -27,6 +31,7 @@ class Conv1D(nn.Module):
     channels: of the encoder's layers; the decoder has them mirrored.
     kernel_size: frames.
     gaussian: whether the latent has a variance.
+    num_templates: spectra that c gives to the output, K; 0 for none.
     dtype: of the computation.
   """
 
@@ -35,6 +40,7 @@ class Conv1D(nn.Module):
   channels: tuple[int, ...]
   kernel_size: int
   gaussian: bool
+  num_templates: int = 16
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
@@ -58,6 +64,8 @@ class Conv1D(nn.Module):
       dense(num_bins, kernel_init=nn.initializers.zeros),
     ]
     self.up_norm = [nn.LayerNorm(dtype=self.dtype) for _ in hidden]
+    self.templates = dense(self.num_templates * num_bins, kernel_init=nn.initializers.zeros)
+    self.mix = layers.ConvTranspose(self.num_templates, **settings)
 
   def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
     """[B, N, F] features and [B, C] condition to the latent; C may be 0."""
@@ -76,12 +84,16 @@ class Conv1D(nn.Module):
     x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
     x = self.start(x).reshape(-1, self.start_frames, self.channels[-1])
     x = nn.gelu(self.start_norm(x))
+    conditional = condition.shape[-1] > 0
     for i, (layer, to_bias) in enumerate(zip(self.up, self.up_condition, strict=True)):
-      x = layer(x)
-      if condition.shape[-1]:
+      h, x = x, layer(x)
+      if conditional:
         x = x + to_bias(condition)[:, None]
       if i < len(self.up) - 1:
         x = nn.gelu(self.up_norm[i](x))
+    if conditional and self.num_templates:
+      spectra = self.templates(condition).reshape(-1, self.num_templates, self.feature_shape[1])
+      x = x + self.mix(h) @ spectra  # [B, N, K] @ [B, K, F]
     return layers.fit(x, self.feature_shape[:1]).astype(jnp.float32)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
@@ -101,5 +113,6 @@ def make_model(
     channels=tuple(config.channels),
     kernel_size=config.kernel_size,
     gaussian=gaussian,
+    num_templates=config.num_templates,
     dtype=dtype,
   )

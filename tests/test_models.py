@@ -1,0 +1,95 @@
+import importlib
+
+from conftest import ROOT
+from conftest import get_config
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cvae_jax import errors
+from cvae_jax import methods
+from cvae_jax import synthesizer
+
+# Parameters of every config, exactly. A change here is a change of architecture: mean it.
+PARAMETERS = {
+  ("ae", ""): 3_417_472,
+  ("ae", "thesis"): 67_556_353,
+  ("vae", ""): 3_941_888,
+  ("vae", "thesis"): 101_110_913,
+  ("cvae", ""): 4_859_392,
+  ("cvae", "thesis"): 138_634_113,
+}
+
+
+def count(config):
+  method = methods.make_method(config, num_instruments=165)
+  state = jax.eval_shape(
+    lambda rng: method.init(rng, synthesizer.example_batch()), jax.random.key(0)
+  )
+  return sum(leaf.size for leaf in jax.tree.leaves(state.params))
+
+
+def test_every_config_is_counted():
+  assert {path.stem for path in (ROOT / "configs").glob("*.py")} == {n for n, _ in PARAMETERS}
+
+
+@pytest.mark.parametrize("name,variant", PARAMETERS)
+def test_parameter_counts(name, variant):
+  assert count(get_config(name, variant)) == PARAMETERS[name, variant]
+
+
+def make(name, shape, gaussian=True, **fields):
+  config = get_config("cvae", "tiny").model
+  config.update({"name": name, **fields})
+  module = importlib.import_module(f"cvae_jax.models.{name}")
+  return module.make_model(config, shape, gaussian, jnp.float32)
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+@pytest.mark.parametrize("shape", [(8, 8), (9, 13), (126, 17), (1, 3)])
+@pytest.mark.parametrize("condition", [0, 5])
+def test_any_size_goes_in_and_comes_out(name, shape, condition):
+  model = make(name, shape)
+  x, c = jnp.ones((2, *shape)), jnp.ones((2, condition))
+  params = model.init(jax.random.key(0), x, c)
+  latent = model.apply(params, x, c, method="encode")
+  assert latent.mean.shape == latent.logvar.shape == (2, 4)
+  np.testing.assert_array_equal(latent.logvar, 0.0)  # Of the prior's width before training.
+  out = model.apply(params, latent.mean, c, method="decode")
+  assert out.shape == (2, *shape) and out.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+def test_a_plain_autoencoder_has_no_variance(name):
+  model = make(name, (8, 8), gaussian=False)
+  x, c = jnp.ones((2, 8, 8)), jnp.ones((2, 0))
+  params = model.init(jax.random.key(0), x, c)
+  assert model.apply(params, x, c, method="encode").logvar is None
+
+
+def test_the_thesis_network_has_its_channels_mirrored():
+  config = get_config("cvae", "thesis")
+  method = methods.make_method(config, num_instruments=165)
+  state = jax.eval_shape(
+    lambda rng: method.init(rng, synthesizer.example_batch()), jax.random.key(0)
+  )
+  kernels = {k: v["kernel"].shape for k, v in state.params["params"].items() if "kernel" in v}
+  assert [kernels[f"down_{i}"] for i in range(3)] == [
+    (3, 3, 1, 32),
+    (3, 3, 32, 64),
+    (3, 3, 64, 128),
+  ]
+  assert [kernels[f"up_{i}"] for i in range(3)] == [(3, 3, 128, 64), (3, 3, 64, 32), (3, 3, 32, 1)]
+
+
+@pytest.mark.parametrize("field,known", [("model.name", "conv1d, conv2d"), ("method.name", "vae")])
+def test_parts_that_are_not_there_are_named(field, known):
+  config = get_config("cvae", "tiny", **{field: "transformer"})
+  with pytest.raises(errors.UserError, match=f"{field} must be one of .*{known}.*'transformer'"):
+    methods.make_method(config, num_instruments=1)
+
+
+def test_a_part_may_live_outside_the_package():
+  config = get_config("cvae", "tiny", **{"model.name": "cvae_jax.models.conv2d"})
+  methods.make_method(config, num_instruments=1)

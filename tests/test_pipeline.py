@@ -1,0 +1,94 @@
+from conftest import get_config
+import numpy as np
+import pytest
+
+from cvae_jax import errors
+from cvae_jax.data import builders
+from cvae_jax.data import labels
+from cvae_jax.data import pipeline
+
+
+@pytest.fixture(scope="module")
+def config(tfds_dir):
+  return get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}).data
+
+
+@pytest.fixture(scope="module")
+def builder(config):
+  return builders.load(config)
+
+
+def test_every_epoch_has_every_note_once_in_its_own_order(builder, config):
+  source = pipeline.open_split(builder, "train")
+  iterator = pipeline.make_train_iterator(source, config, 12, seed=3)
+  epochs = [np.concatenate([next(iterator)["id"] for _ in range(9)]) for _ in range(2)]
+  everything = sorted(source[i]["id"] for i in range(len(source)))
+  assert len(source) == 108
+  assert sorted(epochs[0]) == sorted(epochs[1]) == everything
+  assert list(epochs[0]) != list(epochs[1])
+
+
+def test_an_iterator_goes_on_where_its_state_says(builder, config):
+  source = pipeline.open_split(builder, "train")
+  make = lambda: pipeline.make_train_iterator(source, config, 8, seed=0)
+  iterator, unbroken = make(), make()
+  for _ in range(17):  # Past the end of the first epoch.
+    next(iterator)
+  resumed = make()
+  resumed.set_state(iterator.get_state())
+  for _ in range(17):
+    next(unbroken)
+  for _ in range(3):
+    a, b = next(resumed), next(unbroken)
+    assert list(a["id"]) == list(b["id"])
+    np.testing.assert_array_equal(a["audio"], b["audio"])
+
+
+def test_the_cache_changes_nothing(builder):
+  plain, cached = (pipeline.open_split(builder, "valid", gb) for gb in (0.0, 1.0))
+  for _ in range(2):
+    for i in (0, 5):
+      np.testing.assert_array_equal(plain[i]["audio"], cached[i]["audio"])
+      assert cached[i]["audio"].dtype == np.float32 and plain[i]["id"] == cached[i]["id"]
+
+
+def test_samples_that_are_not_of_16_bits_are_cached_as_they_are():
+  audio = np.linspace(-1, 1, labels.NUM_SAMPLES, dtype=np.float32)
+  note = {
+    "id": "x",
+    "audio": audio,
+    "pitch": 1,
+    "velocity": 1,
+    "instrument": {"label": 0, "family": 0, "source": 0},
+    "qualities": dict.fromkeys(labels.QUALITIES, False),
+  }
+  source = pipeline.NoteSource([note], cache_gb=1.0)
+  for _ in range(2):
+    np.testing.assert_array_equal(source[0]["audio"], audio)
+
+
+@pytest.mark.parametrize("batch_size", [7, 18, 54, 100])
+def test_evaluation_sees_every_note_once_whatever_the_batch(builder, batch_size):
+  source = pipeline.open_split(builder, "valid")
+  seen = []
+  for batch in pipeline.eval_batches(source, batch_size):
+    assert batch["audio"].shape == (batch_size, 64_000)
+    seen += batch["id"][batch["mask"] > 0].tolist()
+  assert seen == [source[i]["id"] for i in range(54)]
+
+
+def test_instruments_are_left_out_by_whole_names():
+  ids = ["mallet_acoustic_047-060-100", "mallet_acoustic_0471-060-100", "reed_acoustic_001-1-2"]
+  assert pipeline.rows_without(ids, ("mallet_acoustic_047",)).tolist() == [1, 2]
+  assert pipeline.rows_without(ids, ()).tolist() == [0, 1, 2]
+
+
+def test_a_split_that_is_not_there_is_named_with_those_that_are(builder):
+  with pytest.raises(errors.UserError, match=r"no notes in split 'dev'.*train \(108\)"):
+    pipeline.open_split(builder, "dev")
+
+
+def test_a_batch_larger_than_the_split_is_refused(builder, config):
+  source = pipeline.open_split(builder, "valid")
+  with pytest.raises(errors.UserError, match="train.batch_size 64 is more than the 54 notes"):
+    pipeline.make_train_iterator(source, config, 64, seed=0)

@@ -1,0 +1,233 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from conftest import ROOT
+from conftest import get_config
+from conftest import run_module
+import jax
+import numpy as np
+import pytest
+
+from cvae_jax import checkpoint
+from cvae_jax import config as config_lib
+from cvae_jax import errors
+from cvae_jax import synthesizer
+from cvae_jax import train
+
+QUICK = {
+  "train.steps": 4, "eval.every_steps": 2, "checkpoint.every_steps": 2, "train.log_every_steps": 1,
+  "eval.baselines": False, "eval.pitch_notes": 0, "eval.sample_notes": 0,
+}  # fmt: skip
+
+
+def leaves(workdir, config):
+  """All of a workdir's newest checkpoint, as one list of arrays."""
+  from cvae_jax import methods
+
+  instruments = len(synthesizer.label_table.load(workdir).instruments)
+  method = methods.make_method(config, instruments)
+  init = lambda: method.init(jax.random.key(0), synthesizer.example_batch())
+  device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  abstract = checkpoint.abstract(init, device)
+  step, state = checkpoint.restore_state(workdir, abstract)
+  state = state.replace(rng=jax.random.key_data(state.rng))
+  return step, [np.asarray(x) for x in jax.tree.leaves(state)]
+
+
+@pytest.mark.parametrize(
+  "name,variant",
+  [(path.stem, variant) for path in sorted((ROOT / "configs").glob("*.py"))
+   for variant in ("tiny", "thesis,tiny")],
+)  # fmt: skip
+def test_every_config_trains_saves_and_is_loaded(tmp_path, tfds_dir, name, variant):
+  config = get_config(name, variant, **{**QUICK, "data.tfds_dir": tfds_dir})
+  config.eval.sample_notes = 1
+  results = train.train_and_evaluate(config, str(tmp_path))
+  assert results["step"] == 4 and np.isfinite(results["eval"]["loss"])
+  assert json.loads((tmp_path / "results.json").read_text())["eval"] == results["eval"]
+  synth = synthesizer.load(str(tmp_path))
+  assert synth.step == 4
+  versions = sorted(p.name.split(".")[1] for p in (tmp_path / "samples").glob("*.wav"))
+  expected = ["generated", "original", "reconstruction"]
+  assert versions == (expected[1:] if name == "ae" else expected)
+
+
+def test_a_finished_run_leaves_what_it_says(tiny_run):
+  left = set(os.listdir(tiny_run))
+  assert left == {
+    "config.json",
+    "labels.npz",
+    "checkpoints",
+    "events",
+    "samples",
+    "results.json",
+  }
+  results = json.loads(open(os.path.join(tiny_run, "results.json")).read())
+  assert set(results["baselines"]) == {"mean", "pca_4"}
+  assert 0 <= results["pitch"]["generated"] <= 1 and results["pitch"]["data"] > 0.9
+  from tensorboard.backend.event_processing import event_accumulator
+
+  events = event_accumulator.EventAccumulator(os.path.join(tiny_run, "events"))
+  events.Reload()
+  tags = events.Tags()
+  assert {e for e in tags["tensors"]} >= {
+    "train/loss",
+    "train/notes_per_s",
+    "eval/kl",
+    "spectrograms",
+  }
+  assert sum("/generated" in tag for tag in tags["tensors"]) == 2
+
+
+def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(tmp_path, tfds_dir):
+  config = get_config("cvae", "tiny", **{**QUICK, "train.steps": 12, "data.tfds_dir": tfds_dir})
+  unbroken, broken = str(tmp_path / "unbroken"), str(tmp_path / "broken")
+  train.train_and_evaluate(config, unbroken)
+  for stop_at in (5, 7):  # At a step where nothing would have been saved; and again soon after.
+    with pytest.raises(errors.Interrupted, match=f"stopped at step {stop_at}"):
+      train.train_and_evaluate(config, broken, should_stop=lambda step, at=stop_at: step == at)
+  train.train_and_evaluate(config, broken)
+  (step_a, a), (step_b, b) = leaves(unbroken, config), leaves(broken, config)
+  assert step_a == step_b == 12 and len(a) == len(b)
+  for x, y in zip(a, b, strict=True):
+    np.testing.assert_array_equal(x, y)
+
+
+def test_a_finished_run_can_be_lengthened(tmp_path, tfds_dir):
+  fields = {**QUICK, "optimizer.schedule": "constant", "data.tfds_dir": tfds_dir}
+  longer, unbroken = str(tmp_path / "longer"), str(tmp_path / "unbroken")
+  train.train_and_evaluate(get_config("cvae", "tiny", **fields), longer)
+  config = get_config("cvae", "tiny", **{**fields, "train.steps": 8})
+  train.train_and_evaluate(config, longer)
+  train.train_and_evaluate(config, unbroken)
+  for x, y in zip(leaves(longer, config)[1], leaves(unbroken, config)[1], strict=True):
+    np.testing.assert_array_equal(x, y)
+
+
+def test_eight_devices_do_what_one_does(tmp_path, tfds_dir):
+  overrides = {
+    "data.tfds_dir": tfds_dir,
+    "train.steps": 6,
+    "optimizer.warmup_steps": 1,
+    "eval.every_steps": 100,
+    "checkpoint.every_steps": 100,
+    "eval.baselines": False,
+    "eval.pitch_notes": 0,
+    "eval.sample_notes": 0,
+  }
+  config = get_config("cvae", "tiny", **overrides)
+  train.train_and_evaluate(config, str(tmp_path / "1"))
+  flags = [f"--config.{name}={value}" for name, value in overrides.items()]
+  done = run_module(
+    "cvae_jax.main",
+    "--config=configs/cvae.py:tiny",
+    f"--workdir={tmp_path / '8'}",
+    *flags,
+    env={"XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
+  )
+  assert done.returncode == 0, done.stderr
+  (_, one), (_, eight) = leaves(str(tmp_path / "1"), config), leaves(str(tmp_path / "8"), config)
+  # Adam divides by the root of the squared gradient: where that is near 0, rounding decides.
+  difference = np.concatenate([np.abs(x - y).ravel() for x, y in zip(one, eight, strict=True)])
+  assert np.quantile(difference, 0.99) < 1e-5 and difference.max() < 5e-3
+  a, b = (json.loads((tmp_path / n / "results.json").read_text())["eval"] for n in "18")
+  assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+
+
+def test_a_batch_that_cannot_be_split_is_refused(tmp_path, tfds_dir):
+  done = run_module(
+    "cvae_jax.main",
+    "--config=configs/cvae.py:tiny",
+    "--config.train.batch_size=30",
+    f"--config.data.tfds_dir={tfds_dir}",
+    f"--workdir={tmp_path / 'run'}",
+    env={"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+  )
+  assert done.returncode == 2 and not (tmp_path / "run").exists()
+  assert done.stderr.strip() == "error: train.batch_size 30 is not divisible by 4 devices"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(tmp_path, tfds_dir):
+  fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 50}
+  config = get_config("cvae", "tiny", **fields)
+  with pytest.raises(errors.Interrupted):
+    train.train_and_evaluate(config, str(tmp_path), should_stop=lambda step: step == 3)
+  good = leaves(str(tmp_path), config)
+
+  class Poison(train.pipeline.NoteSource):
+    def __getitem__(self, index):
+      note = super().__getitem__(index)
+      return {**note, "audio": np.full_like(note["audio"], np.nan)}
+
+  original = train.pipeline.open_notes
+  try:
+
+    def poisoned(data):
+      notes = original(data)
+      return notes._replace(train=Poison(notes.train._source, 0.0))
+
+    train.pipeline.open_notes = poisoned
+    with pytest.raises(errors.TrainingError, match=r"the loss is nan at step 4 \(notes .*-\d+-\d+"):
+      train.train_and_evaluate(config, str(tmp_path))
+  finally:
+    train.pipeline.open_notes = original
+  step, kept = leaves(str(tmp_path), config)
+  assert step == good[0] == 3
+  for x, y in zip(kept, good[1], strict=True):
+    np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_first(tmp_path, tfds_dir, signum):
+  command = [
+    sys.executable, "-m", "cvae_jax.main", "--config=configs/cvae.py:tiny",
+    f"--workdir={tmp_path}", f"--config.data.tfds_dir={tfds_dir}", "--config.train.steps=100000",
+    "--config.eval.every_steps=100000", "--config.checkpoint.every_steps=100000",
+  ]  # fmt: skip
+  process = subprocess.Popen(
+    command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+  )
+  for line in process.stdout:
+    if line.startswith("step "):
+      break
+  process.send_signal(signum)
+  asked = time.monotonic()
+  stdout, stderr = process.communicate(timeout=60)
+  assert time.monotonic() - asked < 10
+  assert process.returncode == 128 + signum, stdout + stderr
+  assert "saved: the same command goes on from there" in stderr
+  config = config_lib.load(str(tmp_path))
+  step, _ = leaves(str(tmp_path), config)
+  assert f"stopped at step {step}," in stderr and step % 5 in range(5)
+
+
+def test_a_workdir_of_another_config_is_refused_with_the_fields_that_differ(tiny_run, tfds_dir):
+  config = get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir, "method.beta": 2.0})
+  before = sorted(os.listdir(tiny_run))
+  with pytest.raises(errors.UserError, match=r"method\.beta is 2\.0, was 1\.0"):
+    train.train_and_evaluate(config, tiny_run)
+  assert sorted(os.listdir(tiny_run)) == before
+
+
+@pytest.mark.parametrize(
+  "field,value,says",
+  [
+    ("train.batch_size", 0, "train.batch_size must be positive, got 0"),
+    ("optimizer.ema_decay", 1.0, "optimizer.ema_decay must be under 1"),
+    ("method.posterior", "student", "must be one of gaussian, point, got 'student'"),
+    ("model.channels", (), "model.channels must be positive"),
+    ("data.eval_split", "dev", "no notes in split 'dev'"),
+    ("condition.labels", ("mood",), "got 'mood'"),
+  ],
+)
+def test_configs_that_make_no_sense_are_refused_and_leave_nothing(
+  tmp_path, tfds_dir, field, value, says
+):
+  config = get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir, field: value})
+  with pytest.raises(errors.UserError, match=says):
+    train.train_and_evaluate(config, str(tmp_path / "run"))
+  assert not (tmp_path / "run").exists()

@@ -1,0 +1,139 @@
+from conftest import FIXTURES
+from conftest import get_config
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cvae_jax import methods
+from cvae_jax.audio import files
+from cvae_jax.data import labels
+
+
+@pytest.fixture(scope="module")
+def batch():
+  """Eight real notes of eight families."""
+  paths = sorted((FIXTURES / "nsynth-train" / "audio").glob("*.flac"))[1::4][:8]
+  names = [path.stem.split("_") for path in paths]
+  numbers = [list(map(int, path.stem.split("-")[1:])) for path in paths]
+  return {
+    "audio": jnp.stack([files.read_note(str(p), 64_000, 16_000).audio for p in paths]),
+    "pitch": jnp.asarray([n[0] for n in numbers]),
+    "velocity": jnp.asarray([n[1] for n in numbers]),
+    "family": jnp.asarray([labels.FAMILIES.index(n[0]) for n in names]),
+    "source": jnp.asarray([labels.SOURCES.index(n[1]) for n in names]),
+    "instrument": jnp.arange(8),
+    "qualities": jnp.zeros((8, 10)),
+  }
+
+
+def build(name="cvae", **overrides):
+  config = get_config(name, "tiny", **overrides)
+  return config, methods.make_method(config, num_instruments=8)
+
+
+def train(method, batch, steps):
+  state = method.init(jax.random.key(0), batch)
+  step = jax.jit(method.train_step, donate_argnums=0)
+  for _ in range(steps):
+    state, metrics = step(state, batch)
+  return state, {k: float(v) for k, v in metrics.items()}
+
+
+LONG = {
+  "train.steps": 300,
+  "optimizer.learning_rate": 5e-3,
+  "method.beta": 0.1,
+  "model.channels": (32, 32, 32),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted(batch):
+  _, method = build(**LONG)
+  return method, *train(method, batch, 300)
+
+
+def test_one_batch_can_be_learnt_by_heart(fitted, batch):
+  method, _, metrics = fitted
+  first, before = train(method, batch, 1)
+  assert int(first.step) == 1
+  assert metrics["rmse_db"] < 0.35 * before["rmse_db"]
+
+
+def test_the_condition_matters(fitted, batch):
+  method, state, _ = fitted
+  shifted = {**batch, "pitch": jnp.roll(batch["pitch"], 1), "family": jnp.roll(batch["family"], 1)}
+  rng = jax.random.key(1)
+  right = np.asarray(method.score(state.params, batch, rng))
+  wrong = np.asarray(method.score(state.params, shifted, rng))
+  assert (right > wrong).mean() >= 0.8
+  labels_of = lambda b: {k: v for k, v in b.items() if k != "audio"}
+  a, b = (method.sample(state.params, labels_of(x), rng) for x in (batch, shifted))
+  assert np.abs(np.asarray(a - b)).max() > 0.01
+
+
+def test_a_generated_note_has_the_level_of_its_velocity(fitted, batch):
+  method, state, _ = fitted
+  given = {**batch, "velocity": jnp.asarray([25, 50, 75, 100, 127, 127, 127, 127])}
+  audio = np.asarray(method.sample(state.params, given, jax.random.key(0)))
+  expected = 0.89 * (np.asarray(given["velocity"]) / 127) ** 2
+  np.testing.assert_allclose(np.abs(audio).max(axis=1), expected, rtol=1e-3)
+
+
+def test_a_reconstruction_has_the_level_of_its_original(fitted, batch):
+  method, state, _ = fitted
+  audio = np.asarray(method.reconstruct(state.params, batch, jax.random.key(0)))
+  original = np.array(batch["audio"])
+  original -= original.mean(axis=1, keepdims=True)
+  np.testing.assert_allclose(np.abs(audio).max(axis=1), np.abs(original).max(axis=1), rtol=1e-3)
+
+
+def test_the_loss_is_the_negative_elbo_per_feature(batch):
+  _, method = build(**{"method.beta": 1.0, "method.beta_warmup_steps": 0})
+  state = method.init(jax.random.key(0), batch)
+  state = state.replace(step=jnp.asarray(1))
+  rng = jax.random.fold_in(state.rng, 1)
+  num_features = np.prod(method.features(batch).shape[1:])
+  _, metrics = method.train_step(state, batch)
+  elbo = method.score(state.params, batch, rng)
+  assert float(metrics["loss"]) == pytest.approx(-float(elbo.mean()) / num_features, rel=1e-5)
+  parts = float(metrics["nll"]) + float(metrics["kl"]) / num_features
+  assert float(metrics["loss"]) == pytest.approx(parts, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ae", "vae", "cvae"])
+def test_an_autoencoder_has_no_kl_and_no_samples_a_vae_has_both(batch, name):
+  _, method = build(name, **{"optimizer.learning_rate": 5e-3})
+  _, metrics = train(method, batch, 10)
+  assert (metrics["kl"] > 0) == (name != "ae")
+  assert (method.sample is None) == (name == "ae")
+
+
+def test_labels_do_not_reach_an_unconditional_model(batch):
+  _, method = build("vae")
+  state = method.init(jax.random.key(0), batch)
+  other = {**batch, "pitch": batch["pitch"] + 5, "family": batch["family"] * 0}
+  rng = jax.random.key(1)
+  np.testing.assert_array_equal(
+    method.score(state.params, batch, rng), method.score(state.params, other, rng)
+  )
+
+
+def test_bfloat16_comes_near_float32(batch):
+  _, method = build()
+  _, half = build(**{"model.dtype": "bfloat16"})
+  _, a = train(method, batch, 5)
+  _, b = train(half, batch, 5)
+  assert b["loss"] == pytest.approx(a["loss"], rel=0.02)
+
+
+def test_the_numbers_of_the_first_steps_are_what_they_were(batch):
+  """Golden: changes here mean that runs of older versions cannot be continued."""
+  _, method = build()
+  state, metrics = train(method, batch, 3)
+  norm = float(sum(jnp.sum(jnp.abs(p)) for p in jax.tree.leaves(state.params)))
+  assert [metrics["loss"], metrics["kl"], norm] == pytest.approx(GOLDEN, rel=2e-4)
+
+
+GOLDEN = [1.0140425, 0.6669219, 3443.387]
