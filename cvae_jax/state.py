@@ -48,7 +48,9 @@ def make_optimizer(
   clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
   return optax.chain(
     clip,
-    optax.adamw(make_schedule(config, total_steps), weight_decay=config.weight_decay),
+    optax.adamw(
+      make_schedule(config, total_steps), b2=config.b2, weight_decay=config.weight_decay
+    ),
   )
 
 

@@ -30,7 +30,7 @@ def test_splits_hold_instruments_out():
   instruments = [set(synth_notes.make_plan(DEFAULT, s).instrument) for s in synth_notes.SPLITS]
   assert not instruments[0] & instruments[1] and not instruments[0] & instruments[2]
   assert not instruments[1] & instruments[2]
-  assert len(set.union(*instruments)) == len(synth_notes.instrument_names(DEFAULT)) == 231
+  assert len(set.union(*instruments)) == len(synth_notes.instrument_names(DEFAULT)) == 462
 
 
 @pytest.fixture(scope="module")
