@@ -61,9 +61,9 @@ def get_base_config() -> ml_collections.ConfigDict:
   config.method = method = ml_collections.ConfigDict()
   method.name = "vae"  # a file of cvae_jax/methods
   method.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
-  method.sigma = 0.3  # std of the observation, in features (1.0 is floor_db / 2)
+  method.sigma = 0.15  # std of the observation, in features (1.0 is floor_db / 2)
   method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
-  method.beta_warmup_steps = 500
+  method.beta_warmup_steps = 200
 
   config.optimizer = optimizer = ml_collections.ConfigDict()
   optimizer.learning_rate = 2e-3  # peak, of Adam
@@ -71,14 +71,14 @@ def get_base_config() -> ml_collections.ConfigDict:
   optimizer.warmup_steps = 200
   optimizer.decay_steps = config_dict.placeholder(int)  # train.steps without one
   optimizer.clip_norm = 1.0  # of the whole gradient; 0.0 for no clipping
-  # Adam's memory of squared gradients: 50 steps. The usual 0.999 remembers 1,000, a whole short run.
+  # Adam's memory of squared gradients: 50 steps. The usual 0.999 remembers 1,000, a whole run.
   optimizer.b2 = 0.98
   optimizer.weight_decay = 0.0
   optimizer.ema_decay = 0.998  # of the parameters used to evaluate and generate; 0.0 for none
 
   config.train = train = ml_collections.ConfigDict()
   train.batch_size = 32  # notes, over all devices
-  train.steps = 1100
+  train.steps = 1200
   train.log_every_steps = 50
 
   config.eval = evaluation = ml_collections.ConfigDict()

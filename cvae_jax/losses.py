@@ -33,13 +33,6 @@ def gaussian_nll(
   return jnp.sum(0.5 * scaled + constant, axis=axes)
 
 
-def squared_error(
-  features: Float[Array, "B *shape"], mean: Float[Array, "B *shape"]
-) -> Float[Array, " B"]:
-  """Squared error, summed over all axes but the first ([B])."""
-  return jnp.sum(jnp.square(features - mean), axis=tuple(range(1, features.ndim)))
-
-
 def kl_to_standard_normal(
   mean: Float[Array, "B D"], logvar: Float[Array, "B D"]
 ) -> Float[Array, "B D"]:

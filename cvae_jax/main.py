@@ -33,6 +33,9 @@ def _parse(argv: list[str]) -> list[str]:
     rest = FLAGS(argv)
     if _CONFIG.value is None:
       raise errors.UserError("--config is missing: --config=configs/cvae.py, say")
+    path = config_flags.get_config_filename(FLAGS["config"]).partition(":")[0]
+    if not os.path.exists(path):
+      raise errors.UserError(f"--config={path} does not exist")
     if len(rest) > 1:
       raise errors.UserError(f"'{rest[1]}' is no flag: they begin with --")
   except (errors.UserError, flags.Error, AttributeError, KeyError, TypeError, OSError) as e:

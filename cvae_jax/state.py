@@ -48,9 +48,7 @@ def make_optimizer(
   clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
   return optax.chain(
     clip,
-    optax.adamw(
-      make_schedule(config, total_steps), b2=config.b2, weight_decay=config.weight_decay
-    ),
+    optax.adamw(make_schedule(config, total_steps), b2=config.b2, weight_decay=config.weight_decay),
   )
 
 

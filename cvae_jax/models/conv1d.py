@@ -94,7 +94,8 @@ class Conv1D(nn.Module):
     if conditional and self.num_templates:
       spectra = self.templates(condition).reshape(-1, self.num_templates, self.feature_shape[1])
       x = x + self.mix(h) @ spectra  # [B, N, K] @ [B, K, F]
-    return layers.fit(x, self.feature_shape[:1]).astype(jnp.float32)
+    x = layers.fit(x, self.feature_shape[:1]).astype(jnp.float32)
+    return layers.above_silence(x)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     return self.decode(self.encode(features, condition, train).mean, condition, train)

@@ -69,7 +69,8 @@ class Conv2D(nn.Module):
       x = layer(x)
       if i < len(self.up) - 1:
         x = nn.relu(x)
-    return layers.fit(x, self.feature_shape)[..., 0].astype(jnp.float32)
+    x = layers.fit(x, self.feature_shape)[..., 0].astype(jnp.float32)
+    return layers.above_silence(x)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     return self.decode(self.encode(features, condition, train).mean, condition, train)

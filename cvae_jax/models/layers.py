@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 SILENCE = -1.0  # the floor of a representation's features
+_SHARPNESS = 10.0  # of `above_silence`: it bends over a tenth of a unit, 4 dB at a floor of -80 dB
+_START = SILENCE - 0.25  # an output layer's first bias, which `above_silence` makes silence
 Padding = str | Sequence[tuple[int, int]]
 
 
@@ -144,8 +146,8 @@ class _Convolution(nn.Module):
     kernel_size: taps along each spatial axis.
     strides: along each spatial axis.
     dtype: of the computation; parameters are float32.
-    output: whether features come out, which then start from silence (`SILENCE`): most of a
-      spectrogram lies there, and a start around 0 would first have to unlearn half of it.
+    output: whether features come out, which then start from silence: most of a spectrogram lies
+      there, and a start around 0 would first have to unlearn half of it.
   """
 
   features: int
@@ -157,7 +159,7 @@ class _Convolution(nn.Module):
   def _apply(self, function, x):
     shape = (*self.kernel_size, x.shape[-1], self.features)
     kernel_init = nn.initializers.zeros if self.output else nn.initializers.lecun_normal()
-    bias_init = nn.initializers.constant(SILENCE if self.output else 0.0)
+    bias_init = nn.initializers.constant(_START if self.output else 0.0)
     kernel = self.param("kernel", kernel_init, shape, jnp.float32)
     bias = self.param("bias", bias_init, (self.features,), jnp.float32)
     x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
@@ -193,3 +195,12 @@ def fit(x: jax.Array, shape: Sequence[int]) -> jax.Array:
   x = x[(slice(None), *(slice(0, m) for m in shape))]
   short = [(0, m - n) for m, n in zip(shape, x.shape[1:-1], strict=True)]
   return jnp.pad(x, [(0, 0), *short, (0, 0)])
+
+
+def above_silence(x: jax.Array) -> jax.Array:
+  """Bends what lies below the floor up to it: a representation has nothing softer than silence.
+
+  Half of a spectrogram's cells lie at the floor exactly. A linear output would have to hit it in
+  each of them; this one has only to fall below.
+  """
+  return SILENCE + nn.softplus(_SHARPNESS * (x - SILENCE)) / _SHARPNESS
