@@ -147,7 +147,7 @@ def _nsynth_wav(config):
 
 
 def _thesis(config):
-  """The thesis' design: a 2-D network on an STFT of hop 256, and a third of the notes a second."""
+  """The thesis' design: a 2-D network on an STFT of 1,024 samples and hop 256."""
   config.representation.n_fft = config.representation.win_length = 1024
   config.representation.hop_length = 256
   config.model.name = "conv2d"

@@ -15,8 +15,8 @@ BATCH_LABELS = ("pitch", "velocity", "family", "source", "instrument", "qualitie
 def make_features(instruments: Sequence[str]):
   """TFDS features of a note: those of the official `nsynth` builder.
 
-  The audio is stored as raw bytes, which reads some thirty times faster than a list of floats; what
-  is read is the same float32 array.
+  The audio is stored as raw bytes rather than as a list of numbers, which would be parsed one by
+  one; what is read is the same float32 array.
 
   Args:
     instruments: names of the instruments, in the order of their labels.

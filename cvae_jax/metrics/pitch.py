@@ -6,7 +6,7 @@ import numpy as np
 
 _FRAME_S, _HOP_S = 0.128, 0.032  # a frame is three and a half periods of the lowest note
 # YIN's lags are whole samples. At 16 kHz the period of C8 is 3.8 of them, too few to interpolate
-# between: the octave below is found instead, in one note of the top two octaves in five.
+# between, and the octave below is found instead.
 _OVERSAMPLING = 2
 
 
