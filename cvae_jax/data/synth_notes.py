@@ -1,4 +1,4 @@
-"""`synth_notes`: the embedded data set, 4,092 notes made by classic synthesis in half a minute.
+"""`synth_notes`: the embedded data set, 4,092 notes made by classic synthesis.
 
 Eleven families in three sources, 14 instruments of each (462), pitches 21 to 108 and NSynth's five
 velocities, 3 s held and 1 s of release. Ten instruments of the 14 are for training, with 10 notes
