@@ -6,6 +6,10 @@ import pytest
 
 from cvae_jax.models import layers
 
+LOWERINGS = (
+  (layers.conv_native, layers.conv_patches),
+  (layers.conv_transpose_native, layers.conv_transpose_phases),
+)
 CASES = [
   (ndim, size, stride, extent)
   for ndim in (1, 2)
@@ -26,10 +30,7 @@ def arrays(ndim, size, extent, channels=3, features=5):
 def test_the_lowerings_are_one_function(ndim, size, stride, extent):
   x, kernel = arrays(ndim, size, extent)
   strides = (stride,) * ndim
-  for native, ours in (
-    (layers.conv_native, layers.conv_patches),
-    (layers.conv_transpose_native, layers.conv_transpose_phases),
-  ):
+  for native, ours in LOWERINGS:
     expected = native(x, kernel, strides)
     np.testing.assert_allclose(ours(x, kernel, strides), expected, atol=2e-5 * size**ndim)
 
@@ -38,10 +39,7 @@ def test_the_lowerings_are_one_function(ndim, size, stride, extent):
 def test_their_gradients_are_one_too(ndim, size, stride, extent):
   x, kernel = arrays(ndim, size, extent)
   strides = (stride,) * ndim
-  for native, ours in (
-    (layers.conv_native, layers.conv_patches),
-    (layers.conv_transpose_native, layers.conv_transpose_phases),
-  ):
+  for native, ours in LOWERINGS:
     loss = lambda function: lambda x, k: jnp.sum(jnp.sin(function(x, k, strides)))
     expected = jax.grad(loss(native), (0, 1))(x, kernel)
     for a, b in zip(jax.grad(loss(ours), (0, 1))(x, kernel), expected, strict=True):

@@ -14,6 +14,7 @@ Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins e
 import jax
 import jax.numpy as jnp
 import ml_collections
+import optax
 
 from cvae_jax import losses
 from cvae_jax import methods
@@ -81,7 +82,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
       }
 
     (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    metrics = {"loss": loss, **metrics, "grad_norm": _global_norm(grads)}
+    metrics = {"loss": loss, **metrics, "grad_norm": optax.global_norm(grads)}
     return state_lib.apply_gradients(state, grads, optimizer, ema_decay), metrics
 
   def eval_step(params, batch, rng):
@@ -129,7 +130,3 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     sample=sample if gaussian else None,
     score=score,
   )
-
-
-def _global_norm(grads):
-  return jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(grads)))
