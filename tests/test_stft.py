@@ -28,6 +28,17 @@ def test_stft_agrees_with_librosa(real_note, n_fft, hop_length, win_length, cent
   np.testing.assert_allclose(ours, theirs, atol=2e-6 * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("window", ["hamming", "blackman", "boxcar", "cosine"])
+def test_other_windows_agree_with_librosa(real_note, window):
+  ours = stft.stft(jnp.asarray(real_note[:8000]), 512, 128, window=window)
+  theirs = librosa.stft(
+    real_note[:8000], n_fft=512, hop_length=128, window=window, pad_mode="constant"
+  ).T
+  np.testing.assert_allclose(ours, theirs, atol=2e-6 * np.abs(theirs).max())
+  back = stft.istft(ours, 128, window=window, length=8000)
+  np.testing.assert_allclose(back[:7900], real_note[:7900], atol=2e-6)
+
+
 @pytest.mark.parametrize("n_fft,hop_length,win_length", GRID)
 def test_istft_agrees_with_librosa_on_a_spectrum_of_no_waveform(n_fft, hop_length, win_length):
   rng = np.random.default_rng(0)
@@ -80,5 +91,10 @@ def test_parameters_that_do_not_fit_are_refused(n_fft, hop_length, win_length, s
 
 
 def test_a_waveform_shorter_than_a_frame_is_refused():
-  with pytest.raises(ValueError, match="100 samples has no frame of 1024"):
+  with pytest.raises(ValueError, match="100 samples is too short for a frame of 1024"):
     stft.stft(jnp.zeros(100), 1024, 256, center=False)
+
+
+def test_a_window_that_scipy_does_not_know_is_named():
+  with pytest.raises(errors.UserError, match="window 'hanning-ish' cannot be made"):
+    stft.stft(jnp.zeros(4096), window="hanning-ish")

@@ -1,6 +1,7 @@
 """The mel scale: filterbank, and the way back to linear frequency."""
 
 import functools
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -8,13 +9,14 @@ from jaxtyping import Float
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax.audio import check
 
 
 @functools.lru_cache(maxsize=8)
 def make_filterbank(
-  sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
+  sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float, htk: bool = False
 ) -> np.ndarray:
-  """Slaney's triangular mel filters, from `librosa.filters.mel`.
+  """Triangular mel filters of unit area, from `librosa.filters.mel`.
 
   Args:
     sample_rate: in Hz.
@@ -22,6 +24,7 @@ def make_filterbank(
     n_mels: number of filters.
     fmin: lowest frequency, in Hz.
     fmax: highest frequency, in Hz, at most half the sample rate.
+    htk: HTK's mel scale instead of Slaney's.
 
   Returns:
     [n_mels, 1 + n_fft // 2] float32.
@@ -35,7 +38,9 @@ def make_filterbank(
 
   with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # librosa warns of empty filters; that is an error here.
-    filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+    filters = librosa.filters.mel(
+      sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk
+    )
   empty = np.flatnonzero(filters.max(axis=1) == 0)
   if empty.size:
     raise errors.UserError(
@@ -46,8 +51,8 @@ def make_filterbank(
 
 
 @functools.lru_cache(maxsize=8)
-def _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax):
-  filters = make_filterbank(sample_rate, n_fft, n_mels, fmin, fmax)
+def _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax, htk):
+  filters = make_filterbank(sample_rate, n_fft, n_mels, fmin, fmax, htk)
   return np.linalg.pinv(filters.astype(np.float64)).astype(np.float32)
 
 
@@ -57,13 +62,15 @@ def linear_to_mel(
   n_mels: int = 128,
   fmin: float = 0.0,
   fmax: float | None = None,
+  htk: bool = False,
 ) -> Float[Array, "*batch N M"]:
   """Mel spectrogram of a magnitude spectrogram ([..., N, F] to [..., N, n_mels]).
 
   Agrees with `librosa.feature.melspectrogram(S=magnitude)`, axes swapped.
   """
+  check.check_array(magnitude, "the magnitudes", 2)
   n_fft = 2 * (magnitude.shape[-1] - 1)
-  filters = make_filterbank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2)
+  filters = make_filterbank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2, htk)
   return magnitude @ filters.T
 
 
@@ -73,11 +80,68 @@ def mel_to_linear(
   n_fft: int,
   fmin: float = 0.0,
   fmax: float | None = None,
+  htk: bool = False,
 ) -> Float[Array, "*batch N F"]:
   """Magnitudes whose mel spectrogram comes near the given one ([..., N, M] to [..., N, F]).
 
   Least squares by the filterbank's pseudo-inverse, then nothing below 0. `librosa.feature.inverse`
   solves for non-negative magnitudes instead, which is closer and far slower.
   """
-  inverse = _make_inverse(sample_rate, n_fft, mel.shape[-1], fmin, fmax or sample_rate / 2)
+  check.check_array(mel, "the mel spectrogram", 2)
+  n_mels = mel.shape[-1]
+  inverse = _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2, htk)
   return jnp.maximum(mel @ inverse.T, 0.0)
+
+
+class MelAxis(NamedTuple):
+  """A mel axis as fine as one likes, between linear bins and back; for levels, not for energy.
+
+  Attributes:
+    center: [M] middle of each mel bin, in linear bins.
+    half_width: [M] how far each averages to either side, in linear bins; at least 1.
+    to_mel: [M, F] weights that sum to 1 in every row.
+    to_linear: [F, M] interpolation between the two mel bins around each linear bin.
+    covered: [F] 1 where a linear bin lies between the first and the last mel bin, else 0.
+  """
+
+  center: np.ndarray
+  half_width: np.ndarray
+  to_mel: np.ndarray
+  to_linear: np.ndarray
+  covered: np.ndarray
+
+
+@functools.lru_cache(maxsize=8)
+def make_axis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> MelAxis:
+  """A mel axis of `n_mels` bins from `fmin` to `fmax` Hz (Slaney's scale).
+
+  Args:
+    sample_rate: in Hz.
+    n_fft: length of the transform, in samples.
+    n_mels: bins; more of them than filters of the STFT's resolution only interpolate.
+    fmin: lowest frequency, in Hz.
+    fmax: highest frequency, in Hz, at most half the sample rate.
+
+  Raises:
+    UserError: fewer than 2 bins, or frequencies out of order.
+  """
+  import librosa  # As above.
+
+  if n_mels < 2 or not 0 <= fmin < fmax <= sample_rate / 2:
+    raise errors.UserError(
+      f"a mel axis needs 2 bins or more and 0 <= fmin < fmax <= {sample_rate / 2:g} Hz, got "
+      f"{n_mels} bins, {fmin:g} and {fmax:g} Hz"
+    )
+  edges = librosa.mel_frequencies(n_mels, fmin=fmin, fmax=fmax) * n_fft / sample_rate
+  bins = np.arange(1 + n_fft // 2)
+  half_width = np.maximum(np.gradient(edges), 1.0)
+  weights = np.maximum(0.0, 1.0 - np.abs(bins - edges[:, None]) / half_width[:, None])
+  weights /= weights.sum(axis=1, keepdims=True)
+  # Row k: where bin k lies between two mel bins, outside at the nearest.
+  position = np.interp(bins, edges, np.arange(n_mels))
+  lower = np.minimum(position.astype(int), n_mels - 2)
+  back = np.zeros((bins.size, n_mels))
+  back[bins, lower] = 1.0 - (position - lower)
+  back[bins, lower + 1] = position - lower
+  covered = (bins >= np.floor(edges[0])) & (bins <= np.ceil(edges[-1]))
+  return MelAxis(*(x.astype(np.float32) for x in (edges, half_width, weights, back, covered)))

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.signal
 
 from cvae_jax import errors
+from cvae_jax.audio import check
 
 
 def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:
@@ -29,9 +30,24 @@ def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:
 @functools.lru_cache(maxsize=32)
 def make_window(window: str, win_length: int, n_fft: int) -> np.ndarray:
   """A periodic window of scipy's by name, centred in `n_fft` samples ([n_fft], float32)."""
-  values = scipy.signal.get_window(window, win_length, fftbins=True)
+  try:
+    values = scipy.signal.get_window(window, win_length, fftbins=True)
+  except ValueError as e:  # scipy says which windows need parameters, and which it does not know.
+    raise errors.UserError(f"window '{window}' cannot be made: {e}") from None
   left = (n_fft - win_length) // 2
   return np.pad(values, (left, n_fft - win_length - left)).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=32)
+def _inverse_window_sum(window, win_length, n_fft, hop_length, count) -> np.ndarray:
+  """One over the sum of the squared windows of `count` frames, and 1 where that is nothing."""
+  power = np.square(make_window(window, win_length, n_fft).astype(np.float64))
+  total = np.zeros(n_fft + (count - 1) * hop_length)
+  for start in range(0, count * hop_length, hop_length):
+    total[start : start + n_fft] += power
+  # librosa's threshold: where the windows sum to nothing there is nothing to divide.
+  tiny = np.finfo(np.float32).tiny
+  return (1.0 / np.where(total > tiny, total, 1.0)).astype(np.float32)
 
 
 def num_frames(num_samples: int, hop_length: int) -> int:
@@ -54,9 +70,8 @@ def frame(
   Returns:
     [..., N, frame_length], N = 1 + (T - frame_length) // hop_length.
   """
+  check.check_audio(audio, frame_length)
   num_samples = audio.shape[-1]
-  if num_samples < frame_length:
-    raise ValueError(f"a waveform of {num_samples} samples has no frame of {frame_length}")
   count = 1 + (num_samples - frame_length) // hop_length
   rows_per_frame = -(-frame_length // hop_length)
   rows = count + rows_per_frame - 1
@@ -114,13 +129,16 @@ def stft(
     [..., N, F] complex64, F = 1 + n_fft // 2 and N = 1 + T // hop_length where centred.
 
   Raises:
-    ValueError: parameters that do not fit together, or a waveform shorter than a frame.
+    UserError: parameters that do not fit together.
+    ValueError: a waveform that is empty, shorter than a frame (where not centred) or not finite.
+    TypeError: a waveform of integers.
 
   Agrees with `librosa.stft` (pad_mode='constant'), axes swapped.
   """
   win_length = n_fft if win_length is None else win_length
   hop_length = win_length // 4 if hop_length is None else hop_length
   check_parameters(n_fft, win_length, hop_length)
+  check.check_audio(audio, 1 if center else n_fft)
   if center:
     audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(n_fft // 2, n_fft // 2)])
   frames = frame(audio, n_fft, hop_length)
@@ -150,17 +168,14 @@ def istft(
 
   Source: Griffin & Lim 1984, equation 6. Agrees with `librosa.istft`, axes swapped.
   """
+  check.check_array(spectrum, "the spectrum", 2)
   n_fft = 2 * (spectrum.shape[-1] - 1)
   win_length = n_fft if win_length is None else win_length
   hop_length = win_length // 4 if hop_length is None else hop_length
   check_parameters(n_fft, win_length, hop_length)
   weights = make_window(window, win_length, n_fft)
   audio = overlap_add(jnp.fft.irfft(spectrum, n_fft, axis=-1) * weights, hop_length)
-  # A constant of the parameters alone, so XLA folds it or the compiler's caller never sees it.
-  norm = overlap_add(jnp.broadcast_to(jnp.square(weights), (spectrum.shape[-2], n_fft)), hop_length)
-  # librosa's threshold: where the windows sum to nothing there is nothing to divide.
-  tiny = np.finfo(np.float32).tiny
-  audio = audio / jnp.where(norm > tiny, norm, 1.0)
+  audio = audio * _inverse_window_sum(window, win_length, n_fft, hop_length, spectrum.shape[-2])
   if center:
     audio = audio[..., n_fft // 2 :]
     if length is None:

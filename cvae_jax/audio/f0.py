@@ -1,0 +1,89 @@
+"""Fundamental frequency by YIN."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
+import numpy as np
+
+from cvae_jax import errors
+from cvae_jax.audio import check
+from cvae_jax.audio import stft
+
+
+def yin(
+  audio: Float[Array, "*batch T"],
+  fmin_hz: float,
+  fmax_hz: float,
+  sample_rate: int,
+  frame_length: int = 2048,
+  hop_length: int | None = None,
+  trough_threshold: float = 0.1,
+  center: bool = True,
+) -> Float[Array, "*batch N"]:
+  """Fundamental frequency of every frame in Hz ([..., T] to [..., N]).
+
+  The first lag at which the normalised difference dips under the threshold, refined by a parabola;
+  where none does, the lag of the least difference. Every frame is given a frequency, a silent one
+  too: tell by the level.
+
+  Args:
+    audio: [..., T] waveform.
+    fmin_hz: lowest frequency.
+    fmax_hz: highest frequency.
+    sample_rate: in Hz.
+    frame_length: in samples; more than two periods of `fmin_hz`.
+    hop_length: in samples; a quarter of a frame by default.
+    trough_threshold: of the cumulative mean normalised difference.
+    center: whether frame n is centred at sample n * hop_length, by zeros on both sides.
+
+  Raises:
+    UserError: frequencies that the frame or the sample rate has no room for.
+    ValueError: a waveform shorter than a frame.
+
+  Source: de Cheveigne & Kawahara 2002, equations 6 to 8. Agrees with `librosa.yin`.
+  """
+  check.check_audio(audio, 1 if center else frame_length)
+  if not 0 < fmin_hz < fmax_hz <= sample_rate / 2:
+    raise errors.UserError(
+      f"YIN needs 0 < fmin < fmax <= {sample_rate / 2:g} Hz, got {fmin_hz:g} and {fmax_hz:g}"
+    )
+  if frame_length < 2 * sample_rate / fmin_hz:
+    raise errors.UserError(
+      f"a frame of {frame_length} samples holds less than two periods of {fmin_hz:g} Hz: "
+      f"it needs {math.ceil(2 * sample_rate / fmin_hz)}"
+    )
+  hop_length = frame_length // 4 if hop_length is None else hop_length
+  if center:
+    half = frame_length // 2
+    audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(half, half)])
+  frames = stft.frame(audio, frame_length, hop_length)  # [..., N, L]
+  min_period = math.floor(sample_rate / fmax_hz)
+  max_period = min(math.ceil(sample_rate / fmin_hz), frame_length - 1)
+
+  # Autocorrelation by FFT, long enough that nothing wraps round at the lags that are kept.
+  n_fft = 2 ** math.ceil(math.log2(frame_length + max_period + 1))
+  power = jnp.square(jnp.abs(jnp.fft.rfft(frames, n_fft)))
+  correlation = jnp.fft.irfft(power, n_fft)[..., : max_period + 1]
+  energy = jnp.cumsum(jnp.square(frames), axis=-1)
+  # d(k) = sum of (y(m) - y(m + k))^2 over all m, zeros outside of the frame, less its first samples
+  difference = 2 * (correlation[..., :1] - correlation[..., 1:]) - energy[..., :max_period]
+  lags = np.arange(1, max_period + 1, dtype=np.float32)
+  mean = jnp.cumsum(difference, axis=-1) / lags
+  tiny = np.finfo(np.float32).tiny
+  normalised = (difference / (mean + tiny))[..., min_period - 1 :]  # [..., N, P] periods
+
+  before, here, after = normalised[..., :-2], normalised[..., 1:-1], normalised[..., 2:]
+  curvature, slope = after + before - 2 * here, (after - before) / 2
+  inside = jnp.abs(slope) < jnp.abs(curvature)
+  shift = jnp.where(inside, -slope / jnp.where(inside, curvature, 1.0), 0.0)
+  edges = [(0, 0)] * (normalised.ndim - 1)
+  shift = jnp.pad(shift, [*edges, (1, 1)])
+  trough = jnp.pad((here < before) & (here <= after), [*edges, (1, 1)])
+  trough = trough.at[..., 0].set(normalised[..., 0] < normalised[..., 1])
+  trough = trough.at[..., -1].set(normalised[..., -1] < normalised[..., -2])
+  low = trough & (normalised < trough_threshold)
+  chosen = jnp.where(jnp.any(low, -1), jnp.argmax(low, -1), jnp.argmin(normalised, -1))
+  refined = jnp.take_along_axis(shift, chosen[..., None], axis=-1)[..., 0]
+  return sample_rate / (min_period + chosen + refined)

@@ -1,0 +1,90 @@
+"""Level over time: RMS, and loudness as the ear weighs frequencies."""
+
+import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
+import numpy as np
+
+from cvae_jax.audio import check
+from cvae_jax.audio import stft
+
+
+def a_weighting(frequencies_hz: np.ndarray, min_db: float | None = -80.0) -> np.ndarray:
+  """The A-weighting curve in dB, of any shape.
+
+  Args:
+    frequencies_hz: not negative.
+    min_db: the least weight; None for none.
+
+  Source: IEC 61672-1. Agrees with `librosa.A_weighting`.
+  """
+  poles = np.square([12194.217, 20.598997, 107.65265, 737.86223])
+  squared = np.square(np.asarray(frequencies_hz, np.float64))
+  with np.errstate(divide="ignore"):  # 0 Hz weighs nothing: -inf dB, before min_db.
+    weights = 2.0 + 20.0 * (
+      np.log10(poles[0])
+      + 2 * np.log10(squared)
+      - np.log10(squared + poles[0])
+      - np.log10(squared + poles[1])
+      - 0.5 * np.log10(squared + poles[2])
+      - 0.5 * np.log10(squared + poles[3])
+    )
+  return weights if min_db is None else np.maximum(weights, min_db)
+
+
+def rms(
+  audio: Float[Array, "*batch T"],
+  frame_length: int = 2048,
+  hop_length: int = 512,
+  center: bool = True,
+) -> Float[Array, "*batch N"]:
+  """Root mean square of every frame ([..., T] to [..., N]), in full scale.
+
+  Args:
+    audio: [..., T] waveform.
+    frame_length: in samples.
+    hop_length: in samples.
+    center: whether frame n is centred at sample n * hop_length, by zeros on both sides.
+
+  Raises:
+    ValueError: a waveform shorter than a frame.
+
+  Agrees with `librosa.feature.rms`.
+  """
+  check.check_audio(audio, 1 if center else frame_length)
+  if center:
+    half = frame_length // 2
+    audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(half, half)])
+  power = jnp.mean(jnp.square(stft.frame(audio, frame_length, hop_length)), axis=-1)
+  # The square root's gradient at silence is infinite; there is nothing to learn from silence.
+  loud = power > 0.0
+  return jnp.where(loud, jnp.sqrt(jnp.where(loud, power, 1.0)), 0.0)
+
+
+def loudness(
+  audio: Float[Array, "*batch T"],
+  sample_rate: int,
+  n_fft: int = 2048,
+  hop_length: int = 512,
+  amin: float = 1e-10,
+) -> Float[Array, "*batch N"]:
+  """A-weighted power of every frame in dB ([..., T] to [..., N]).
+
+  The powers of the STFT's bins, weighted and averaged, in dB; a mean power below `amin` counts as
+  it.
+
+  Args:
+    audio: [..., T] waveform.
+    sample_rate: in Hz.
+    n_fft: length of the transform, in samples.
+    hop_length: in samples.
+    amin: the least power told apart.
+
+  Source: Engel et al. 2020 (DDSP), appendix B.1. Agrees with the mean over bins of
+  `librosa.perceptual_weighting`, taken in power.
+  """
+  power = jnp.square(jnp.abs(stft.stft(audio, n_fft, hop_length)))
+  frequencies_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+  weights = 10.0 ** (a_weighting(frequencies_hz) / 10.0)
+  mean = jnp.mean(power * weights.astype(np.float32), axis=-1)
+  return 10.0 * jnp.log10(jnp.maximum(mean, amin))
