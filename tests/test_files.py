@@ -81,3 +81,10 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
   with pytest.raises(errors.UserError, match="cannot be written"):
     files.write_wav(str(tmp_path / "file" / "a.wav"), SINE, 16_000)
   assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.wav"]
+
+
+def test_a_clip_keeps_its_length(tmp_path):
+  path = str(tmp_path / "clip.wav")
+  soundfile.write(path, np.zeros((1234, 2)), 8000)
+  clip = files.read_clip(path, 16_000)
+  assert clip.audio.shape == (2468,) and clip.changes == ("stereo", "resampled")

@@ -41,15 +41,13 @@ def _missing_bytes(path: str) -> int:
   return 0
 
 
-def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
-  """Reads a WAV, FLAC or other file that libsndfile knows, as a mono note of fixed length.
+def read_clip(path: str, sample_rate: int) -> Recording:
+  """Reads a WAV, FLAC or other file that libsndfile knows, as a mono waveform of its own length.
 
-  Channels are averaged, another rate is resampled (soxr, high quality), a short note is padded with
-  silence and a long one cut.
+  Channels are averaged; another rate is resampled (soxr, high quality).
 
   Args:
     path: of the file.
-    num_samples: T wanted.
     sample_rate: wanted, in Hz.
 
   Raises:
@@ -71,7 +69,7 @@ def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
     reason = str(e).rsplit(": ", 1)[-1].rstrip(".").lower()
     raise errors.UserError(f"{path} cannot be read as audio ({reason})") from None
   if audio.shape[0] == 0:
-    raise errors.UserError(f"{path} holds no samples: a note of {num_samples} is wanted")
+    raise errors.UserError(f"{path} holds no samples")
   if audio.shape[0] < promised:
     raise errors.UserError(
       f"{path} is truncated: {audio.shape[0]} of {promised} samples can be read"
@@ -87,13 +85,26 @@ def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
 
     changes.append("resampled")
     audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
-  if audio.size < num_samples:
-    changes.append("padded")
-    audio = np.pad(audio, (0, num_samples - audio.size))
-  elif audio.size > num_samples:
-    changes.append("cut")
-    audio = audio[:num_samples]
   return Recording(np.ascontiguousarray(audio, np.float32), tuple(changes))
+
+
+def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
+  """Reads a file as a note of fixed length: `read_clip`, padded with silence or cut.
+
+  Args:
+    path: of the file.
+    num_samples: T wanted.
+    sample_rate: wanted, in Hz.
+
+  Raises:
+    UserError: as `read_clip`.
+  """
+  audio, changes = read_clip(path, sample_rate)
+  if audio.size < num_samples:
+    audio, changes = np.pad(audio, (0, num_samples - audio.size)), (*changes, "padded")
+  elif audio.size > num_samples:
+    audio, changes = audio[:num_samples], (*changes, "cut")
+  return Recording(np.ascontiguousarray(audio), changes)
 
 
 def write_wav(path: str, audio: np.ndarray, sample_rate: int) -> None:
