@@ -37,15 +37,23 @@ def get_base_config() -> ml_collections.ConfigDict:
   data.label_scan = 20_000  # training notes whose labels are read to know what was taught
 
   config.representation = representation = ml_collections.ConfigDict()
-  representation.name = "log_magnitude"  # log_magnitude, log_mel
+  # A file of cvae_jax/audio/representations: log_magnitude, log_mel, cqt, log_magnitude_if,
+  # log_mel_if, waveform, mdct, pqmf.
+  representation.name = "log_magnitude"
   representation.n_fft = 2048  # samples
-  representation.win_length = 2048  # samples, Hann window
-  representation.hop_length = 512  # samples
+  representation.win_length = 2048  # samples
+  representation.hop_length = 512  # samples; mdct: also its bins; waveform: samples of a frame
+  representation.window = "hann"  # any that scipy.signal.get_window knows
   representation.floor_db = -80.0  # dB below a full-scale sine; what is softer is silence
-  representation.griffin_lim_iters = 64
-  representation.n_mels = 256  # log_mel: filters
-  representation.fmin_hz = 20.0  # log_mel: lowest frequency
-  representation.fmax_hz = config_dict.placeholder(float)  # log_mel: highest; half the rate if none
+  representation.phase_start = "integrated"  # integrated, random: where Griffin-Lim begins
+  representation.griffin_lim_iters = 16
+  representation.n_mels = 256  # log_mel, log_mel_if: bins
+  representation.fmin_hz = 27.5  # log_mel, log_mel_if, cqt: lowest frequency, here that of A0
+  representation.fmax_hz = config_dict.placeholder(float)  # mel: highest; half the rate if none
+  representation.n_bins = 288  # cqt
+  representation.bins_per_octave = 36  # cqt
+  representation.companding = 255.0  # mdct: mu of its mu-law; 0.0 for none
+  representation.num_bands = 16  # pqmf
 
   config.condition = condition = ml_collections.ConfigDict()
   condition.labels = ()  # of pitch, family, source, velocity, instrument, qualities
@@ -185,6 +193,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "eval.pitch_notes",
     "eval.sample_notes",
     "representation.griffin_lim_iters",
+    "representation.companding",
   )
   flat = flatten(config)
   for name in (*positive, *not_negative):
@@ -199,6 +208,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "model.dtype": ("float32", "bfloat16"),
     "method.posterior": ("gaussian", "point"),
     "optimizer.schedule": ("cosine", "constant"),
+    "representation.phase_start": ("integrated", "random"),
   }
   for name, allowed in choices.items():
     if flat[name] not in allowed:

@@ -78,24 +78,23 @@ def measure_baselines(
   held_out: pipeline.NoteSource,
   rows: np.ndarray,
   num_components: int,
-  db_per_unit: float,
   batch_size: int,
 ) -> dict[str, dict[str, float]]:
   """What the mean spectrogram and a PCA, fitted on the training split, reach on the held-out one.
 
   Args:
-    method: whose features are measured.
+    method: whose features are fitted, and whose `level_db` is measured.
     train: source of the training split.
     held_out: source of the evaluation split.
     rows: of it that count.
     num_components: of the PCA: as many as the latent has dimensions.
-    db_per_unit: of the representation.
     batch_size: notes at a time.
 
   Returns:
     {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}.
   """
-  features_of = _make_features(method)
+  assert method.level_db is not None
+  features_of, level_db = _make_features(method), jax.jit(method.level_db)
   train_features = np.concatenate(
     [features_of(b).astype(np.float16) for b in pipeline.eval_batches(train, batch_size)]
   )
@@ -108,7 +107,7 @@ def measure_baselines(
       f"pca_{num_components}": pca.reconstruct(features),
     }
     for name, values in predicted.items():
-      for metric, value in baselines.error_sums(features, values, db_per_unit).items():
+      for metric, value in baselines.error_sums(level_db(features), level_db(values)).items():
         sums[name][metric] = sums[name].get(metric, 0.0) + value
   return {
     name: _finish({metric: value / len(rows) for metric, value in metrics.items()})
@@ -198,7 +197,6 @@ def evaluate_run(
       data.held_out,
       data.held_out_rows,
       config.model.latent_dim,
-      -config.representation.floor_db / 2.0,
       config.eval.batch_size,
     )
   if config.eval.pitch_notes and method.sample is not None and "pitch" in config.condition.labels:

@@ -49,9 +49,9 @@ def test_of_a_few_notes_no_more_components_come_than_there_are():
 
 
 def test_log_spectral_distance_is_the_rms_over_frequency_averaged_over_frames():
-  features = np.zeros((1, 2, 4))
-  predicted = np.asarray([[[0.1, 0.1, 0.1, 0.1], [0.2, 0.0, 0.0, 0.0]]])
-  sums = baselines.error_sums(features, predicted, db_per_unit=40.0)
+  level_db = np.full((1, 2, 4), -50.0)
+  predicted_db = level_db + np.asarray([[[4.0, 4.0, 4.0, 4.0], [8.0, 0.0, 0.0, 0.0]]])
+  sums = baselines.error_sums(level_db, predicted_db)
   assert sums["lsd_db"] == pytest.approx((4.0 + 4.0) / 2)
   assert sums["mse_db2"] == pytest.approx((16 * 4 + 64) / 8)
 

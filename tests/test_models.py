@@ -10,6 +10,7 @@ import pytest
 from cvae_jax import errors
 from cvae_jax import methods
 from cvae_jax import synthesizer
+from cvae_jax.models import layers
 
 # Parameters of every config, exactly. A change here is a change of architecture: mean it.
 PARAMETERS = {
@@ -43,11 +44,12 @@ def make(name, shape, gaussian=True, **fields):
   config = get_config("cvae", "tiny").model
   config.update({"name": name, **fields})
   module = importlib.import_module(f"cvae_jax.models.{name}")
-  return module.make_model(config, shape, gaussian, jnp.float32)
+  floored = (True,) + (False,) * (shape[-1] - 1)
+  return module.make_model(config, shape, floored, gaussian, jnp.float32)
 
 
 @pytest.mark.parametrize("name", ["conv1d", "conv2d"])
-@pytest.mark.parametrize("shape", [(8, 8), (9, 13), (126, 17), (1, 3)])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 13, 2), (126, 17, 1), (1, 3, 1)])
 @pytest.mark.parametrize("condition", [0, 5])
 def test_any_size_goes_in_and_comes_out(name, shape, condition):
   model = make(name, shape)
@@ -61,9 +63,18 @@ def test_any_size_goes_in_and_comes_out(name, shape, condition):
 
 
 @pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+def test_levels_start_at_silence_and_the_other_channels_at_0(name):
+  model = make(name, (8, 8, 2))
+  x, c = jnp.ones((2, 8, 8, 2)), jnp.ones((2, 3))
+  out = model.apply(model.init(jax.random.key(0), x, c), jnp.ones((2, 4)), c, method="decode")
+  np.testing.assert_allclose(out[..., 0], layers.SILENCE, atol=0.01)
+  np.testing.assert_array_equal(out[..., 1], 0.0)
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
 def test_a_plain_autoencoder_has_no_variance(name):
-  model = make(name, (8, 8), gaussian=False)
-  x, c = jnp.ones((2, 8, 8)), jnp.ones((2, 0))
+  model = make(name, (8, 8, 1), gaussian=False)
+  x, c = jnp.ones((2, 8, 8, 1)), jnp.ones((2, 0))
   params = model.init(jax.random.key(0), x, c)
   assert model.apply(params, x, c, method="encode").logvar is None
 

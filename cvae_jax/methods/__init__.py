@@ -6,8 +6,6 @@ loop, the tools and the API know a method only as the functions of `Method`.
 
 from collections.abc import Callable
 from collections.abc import Mapping
-import importlib
-import pkgutil
 from typing import Any
 from typing import NamedTuple
 
@@ -15,7 +13,7 @@ import jax
 import ml_collections
 
 from cvae_jax import condition as condition_lib
-from cvae_jax import errors
+from cvae_jax import parts
 from cvae_jax.audio import representations
 from cvae_jax.data import labels
 
@@ -45,7 +43,8 @@ class Method(NamedTuple):
     init: (rng, batch) to the state a run begins with; the batch is read for its shapes alone.
     train_step: (state, batch) to (state, metrics); metrics has 'loss'.
     eval_step: (params, batch, rng) to sums and counts; batch['mask'] [B] is 0 for padding.
-    features: batch to the features [B, N, F] that the network sees.
+    features: batch to the features [B, N, F, C] that the network sees.
+    level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
     reconstruct: (params, batch, rng) to [B, T] waveforms at the originals' level.
     sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity.
     score: (params, batch, rng) to [B] log-likelihood or a bound of it, in nats.
@@ -55,31 +54,10 @@ class Method(NamedTuple):
   train_step: Callable[[Any, Batch], tuple[Any, dict[str, jax.Array]]]
   eval_step: Callable[[Any, Batch, jax.Array], Sums]
   features: Callable[[Batch], jax.Array] | None
+  level_db: Callable[[jax.Array], jax.Array] | None
   reconstruct: Callable[[Any, Batch, jax.Array], jax.Array] | None
   sample: Callable[[Any, Batch, jax.Array], jax.Array] | None
   score: Callable[[Any, Batch, jax.Array], jax.Array] | None
-
-
-def load_part(package: str, name: str, what: str):
-  """Imports a module of a package by the name that a config gives it.
-
-  Args:
-    package: 'cvae_jax.models' or 'cvae_jax.methods'.
-    name: a module of it; or any module's dotted path, for a part that lives outside.
-    what: the config's field, for the message.
-
-  Raises:
-    UserError: a name that is no module, with those that are.
-  """
-  path = name if "." in name else f"{package}.{name}"
-  try:
-    return importlib.import_module(path)
-  except ModuleNotFoundError as e:
-    if e.name is None or not path.startswith(e.name):
-      raise
-    parent = importlib.import_module(package)
-    known = ", ".join(sorted(m.name for m in pkgutil.iter_modules(parent.__path__)))
-    raise errors.UserError(f"{what} must be one of {known}, got '{name}'") from None
 
 
 def make_method(
@@ -102,5 +80,5 @@ def make_method(
     condition_lib.make_condition(config.condition.labels, num_instruments),
     total_steps or config.train.steps,
   )
-  module = load_part("cvae_jax.methods", config.method.name, "method.name")
+  module = parts.load("cvae_jax.methods", config.method.name, "method.name")
   return module.make_method(config, task)

@@ -11,6 +11,8 @@ a nat of KL is worth.
 Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins et al. 2017 for beta.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -18,6 +20,7 @@ import optax
 
 from cvae_jax import losses
 from cvae_jax import methods
+from cvae_jax import parts
 from cvae_jax import state as state_lib
 from cvae_jax.audio import level
 
@@ -26,13 +29,17 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
   representation, condition, total_steps = task
   gaussian = config.method.posterior == "gaussian"
-  models = methods.load_part("cvae_jax.models", config.model.name, "model.name")
+  models = parts.load("cvae_jax.models", config.model.name, "model.name")
   model = models.make_model(
-    config.model, representation.shape, gaussian, jnp.dtype(config.model.dtype)
+    config.model,
+    representation.shape,
+    representation.floored,
+    gaussian,
+    jnp.dtype(config.model.dtype),
   )
   optimizer = state_lib.make_optimizer(config.optimizer, total_steps)
   ema_decay = config.optimizer.ema_decay
-  num_features = representation.shape[0] * representation.shape[1]
+  num_features = math.prod(representation.shape)
 
   def features(batch):
     return representation.encode(level.normalize(batch["audio"]))
@@ -51,7 +58,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
 
   def terms(params, batch, rng):
-    """Negative log-likelihood and KL of each example, in nats ([B] each), and the errors."""
+    """Negative log-likelihood and KL of each example in nats ([B] each), x and its prediction."""
     x, c = features(batch), condition.encode(batch)
     latent = encode(params, x, c)
     predicted = decode(params, draw(latent, rng), c)
@@ -59,7 +66,10 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     kl = jnp.zeros_like(nll)
     if latent.logvar is not None:
       kl = jnp.sum(losses.kl_to_standard_normal(latent.mean, latent.logvar), axis=-1)
-    return nll, kl, x - predicted
+    return nll, kl, x, predicted
+
+  def squared_error_db(x, predicted):
+    return jnp.square(representation.level_db(x) - representation.level_db(predicted))
 
   def init(rng, batch):
     params_rng, run_rng = jax.random.split(rng)
@@ -72,13 +82,13 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     beta = losses.beta_schedule(state.step, config.method.beta, config.method.beta_warmup_steps)
 
     def loss_fn(params):
-      nll, kl, error = terms(params, batch, rng)
+      nll, kl, x, predicted = terms(params, batch, rng)
       loss = jnp.mean(nll + beta * kl) / num_features
       return loss, {
         "nll": jnp.mean(nll) / num_features,
         "kl": jnp.mean(kl),
         "beta": beta,
-        "rmse_db": jnp.sqrt(jnp.mean(jnp.square(error))) * representation.db_per_unit,
+        "rmse_db": jnp.sqrt(jnp.mean(squared_error_db(x, predicted))),
       }
 
     (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
@@ -86,11 +96,10 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return state_lib.apply_gradients(state, grads, optimizer, ema_decay), metrics
 
   def eval_step(params, batch, rng):
-    nll, kl, _ = terms(params, batch, rng)
+    nll, kl, _, _ = terms(params, batch, rng)
     # The error is measured at the posterior's mean: the best single reconstruction.
     x, c = features(batch), condition.encode(batch)
-    error = x - decode(params, encode(params, x, c).mean, c)
-    error_db = jnp.square(error * representation.db_per_unit)
+    error_db = squared_error_db(x, decode(params, encode(params, x, c).mean, c))
     mask = batch["mask"]
     count = jnp.sum(mask)
     per_note = {
@@ -118,7 +127,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return level.peak_normalize(audio) * level.velocity_to_gain(batch["velocity"])[:, None]
 
   def score(params, batch, rng):
-    nll, kl, _ = terms(params, batch, rng)
+    nll, kl, _, _ = terms(params, batch, rng)
     return -(nll + kl)
 
   return methods.Method(
@@ -126,6 +135,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     train_step=train_step,
     eval_step=eval_step,
     features=features,
+    level_db=representation.level_db,
     reconstruct=reconstruct,
     sample=sample if gaussian else None,
     score=score,

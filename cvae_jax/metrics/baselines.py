@@ -54,17 +54,16 @@ def fit_pca(features: np.ndarray, num_components: int, block: int = 8192) -> Pca
   return Pca(mean, components)
 
 
-def error_sums(features: np.ndarray, predicted: np.ndarray, db_per_unit: float) -> dict[str, float]:
+def error_sums(level_db: np.ndarray, predicted_db: np.ndarray) -> dict[str, float]:
   """Sums over notes of the squared error in dB^2 and of the log-spectral distance in dB.
 
   The log-spectral distance is the RMS over frequency, averaged over frames.
 
   Args:
-    features: [M, N, F].
-    predicted: [M, N, F].
-    db_per_unit: decibels in one unit of a feature.
+    level_db: [M, N, F] spectrograms in dB.
+    predicted_db: [M, N, F].
   """
-  squared = np.square((features - predicted) * db_per_unit)
+  squared = np.square(np.asarray(level_db) - np.asarray(predicted_db))
   return {
     "mse_db2": float(squared.mean(axis=(1, 2)).sum()),
     "lsd_db": float(np.sqrt(squared.mean(axis=2)).mean(axis=1).sum()),

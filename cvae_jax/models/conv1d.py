@@ -23,19 +23,21 @@ from cvae_jax.models import layers
 
 
 class Conv1D(nn.Module):
-  """Autoencoder of [B, N, F] features by 1-D convolutions over the N frames.
+  """Autoencoder of [B, N, F, C] features by 1-D convolutions over the N frames.
 
   Attributes:
-    feature_shape: (N, F) of the features.
+    feature_shape: (N, F, C) of the features.
+    floored: of each channel of the features, whether it is a level.
     latent_dim: D.
     channels: of the encoder's layers; the decoder has them mirrored.
     kernel_size: frames.
     gaussian: whether the latent has a variance.
-    num_templates: spectra that c gives to the output, K; 0 for none.
+    num_templates: spectra that c gives to the output; 0 for none.
     dtype: of the computation.
   """
 
-  feature_shape: tuple[int, int]
+  feature_shape: tuple[int, int, int]
+  floored: tuple[bool, ...]
   latent_dim: int
   channels: tuple[int, ...]
   kernel_size: int
@@ -44,7 +46,9 @@ class Conv1D(nn.Module):
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
-    num_frames, num_bins = self.feature_shape
+    num_frames, num_bins, depth = self.feature_shape
+    output = self.floored * num_bins
+    self.num_outputs = num_bins * depth
     dense = functools.partial(nn.Dense, dtype=self.dtype)
     settings: dict[str, Any] = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
     self.down = [layers.Conv(c, **settings) for c in self.channels]
@@ -57,20 +61,20 @@ class Conv1D(nn.Module):
     hidden = self.channels[::-1][1:]
     self.up = [
       *(layers.ConvTranspose(c, **settings) for c in hidden),
-      layers.ConvTranspose(num_bins, output=True, **settings),
+      layers.ConvTranspose(self.num_outputs, output=output, **settings),
     ]
     self.up_condition = [
       *(dense(c) for c in hidden),
-      dense(num_bins, kernel_init=nn.initializers.zeros),
+      dense(self.num_outputs, kernel_init=nn.initializers.zeros),
     ]
     self.up_norm = [nn.LayerNorm(dtype=self.dtype) for _ in hidden]
-    self.templates = dense(self.num_templates * num_bins, kernel_init=nn.initializers.zeros)
+    self.templates = dense(self.num_templates * self.num_outputs, kernel_init=nn.initializers.zeros)
     self.mix = layers.ConvTranspose(self.num_templates, **settings)
 
   def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
-    """[B, N, F] features and [B, C] condition to the latent; C may be 0."""
+    """[B, N, F, C] features and [B, K] condition to the latent; K may be 0."""
     del train
-    x = features.astype(self.dtype)
+    x = features.reshape(*features.shape[:2], -1).astype(self.dtype)
     for layer, to_bias, norm in zip(self.down, self.down_condition, self.down_norm, strict=True):
       x = layer(x)  # [B, N / 2, C]
       if condition.shape[-1]:
@@ -79,7 +83,7 @@ class Conv1D(nn.Module):
     return self.head(x.reshape(x.shape[0], -1))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
-    """[B, D] latent and [B, C] condition to [B, N, F] features."""
+    """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
     del train
     x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
     x = self.start(x).reshape(-1, self.start_frames, self.channels[-1])
@@ -92,10 +96,10 @@ class Conv1D(nn.Module):
       if i < len(self.up) - 1:
         x = nn.gelu(self.up_norm[i](x))
     if conditional and self.num_templates:
-      spectra = self.templates(condition).reshape(-1, self.num_templates, self.feature_shape[1])
-      x = x + self.mix(h) @ spectra  # [B, N, K] @ [B, K, F]
+      spectra = self.templates(condition).reshape(-1, self.num_templates, self.num_outputs)
+      x = x + self.mix(h) @ spectra  # [B, N, S] @ [B, S, F C] for S templates
     x = layers.fit(x, self.feature_shape[:1]).astype(jnp.float32)
-    return layers.above_silence(x)
+    return layers.above_silence(x.reshape(-1, *self.feature_shape), self.floored)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     return self.decode(self.encode(features, condition, train).mean, condition, train)
@@ -103,13 +107,15 @@ class Conv1D(nn.Module):
 
 def make_model(
   config: ml_collections.ConfigDict,
-  feature_shape: tuple[int, int],
+  feature_shape: tuple[int, int, int],
+  floored: tuple[bool, ...],
   gaussian: bool,
   dtype: jnp.dtype,
 ) -> nn.Module:
   """Builds the network from the `model` section of a config."""
   return Conv1D(
     feature_shape=feature_shape,
+    floored=floored,
     latent_dim=config.latent_dim,
     channels=tuple(config.channels),
     kernel_size=config.kernel_size,

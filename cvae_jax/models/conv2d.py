@@ -18,10 +18,11 @@ from cvae_jax.models import layers
 
 
 class Conv2D(nn.Module):
-  """Autoencoder of [B, N, F] features taken as an image of one channel.
+  """Autoencoder of [B, N, F, C] features taken as an image of C channels.
 
   Attributes:
-    feature_shape: (N, F) of the features.
+    feature_shape: (N, F, C) of the features.
+    floored: of each channel of the features, whether it is a level.
     latent_dim: D.
     channels: of the encoder's layers; the decoder has them mirrored.
     kernel_size: frames, and bins.
@@ -29,7 +30,8 @@ class Conv2D(nn.Module):
     dtype: of the computation.
   """
 
-  feature_shape: tuple[int, int]
+  feature_shape: tuple[int, int, int]
+  floored: tuple[bool, ...]
   latent_dim: int
   channels: tuple[int, ...]
   kernel_size: int
@@ -43,25 +45,25 @@ class Conv2D(nn.Module):
     self.down = [layers.Conv(c, **settings) for c in self.channels]
     self.head = latent.LatentHead(self.latent_dim, self.gaussian)
     shrink = 2 ** len(self.channels)
-    self.start_shape = (*(-(-n // shrink) for n in self.feature_shape), self.channels[-1])
+    self.start_shape = (*(-(-n // shrink) for n in self.feature_shape[:2]), self.channels[-1])
     rows, columns, depth = self.start_shape
     self.start = nn.Dense(rows * columns * depth, dtype=self.dtype)
     self.up = [
       *(layers.ConvTranspose(c, **settings) for c in self.channels[::-1][1:]),
-      layers.ConvTranspose(1, output=True, **settings),
+      layers.ConvTranspose(self.feature_shape[-1], output=self.floored, **settings),
     ]
 
   def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
-    """[B, N, F] features and [B, C] condition to the latent; C may be 0."""
+    """[B, N, F, C] features and [B, K] condition to the latent; K may be 0."""
     del train
-    x = features[..., None].astype(self.dtype)
+    x = features.astype(self.dtype)
     for layer in self.down:
       x = nn.relu(layer(x))  # [B, N / 2, F / 2, C]
     x = x.reshape(x.shape[0], -1)
     return self.head(jnp.concatenate([x, condition.astype(x.dtype)], axis=-1))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
-    """[B, D] latent and [B, C] condition to [B, N, F] features."""
+    """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
     del train
     x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
     x = nn.relu(self.start(x)).reshape(-1, *self.start_shape)
@@ -69,8 +71,8 @@ class Conv2D(nn.Module):
       x = layer(x)
       if i < len(self.up) - 1:
         x = nn.relu(x)
-    x = layers.fit(x, self.feature_shape)[..., 0].astype(jnp.float32)
-    return layers.above_silence(x)
+    x = layers.fit(x, self.feature_shape[:2]).astype(jnp.float32)
+    return layers.above_silence(x, self.floored)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     return self.decode(self.encode(features, condition, train).mean, condition, train)
@@ -78,13 +80,15 @@ class Conv2D(nn.Module):
 
 def make_model(
   config: ml_collections.ConfigDict,
-  feature_shape: tuple[int, int],
+  feature_shape: tuple[int, int, int],
+  floored: tuple[bool, ...],
   gaussian: bool,
   dtype: jnp.dtype,
 ) -> nn.Module:
   """Builds the network from the `model` section of a config."""
   return Conv2D(
     feature_shape=feature_shape,
+    floored=floored,
     latent_dim=config.latent_dim,
     channels=tuple(config.channels),
     kernel_size=config.kernel_size,

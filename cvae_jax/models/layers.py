@@ -146,20 +146,23 @@ class _Convolution(nn.Module):
     kernel_size: taps along each spatial axis.
     strides: along each spatial axis.
     dtype: of the computation; parameters are float32.
-    output: whether features come out, which then start from silence: most of a spectrogram lies
-      there, and a start around 0 would first have to unlearn half of it.
+    output: where features come out, for each of them whether it is floored (a level). Levels start
+      from silence: most of a spectrogram lies there, and a start around 0 would first have to
+      unlearn half of it.
   """
 
   features: int
   kernel_size: tuple[int, ...]
   strides: tuple[int, ...]
   dtype: jnp.dtype = jnp.float32
-  output: bool = False
+  output: tuple[bool, ...] | None = None
 
   def _apply(self, function, x):
     shape = (*self.kernel_size, x.shape[-1], self.features)
-    kernel_init = nn.initializers.zeros if self.output else nn.initializers.lecun_normal()
-    bias_init = nn.initializers.constant(_START if self.output else 0.0)
+    kernel_init, bias_init = nn.initializers.lecun_normal(), nn.initializers.zeros
+    if self.output is not None:
+      kernel_init = nn.initializers.zeros
+      bias_init = nn.initializers.constant(np.where(self.output, _START, 0.0))
     kernel = self.param("kernel", kernel_init, shape, jnp.float32)
     bias = self.param("bias", bias_init, (self.features,), jnp.float32)
     x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
@@ -197,10 +200,22 @@ def fit(x: jax.Array, shape: Sequence[int]) -> jax.Array:
   return jnp.pad(x, [(0, 0), *short, (0, 0)])
 
 
-def above_silence(x: jax.Array) -> jax.Array:
+def _above_silence(x):
+  return SILENCE + nn.softplus(_SHARPNESS * (x - SILENCE)) / _SHARPNESS
+
+
+def above_silence(x: jax.Array, floored: Sequence[bool]) -> jax.Array:
   """Bends what lies below the floor up to it: a representation has nothing softer than silence.
 
   Half of a spectrogram's cells lie at the floor exactly. A linear output would have to hit it in
   each of them; this one has only to fall below.
+
+  Args:
+    x: [..., C] features.
+    floored: for each channel, whether it is a level; the others are left as they are.
   """
-  return SILENCE + nn.softplus(_SHARPNESS * (x - SILENCE)) / _SHARPNESS
+  if all(floored):
+    return _above_silence(x)
+  if not any(floored):
+    return x
+  return jnp.where(np.asarray(floored), _above_silence(x), x)

@@ -1,0 +1,42 @@
+"""Magnitudes of the constant-Q transform in dB: an octave is as many bins wherever it lies."""
+
+import jax.numpy as jnp
+
+from cvae_jax.audio import cqt
+from cvae_jax.audio import decibel
+from cvae_jax.audio import representations
+from cvae_jax.audio import stft
+
+
+def make_representation(config, num_samples: int, sample_rate: int):
+  """See `representations.Representation`; reads hop_length, fmin_hz, n_bins, bins_per_octave.
+
+  n_fft and the window are those of the STFT that the waveform is recovered through.
+  """
+  settings = (config.n_bins, config.fmin_hz, config.bins_per_octave)
+  ref = jnp.asarray(cqt.full_scale(sample_rate, *settings))
+
+  def encode(audio):
+    transform = cqt.cqt(
+      audio,
+      sample_rate,
+      config.hop_length,
+      config.fmin_hz,
+      config.n_bins,
+      config.bins_per_octave,
+    )
+    level = decibel.amplitude_to_db(jnp.abs(transform) / ref, top_db=None)
+    return decibel.to_unit(level, config.floor_db)[..., None]
+
+  def level_db(features):
+    return decibel.from_unit(features[..., 0], config.floor_db)
+
+  def decode(features, key):
+    magnitude = ref * decibel.audible(level_db(features), config.floor_db)
+    magnitude = cqt.cqt_to_linear(
+      magnitude, sample_rate, config.n_fft, config.fmin_hz, config.bins_per_octave
+    )
+    return representations.recover_waveform(magnitude, key, config, num_samples)
+
+  shape = (stft.num_frames(num_samples, config.hop_length), config.n_bins, 1)
+  return representations.Representation(shape, (True,), encode, decode, level_db)

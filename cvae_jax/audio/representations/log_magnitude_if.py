@@ -1,0 +1,58 @@
+"""Log-magnitude and instantaneous frequency, as GANSynth has them: two channels, no phase lost.
+
+Phase means nothing in a cell at the floor. There it stands still, and its frequency is 0 instead of
+noise; the cell that follows makes up for it, so that every audible cell keeps its phase.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from cvae_jax.audio import decibel
+from cvae_jax.audio import instantaneous_frequency
+from cvae_jax.audio import representations
+from cvae_jax.audio import stft
+
+
+def hold_phase(phase: jax.Array, audible: jax.Array) -> jax.Array:
+  """[B, N, F] phases in which an inaudible cell has that of the last audible one before it."""
+
+  def step(held, frame):
+    held = jnp.where(frame[1], frame[0], held)
+    return held, held
+
+  frames = (jnp.moveaxis(phase, 1, 0), jnp.moveaxis(audible, 1, 0))
+  _, held = jax.lax.scan(step, jnp.zeros_like(phase[:, 0]), frames)
+  return jnp.moveaxis(held, 0, 1)
+
+
+def make_representation(config, num_samples: int, sample_rate: int):
+  """See `representations.Representation`; reads n_fft, win_length, hop_length, window, floor_db."""
+  del sample_rate
+  ref = representations.full_scale(config)
+  transform = representations.make_transform(config)
+
+  def encode(audio):
+    spectrum = transform(audio)[..., :-1]
+    level = decibel.amplitude_to_db(jnp.abs(spectrum), ref, top_db=None)
+    phase = hold_phase(instantaneous_frequency.angle(spectrum), level > config.floor_db)
+    frequency = instantaneous_frequency.from_phase(phase)
+    return jnp.stack([decibel.to_unit(level, config.floor_db), frequency], axis=-1)
+
+  def level_db(features):
+    return decibel.from_unit(features[..., 0], config.floor_db)
+
+  def decode(features, key):
+    del key
+    magnitude = ref * decibel.audible(level_db(features), config.floor_db)
+    phase = instantaneous_frequency.to_phase(features[..., 1])
+    spectrum = magnitude * jnp.exp(1j * phase)
+    return stft.istft(
+      jnp.pad(spectrum, [(0, 0), (0, 0), (0, 1)]),
+      config.hop_length,
+      config.win_length,
+      config.window,
+      length=num_samples,
+    )
+
+  shape = (stft.num_frames(num_samples, config.hop_length), config.n_fft // 2, 2)
+  return representations.Representation(shape, (True, False), encode, decode, level_db)

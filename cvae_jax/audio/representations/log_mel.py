@@ -1,0 +1,33 @@
+"""Mel magnitudes in dB, `n_mels` bins; 0 dB is a full-scale sine where filters peak."""
+
+import jax.numpy as jnp
+
+from cvae_jax.audio import decibel
+from cvae_jax.audio import mel
+from cvae_jax.audio import representations
+from cvae_jax.audio import stft
+
+
+def make_representation(config, num_samples: int, sample_rate: int):
+  """See `representations.Representation`; reads the STFT's fields, n_mels, fmin_hz, fmax_hz."""
+  fmin_hz, fmax_hz = config.fmin_hz, config.fmax_hz or sample_rate / 2
+  filters = mel.make_filterbank(sample_rate, config.n_fft, config.n_mels, fmin_hz, fmax_hz)
+  ref = representations.full_scale(config) * float(filters.max())
+  transform = representations.make_transform(config)
+
+  def encode(audio):
+    magnitude = jnp.abs(transform(audio))
+    mels = mel.linear_to_mel(magnitude, sample_rate, config.n_mels, fmin_hz, fmax_hz)
+    level = decibel.amplitude_to_db(mels, ref, top_db=None)
+    return decibel.to_unit(level, config.floor_db)[..., None]
+
+  def level_db(features):
+    return decibel.from_unit(features[..., 0], config.floor_db)
+
+  def decode(features, key):
+    mels = ref * decibel.audible(level_db(features), config.floor_db)
+    magnitude = mel.mel_to_linear(mels, sample_rate, config.n_fft, fmin_hz, fmax_hz)
+    return representations.recover_waveform(magnitude, key, config, num_samples)
+
+  shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 1)
+  return representations.Representation(shape, (True,), encode, decode, level_db)

@@ -1,0 +1,71 @@
+"""Log-magnitude and instantaneous frequency on a mel axis: GANSynth's best features.
+
+Where mel bins are narrower than the transform's they interpolate between them, and low partials
+are told apart as finely as the STFT does; where they are wider they average, and high ones run
+together. Frequency is averaged by power, so that a bin has that of the loudest partial in it. What
+the mel axis blurs, `griffin_lim_iters` iterations put in order.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from cvae_jax.audio import decibel
+from cvae_jax.audio import instantaneous_frequency
+from cvae_jax.audio import mel
+from cvae_jax.audio import phase
+from cvae_jax.audio import representations
+from cvae_jax.audio import stft
+
+_TINY = 1e-12  # of full scale's power
+
+
+def make_representation(config, num_samples: int, sample_rate: int):
+  """See `representations.Representation`; reads the STFT's fields, n_mels, fmin_hz, fmax_hz."""
+  ref = representations.full_scale(config)
+  transform = representations.make_transform(config)
+  axis = mel.make_axis(
+    sample_rate, config.n_fft, config.n_mels, config.fmin_hz, config.fmax_hz or sample_rate / 2
+  )
+  bins = np.arange(config.n_fft // 2 + 1)
+  turns = config.hop_length / config.n_fft  # of a bin, a hop
+  middle = (2 * np.pi * ((config.hop_length * bins) % config.n_fft) / config.n_fft).astype(
+    np.float32
+  )
+  # The frequency that counts may lie a bin to either side of those that a mel bin averages.
+  reach = (axis.half_width + 1.0).astype(np.float32)
+
+  def encode(audio):
+    spectrum = transform(audio) / ref
+    power = jnp.square(jnp.abs(spectrum)) + _TINY
+    angle = instantaneous_frequency.angle(spectrum)
+    turned = instantaneous_frequency.wrap(jnp.diff(angle, axis=1) - middle)
+    turned = jnp.concatenate([turned[:, :1], turned], axis=1)
+    frequency = bins + turned / (2 * np.pi * turns)  # in bins
+    mel_power = power @ axis.to_mel.T
+    mel_frequency = ((power * frequency) @ axis.to_mel.T) / mel_power
+    level = decibel.power_to_db(mel_power, top_db=None)
+    offset = jnp.clip((mel_frequency - axis.center) / reach, -1.0, 1.0)
+    offset = jnp.where(level > config.floor_db, offset, 0.0)
+    return jnp.stack([decibel.to_unit(level, config.floor_db), offset], axis=-1)
+
+  def level_db(features):
+    return decibel.from_unit(features[..., 0], config.floor_db)
+
+  def decode(features, key):
+    level = level_db(features) @ axis.to_linear.T
+    frequency = (axis.center + jnp.clip(features[..., 1], -1.0, 1.0) * reach) @ axis.to_linear.T
+    rate = instantaneous_frequency.wrap(2 * np.pi * turns * frequency)
+    start = jnp.cumsum(rate, axis=1) + np.pi * (bins % 2)
+    return phase.griffin_lim(
+      ref * decibel.audible(level, config.floor_db) * axis.covered,
+      key,
+      num_iters=config.griffin_lim_iters,
+      hop_length=config.hop_length,
+      win_length=config.win_length,
+      window=config.window,
+      length=num_samples,
+      start=instantaneous_frequency.wrap(start),
+    )
+
+  shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 2)
+  return representations.Representation(shape, (True, False), encode, decode, level_db)
