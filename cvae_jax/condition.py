@@ -20,11 +20,13 @@ class Condition(NamedTuple):
   Attributes:
     labels: which labels c is built from, in order; none for an unconditional model.
     dim: C, length of c.
+    pitch: where in c the pitch is, as (first, last + 1), or None where c has none.
     encode: a batch's labels ([B] integers each, qualities [B, 10]) to [B, C] float32.
   """
 
   labels: tuple[str, ...]
   dim: int
+  pitch: tuple[int, int] | None
   encode: Callable[[Mapping[str, jax.Array]], jax.Array]
 
 
@@ -72,4 +74,8 @@ def make_condition(names: Sequence[str], num_instruments: int) -> Condition:
       return jnp.zeros((batch["pitch"].shape[0], 0), jnp.float32)
     return jnp.concatenate(parts, axis=-1)
 
-  return Condition(names, sum(sizes[name] for name in names), encode)
+  pitch = None
+  if "pitch" in names:
+    first = sum(sizes[name] for name in names[: names.index("pitch")])
+    pitch = (first, first + sizes["pitch"])
+  return Condition(names, sum(sizes[name] for name in names), pitch, encode)

@@ -55,6 +55,10 @@ def get_base_config() -> ml_collections.ConfigDict:
   representation.companding = 255.0  # mdct: mu of its mu-law; 0.0 for none
   representation.num_bands = 16  # pqmf
 
+  config.augment = augment = ml_collections.ConfigDict()
+  augment.equaliser_db = 0.0  # std of a random equaliser's broadest band, in training; 0.0 for none
+  augment.envelope_db = 0.0  # std of a random envelope's slope over the note; 0.0 for none
+
   config.condition = condition = ml_collections.ConfigDict()
   condition.labels = ()  # of pitch, family, source, velocity, instrument, qualities
 
@@ -64,12 +68,13 @@ def get_base_config() -> ml_collections.ConfigDict:
   model.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
   model.kernel_size = 3
   model.num_templates = 16  # conv1d: spectra that the condition gives to the output; 0 for none
+  model.harmonics = True  # conv1d: templates of the partials too, where the condition has the pitch
   model.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
 
   config.method = method = ml_collections.ConfigDict()
   method.name = "vae"  # a file of cvae_jax/methods
   method.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
-  method.sigma = 0.15  # std of the observation, in features (1.0 is floor_db / 2)
+  method.sigma = 0.08  # std of the observation, in features (1.0 is floor_db / 2)
   method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
   method.beta_warmup_steps = 200
 
@@ -150,6 +155,9 @@ def _tiny(config):
 def _nsynth_wav(config):
   """Real notes in NSynth's json/wav layout, from --config.data.dir."""
   config.data.name = "nsynth_wav"
+  # 43 instruments are soon learnt by heart.
+  config.augment.equaliser_db = 3.0
+  config.augment.envelope_db = 2.0
   # One instrument each with mallet_acoustic_000 and string_acoustic_006 of the training split.
   config.data.exclude_from_eval = ("mallet_acoustic_047", "string_acoustic_057")
 
@@ -194,6 +202,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     "eval.sample_notes",
     "representation.griffin_lim_iters",
     "representation.companding",
+    "augment.equaliser_db",
+    "augment.envelope_db",
   )
   flat = flatten(config)
   for name in (*positive, *not_negative):

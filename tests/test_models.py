@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cvae_jax import condition as condition_lib
 from cvae_jax import errors
 from cvae_jax import methods
 from cvae_jax import synthesizer
+from cvae_jax.audio import representations
 from cvae_jax.models import layers
 
 # Parameters of every config, exactly. A change here is a change of architecture: mean it.
@@ -18,7 +20,7 @@ PARAMETERS = {
   ("ae", "thesis"): 67_556_353,
   ("vae", ""): 2_958_080,
   ("vae", "thesis"): 101_110_913,
-  ("cvae", ""): 6_204_176,
+  ("cvae", ""): 6_226_477,
   ("cvae", "thesis"): 138_634_113,
 }
 
@@ -40,20 +42,29 @@ def test_parameter_counts(name, variant):
   assert count(get_config(name, variant)) == PARAMETERS[name, variant]
 
 
-def make(name, shape, gaussian=True, **fields):
+def make(name, shape, gaussian=True, pitched=False, **fields):
   config = get_config("cvae", "tiny").model
   config.update({"name": name, **fields})
   module = importlib.import_module(f"cvae_jax.models.{name}")
-  floored = (True,) + (False,) * (shape[-1] - 1)
-  return module.make_model(config, shape, floored, gaussian, jnp.float32)
+  representation = representations.Representation(
+    shape=shape,
+    floored=(True,) + (False,) * (shape[-1] - 1),
+    frequencies_hz=tuple(np.linspace(0, 8000, shape[1])),
+    encode=None,
+    decode=None,
+    level_db=None,
+  )
+  pitch = condition_lib.make_condition(("family", "pitch"), 1)
+  none = condition_lib.make_condition((), 1)
+  return module.make_model(config, representation, pitch if pitched else none, gaussian)
 
 
 @pytest.mark.parametrize("name", ["conv1d", "conv2d"])
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 13, 2), (126, 17, 1), (1, 3, 1)])
-@pytest.mark.parametrize("condition", [0, 5])
-def test_any_size_goes_in_and_comes_out(name, shape, condition):
-  model = make(name, shape)
-  x, c = jnp.ones((2, *shape)), jnp.ones((2, condition))
+@pytest.mark.parametrize("pitched", [False, True])
+def test_any_size_goes_in_and_comes_out(name, shape, pitched):
+  model = make(name, shape, pitched=pitched)
+  x, c = jnp.ones((2, *shape)), jnp.ones((2, 11 + 128 if pitched else 0))
   params = model.init(jax.random.key(0), x, c)
   latent = model.apply(params, x, c, method="encode")
   assert latent.mean.shape == latent.logvar.shape == (2, 4)

@@ -56,6 +56,13 @@ def _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax, htk):
   return np.linalg.pinv(filters.astype(np.float64)).astype(np.float32)
 
 
+def band_centers(n_mels: int, fmin: float, fmax: float) -> tuple[float, ...]:
+  """Where the filters of `make_filterbank` peak, in Hz (Slaney's scale)."""
+  import librosa
+
+  return tuple(librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax)[1:-1].tolist())
+
+
 def linear_to_mel(
   magnitude: Float[Array, "*batch N F"],
   sample_rate: int,

@@ -22,7 +22,9 @@ from cvae_jax import losses
 from cvae_jax import methods
 from cvae_jax import parts
 from cvae_jax import state as state_lib
+from cvae_jax.audio import augment
 from cvae_jax.audio import level
+from cvae_jax.data import labels
 
 
 def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:
@@ -30,19 +32,24 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   representation, condition, total_steps = task
   gaussian = config.method.posterior == "gaussian"
   models = parts.load("cvae_jax.models", config.model.name, "model.name")
-  model = models.make_model(
-    config.model,
-    representation.shape,
-    representation.floored,
-    gaussian,
-    jnp.dtype(config.model.dtype),
-  )
+  model = models.make_model(config.model, representation, condition, gaussian)
   optimizer = state_lib.make_optimizer(config.optimizer, total_steps)
   ema_decay = config.optimizer.ema_decay
   num_features = math.prod(representation.shape)
 
   def features(batch):
     return representation.encode(level.normalize(batch["audio"]))
+
+  def augmented(batch, rng):
+    """`features` of the notes as other instruments of their kind might sound."""
+    audio = augment.vary(
+      batch["audio"],
+      rng,
+      labels.SAMPLE_RATE,
+      config.augment.equaliser_db,
+      config.augment.envelope_db,
+    )
+    return features({"audio": audio})
 
   def encode(params, x, c):
     return model.apply(params, x, c, method="encode")
@@ -57,16 +64,15 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     noise = jax.random.normal(rng, latent.mean.shape)
     return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
 
-  def terms(params, batch, rng):
-    """Negative log-likelihood and KL of each example in nats ([B] each), x and its prediction."""
-    x, c = features(batch), condition.encode(batch)
+  def terms(params, x, c, rng):
+    """Negative log-likelihood and KL of each example in nats ([B] each), and x's prediction."""
     latent = encode(params, x, c)
     predicted = decode(params, draw(latent, rng), c)
     nll = losses.gaussian_nll(x, predicted, config.method.sigma)
     kl = jnp.zeros_like(nll)
     if latent.logvar is not None:
       kl = jnp.sum(losses.kl_to_standard_normal(latent.mean, latent.logvar), axis=-1)
-    return nll, kl, x, predicted
+    return nll, kl, predicted
 
   def squared_error_db(x, predicted):
     return jnp.square(representation.level_db(x) - representation.level_db(predicted))
@@ -78,11 +84,12 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return state_lib.init_state(model.init(params_rng, x, c), optimizer, run_rng, ema_decay)
 
   def train_step(state, batch):
-    rng = jax.random.fold_in(state.rng, state.step)
+    augment_rng, z_rng = jax.random.split(jax.random.fold_in(state.rng, state.step))
+    x, c = augmented(batch, augment_rng), condition.encode(batch)
     beta = losses.beta_schedule(state.step, config.method.beta, config.method.beta_warmup_steps)
 
     def loss_fn(params):
-      nll, kl, x, predicted = terms(params, batch, rng)
+      nll, kl, predicted = terms(params, x, c, z_rng)
       loss = jnp.mean(nll + beta * kl) / num_features
       return loss, {
         "nll": jnp.mean(nll) / num_features,
@@ -96,9 +103,9 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return state_lib.apply_gradients(state, grads, optimizer, ema_decay), metrics
 
   def eval_step(params, batch, rng):
-    nll, kl, _, _ = terms(params, batch, rng)
-    # The error is measured at the posterior's mean: the best single reconstruction.
     x, c = features(batch), condition.encode(batch)
+    nll, kl, _ = terms(params, x, c, rng)
+    # The error is measured at the posterior's mean: the best single reconstruction.
     error_db = squared_error_db(x, decode(params, encode(params, x, c).mean, c))
     mask = batch["mask"]
     count = jnp.sum(mask)
@@ -127,7 +134,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return level.peak_normalize(audio) * level.velocity_to_gain(batch["velocity"])[:, None]
 
   def score(params, batch, rng):
-    nll, kl, _, _ = terms(params, batch, rng)
+    nll, kl, _ = terms(params, features(batch), condition.encode(batch), rng)
     return -(nll + kl)
 
   return methods.Method(

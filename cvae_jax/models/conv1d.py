@@ -8,9 +8,14 @@ fraction of the work.
 At the output a bias can add a spectrum that belongs to a pitch, but not let it fade. So c also
 gives a few spectra of its own, the templates, whose weights over time come from the decoder: a
 non-negative matrix factorisation's idea of a note, learnt end to end and without the sign.
+
+Where c holds the pitch and the features are levels over frequency, there are also templates that
+need not be learnt, the partials of that pitch in bands (`harmonics.py`): the decoder weighs them,
+and the encoder is told how loud each is.
 """
 
 import functools
+import math
 from typing import Any
 
 from flax import linen as nn
@@ -18,6 +23,9 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
+from cvae_jax import condition as condition_lib
+from cvae_jax.audio import representations
+from cvae_jax.models import harmonics
 from cvae_jax.models import latent
 from cvae_jax.models import layers
 
@@ -33,6 +41,8 @@ class Conv1D(nn.Module):
     kernel_size: frames.
     gaussian: whether the latent has a variance.
     num_templates: spectra that c gives to the output; 0 for none.
+    frequencies_hz: centres of the F bins, for the templates of partials; None for none of these.
+    pitch: where in c the pitch is; None where it is not, and then there are none either.
     dtype: of the computation.
   """
 
@@ -43,6 +53,8 @@ class Conv1D(nn.Module):
   kernel_size: int
   gaussian: bool
   num_templates: int = 16
+  frequencies_hz: tuple[float, ...] | None = None
+  pitch: tuple[int, int] | None = None
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
@@ -70,11 +82,29 @@ class Conv1D(nn.Module):
     self.up_norm = [nn.LayerNorm(dtype=self.dtype) for _ in hidden]
     self.templates = dense(self.num_templates * self.num_outputs, kernel_init=nn.initializers.zeros)
     self.mix = layers.ConvTranspose(self.num_templates, **settings)
+    self.harmonic_mix = layers.ConvTranspose(harmonics.NUM_TEMPLATES, **settings)
+
+  def _partials(self, condition):
+    """[B, K, F] templates of the pitch in c; between two pitches, of both."""
+    if self.frequencies_hz is None or self.pitch is None:
+      return None
+    first, last = self.pitch
+    templates = harmonics.make_templates(self.frequencies_hz, last - first)
+    weights = condition[:, first:last] / math.sqrt(last - first)  # As `condition.py` scales it.
+    flat = templates.reshape(len(templates), -1)
+    spectra = weights.astype(self.dtype) @ jnp.asarray(flat).astype(self.dtype)
+    return spectra.reshape(-1, *templates.shape[1:])
 
   def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
     """[B, N, F, C] features and [B, K] condition to the latent; K may be 0."""
     del train
     x = features.reshape(*features.shape[:2], -1).astype(self.dtype)
+    partials = self._partials(condition)
+    if partials is not None:
+      above_floor = features[..., 0].astype(self.dtype) - layers.SILENCE
+      level = jnp.einsum("bnf,bkf->bnk", above_floor, partials)
+      # A mean over each template, of about the size of a feature.
+      x = jnp.concatenate([x, 3.0 * level / (jnp.sum(partials, axis=-1) + 1.0)[:, None]], axis=-1)
     for layer, to_bias, norm in zip(self.down, self.down_condition, self.down_norm, strict=True):
       x = layer(x)  # [B, N / 2, C]
       if condition.shape[-1]:
@@ -98,8 +128,12 @@ class Conv1D(nn.Module):
     if conditional and self.num_templates:
       spectra = self.templates(condition).reshape(-1, self.num_templates, self.num_outputs)
       x = x + self.mix(h) @ spectra  # [B, N, S] @ [B, S, F C] for S templates
-    x = layers.fit(x, self.feature_shape[:1]).astype(jnp.float32)
-    return layers.above_silence(x.reshape(-1, *self.feature_shape), self.floored)
+    x = x.reshape(*x.shape[:2], *self.feature_shape[1:])
+    partials = self._partials(condition)
+    if partials is not None:
+      x = x.at[..., 0].add(self.harmonic_mix(h) @ partials)
+    x = layers.fit(x, self.feature_shape[:2]).astype(jnp.float32)
+    return layers.above_silence(x, self.floored)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     return self.decode(self.encode(features, condition, train).mean, condition, train)
@@ -107,19 +141,20 @@ class Conv1D(nn.Module):
 
 def make_model(
   config: ml_collections.ConfigDict,
-  feature_shape: tuple[int, int, int],
-  floored: tuple[bool, ...],
+  representation: representations.Representation,
+  condition: condition_lib.Condition,
   gaussian: bool,
-  dtype: jnp.dtype,
 ) -> nn.Module:
   """Builds the network from the `model` section of a config."""
   return Conv1D(
-    feature_shape=feature_shape,
-    floored=floored,
+    feature_shape=representation.shape,
+    floored=representation.floored,
     latent_dim=config.latent_dim,
     channels=tuple(config.channels),
     kernel_size=config.kernel_size,
     gaussian=gaussian,
     num_templates=config.num_templates,
-    dtype=dtype,
+    frequencies_hz=representation.frequencies_hz if config.harmonics else None,
+    pitch=condition.pitch,
+    dtype=jnp.dtype(config.dtype),
   )

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
+from cvae_jax import condition as condition_lib
+from cvae_jax.audio import representations
 from cvae_jax.models import latent
 from cvae_jax.models import layers
 
@@ -80,18 +82,18 @@ class Conv2D(nn.Module):
 
 def make_model(
   config: ml_collections.ConfigDict,
-  feature_shape: tuple[int, int, int],
-  floored: tuple[bool, ...],
+  representation: representations.Representation,
+  condition: condition_lib.Condition,
   gaussian: bool,
-  dtype: jnp.dtype,
 ) -> nn.Module:
   """Builds the network from the `model` section of a config."""
+  del condition  # Flax reads its size from c.
   return Conv2D(
-    feature_shape=feature_shape,
-    floored=floored,
+    feature_shape=representation.shape,
+    floored=representation.floored,
     latent_dim=config.latent_dim,
     channels=tuple(config.channels),
     kernel_size=config.kernel_size,
     gaussian=gaussian,
-    dtype=dtype,
+    dtype=jnp.dtype(config.dtype),
   )

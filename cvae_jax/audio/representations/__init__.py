@@ -26,6 +26,7 @@ class Representation(NamedTuple):
     shape: (N, F, C): frames, bins and channels of one note's features.
     floored: for each channel, whether it is a level, which has a floor at -1 where most cells lie;
       the others have a sign and are about as often above 0 as below.
+    frequencies_hz: centres of the F bins where channel 0 is a level over frequency, else None.
     encode: [B, T] waveform, normalised as in `level.normalize`, to [B, N, F, C] features. Levels
       lie between -1 (the floor, `floor_db`) and 1 (0 dB, a sine at full scale), the rest between
       about -1 and 1.
@@ -36,6 +37,7 @@ class Representation(NamedTuple):
 
   shape: tuple[int, int, int]
   floored: tuple[bool, ...]
+  frequencies_hz: tuple[float, ...] | None
   encode: Callable[[jax.Array], jax.Array]
   decode: Callable[[jax.Array, jax.Array], jax.Array]
   level_db: Callable[[jax.Array], jax.Array]
@@ -68,6 +70,11 @@ def make_transform(config: ml_collections.ConfigDict) -> Callable[[jax.Array], j
     return stft.stft(audio, config.n_fft, config.hop_length, config.win_length, config.window)
 
   return transform
+
+
+def bin_frequencies(config: ml_collections.ConfigDict, sample_rate: int) -> tuple[float, ...]:
+  """Centres of the STFT's bins in Hz, the Nyquist bin left out."""
+  return tuple(k * sample_rate / config.n_fft for k in range(config.n_fft // 2))
 
 
 def full_scale(config: ml_collections.ConfigDict) -> float:

@@ -14,6 +14,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
   n_fft and the window are those of the STFT that the waveform is recovered through.
   """
   settings = (config.n_bins, config.fmin_hz, config.bins_per_octave)
+  frequencies_hz = tuple(cqt.frequencies(*settings).tolist())
   ref = jnp.asarray(cqt.full_scale(sample_rate, *settings))
 
   def encode(audio):
@@ -39,4 +40,4 @@ def make_representation(config, num_samples: int, sample_rate: int):
     return representations.recover_waveform(magnitude, key, config, num_samples)
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_bins, 1)
-  return representations.Representation(shape, (True,), encode, decode, level_db)
+  return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)

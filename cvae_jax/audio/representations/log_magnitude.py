@@ -13,7 +13,7 @@ from cvae_jax.audio import stft
 
 def make_representation(config, num_samples: int, sample_rate: int):
   """See `representations.Representation`; reads n_fft, win_length, hop_length, window, floor_db."""
-  del sample_rate
+  frequencies_hz = representations.bin_frequencies(config, sample_rate)
   ref = representations.full_scale(config)
   transform = representations.make_transform(config)
 
@@ -32,4 +32,4 @@ def make_representation(config, num_samples: int, sample_rate: int):
     return representations.recover_waveform(magnitude, key, config, num_samples)
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_fft // 2, 1)
-  return representations.Representation(shape, (True,), encode, decode, level_db)
+  return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)

@@ -27,7 +27,7 @@ def hold_phase(phase: jax.Array, audible: jax.Array) -> jax.Array:
 
 def make_representation(config, num_samples: int, sample_rate: int):
   """See `representations.Representation`; reads n_fft, win_length, hop_length, window, floor_db."""
-  del sample_rate
+  frequencies_hz = representations.bin_frequencies(config, sample_rate)
   ref = representations.full_scale(config)
   transform = representations.make_transform(config)
 
@@ -55,4 +55,6 @@ def make_representation(config, num_samples: int, sample_rate: int):
     )
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_fft // 2, 2)
-  return representations.Representation(shape, (True, False), encode, decode, level_db)
+  return representations.Representation(
+    shape, (True, False), frequencies_hz, encode, decode, level_db
+  )

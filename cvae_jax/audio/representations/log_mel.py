@@ -12,6 +12,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
   """See `representations.Representation`; reads the STFT's fields, n_mels, fmin_hz, fmax_hz."""
   fmin_hz, fmax_hz = config.fmin_hz, config.fmax_hz or sample_rate / 2
   filters = mel.make_filterbank(sample_rate, config.n_fft, config.n_mels, fmin_hz, fmax_hz)
+  frequencies_hz = mel.band_centers(config.n_mels, fmin_hz, fmax_hz)
   ref = representations.full_scale(config) * float(filters.max())
   transform = representations.make_transform(config)
 
@@ -30,4 +31,4 @@ def make_representation(config, num_samples: int, sample_rate: int):
     return representations.recover_waveform(magnitude, key, config, num_samples)
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 1)
-  return representations.Representation(shape, (True,), encode, decode, level_db)
+  return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)

@@ -26,6 +26,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
   axis = mel.make_axis(
     sample_rate, config.n_fft, config.n_mels, config.fmin_hz, config.fmax_hz or sample_rate / 2
   )
+  frequencies_hz = tuple((axis.center * sample_rate / config.n_fft).tolist())
   bins = np.arange(config.n_fft // 2 + 1)
   turns = config.hop_length / config.n_fft  # of a bin, a hop
   middle = (2 * np.pi * ((config.hop_length * bins) % config.n_fft) / config.n_fft).astype(
@@ -68,4 +69,6 @@ def make_representation(config, num_samples: int, sample_rate: int):
     )
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 2)
-  return representations.Representation(shape, (True, False), encode, decode, level_db)
+  return representations.Representation(
+    shape, (True, False), frequencies_hz, encode, decode, level_db
+  )

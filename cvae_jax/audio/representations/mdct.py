@@ -36,6 +36,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
   return representations.Representation(
     (mdct.num_frames(num_samples, num_bins), num_bins, 1),
     (False,),
+    None,
     encode,
     decode,
     representations.waveform_level_db(decode, config),

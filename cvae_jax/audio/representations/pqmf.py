@@ -22,6 +22,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
   return representations.Representation(
     (pqmf.num_frames(num_samples, config.num_bands), config.num_bands, 1),
     (False,),
+    None,
     encode,
     decode,
     representations.waveform_level_db(decode, config),

@@ -21,6 +21,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
   return representations.Representation(
     (num_frames, config.hop_length, 1),
     (False,),
+    None,
     encode,
     decode,
     representations.waveform_level_db(decode, config),

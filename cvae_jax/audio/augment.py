@@ -1,0 +1,58 @@
+"""Variations of a note that keep its pitch and family: what other instruments of its kind are like.
+
+A few thousand notes are learnt by heart before instruments as such are. An equaliser and an
+envelope, drawn anew whenever a note is seen, give every instrument neighbours that nobody recorded.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
+from jaxtyping import Key
+import numpy as np
+
+_WAVES = 6  # of the equaliser's curve
+_LOWEST_HZ = 60.0  # below it the curve is flat
+
+
+def vary(
+  audio: Float[Array, "B T"],
+  key: Key[Array, ""],
+  sample_rate: int,
+  equaliser_db: float,
+  envelope_db: float,
+) -> Float[Array, "B T"]:
+  """Gives each waveform a smooth random equaliser and a smooth random envelope.
+
+  The equaliser's gain in dB is a sum of cosines over log-frequency, half a wave to three waves over
+  the whole range, each normal with a standard deviation of `equaliser_db` over the root of its
+  number. The envelope's is a slope and a hump, both normal with `envelope_db` at the note's end and
+  at its middle. Neither is removed from the level: normalise afterwards.
+
+  Args:
+    audio: [B, T] waveforms.
+    key: random key.
+    sample_rate: in Hz.
+    equaliser_db: 0.0 for none.
+    envelope_db: 0.0 for none.
+
+  Returns:
+    [B, T] waveforms.
+  """
+  batch, num_samples = audio.shape
+  equaliser_key, envelope_key = jax.random.split(key)
+  if equaliser_db:
+    number = np.arange(1, _WAVES + 1)
+    frequencies_hz = np.fft.rfftfreq(num_samples, 1.0 / sample_rate)
+    position = np.log2(1.0 + frequencies_hz / _LOWEST_HZ)
+    waves = np.cos(np.pi * number[:, None] * position / position[-1]).astype(np.float32)
+    scale = (equaliser_db / np.sqrt(number)).astype(np.float32)
+    gain_db = (jax.random.normal(equaliser_key, (batch, _WAVES)) * scale) @ waves
+    spectrum = jnp.fft.rfft(audio) * jnp.exp(gain_db * (np.log(10.0) / 20.0))
+    audio = jnp.fft.irfft(spectrum, num_samples)
+  if envelope_db:
+    time = np.linspace(0.0, 1.0, num_samples, dtype=np.float32)
+    curves = np.stack([time, 0.5 - 0.5 * np.cos(2 * np.pi * time)])
+    gain_db = (jax.random.normal(envelope_key, (batch, 2)) * envelope_db) @ curves
+    audio = audio * jnp.exp(gain_db * (np.log(10.0) / 20.0))
+  return audio
