@@ -59,4 +59,5 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == "__main__":
+  cli.use_huge_pages()
   app.run(main, flags_parser=_parse)

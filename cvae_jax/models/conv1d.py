@@ -131,7 +131,8 @@ class Conv1D(nn.Module):
     x = x.reshape(*x.shape[:2], *self.feature_shape[1:])
     partials = self._partials(condition)
     if partials is not None:
-      x = x.at[..., 0].add(self.harmonic_mix(h) @ partials)
+      level = (self.harmonic_mix(h) @ partials)[..., None]
+      x = x + jnp.pad(level, [(0, 0)] * 3 + [(0, self.feature_shape[2] - 1)])
     x = layers.fit(x, self.feature_shape[:2]).astype(jnp.float32)
     return layers.above_silence(x, self.floored)
 
