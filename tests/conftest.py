@@ -9,6 +9,9 @@ import jaxtyping
 
 jaxtyping.install_import_hook(["cvae_jax.audio", "cvae_jax.losses"], "beartype.beartype")
 
+# Most of the tests' time is XLA's compiler, whose lower levels make the same functions sooner.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+
 import jax  # noqa: E402
 import pytest  # noqa: E402
 

@@ -1,3 +1,4 @@
+import functools
 import importlib
 
 from conftest import ROOT
@@ -65,11 +66,11 @@ def make(name, shape, gaussian=True, pitched=False, **fields):
 def test_any_size_goes_in_and_comes_out(name, shape, pitched):
   model = make(name, shape, pitched=pitched)
   x, c = jnp.ones((2, *shape)), jnp.ones((2, 11 + 128 if pitched else 0))
-  params = model.init(jax.random.key(0), x, c)
-  latent = model.apply(params, x, c, method="encode")
+  params = jax.jit(model.init)(jax.random.key(0), x, c)
+  latent = jax.jit(functools.partial(model.apply, method="encode"))(params, x, c)
   assert latent.mean.shape == latent.logvar.shape == (2, 4)
   np.testing.assert_array_equal(latent.logvar, 0.0)  # Of the prior's width before training.
-  out = model.apply(params, latent.mean, c, method="decode")
+  out = jax.jit(functools.partial(model.apply, method="decode"))(params, latent.mean, c)
   assert out.shape == (2, *shape) and out.dtype == jnp.float32
 
 
