@@ -16,9 +16,9 @@ import time
 
 import jax
 import jax.numpy as jnp
-import librosa
 import numpy as np
 
+from cvae_jax import lazy_librosa
 from cvae_jax.audio import cqt
 from cvae_jax.audio import decibel
 from cvae_jax.audio import f0
@@ -32,6 +32,8 @@ from cvae_jax.audio import pqmf
 from cvae_jax.audio import stft
 from cvae_jax.data import labels
 from cvae_jax.metrics import pitch as pitch_metric
+
+librosa = lazy_librosa.load()
 
 _FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/nsynth/nsynth-valid"
 _RATE = labels.SAMPLE_RATE

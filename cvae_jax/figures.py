@@ -13,13 +13,13 @@ import numpy as np
 
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import lazy_librosa
 from cvae_jax.data import labels
 
 
 def _spectrogram_db(audio: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
   """Magnitudes in dB below a full-scale sine ([F, N])."""
-  import librosa
-
+  librosa = lazy_librosa.load()
   magnitude = np.abs(librosa.stft(audio, n_fft=n_fft, hop_length=hop_length)) / (n_fft / 4)
   return librosa.amplitude_to_db(magnitude, ref=1.0, amin=1e-4, top_db=None)
 
@@ -41,7 +41,7 @@ def spectrogram_grid(
   Returns:
     A PNG file's bytes.
   """
-  import librosa.display
+  librosa = lazy_librosa.load()
   from matplotlib.backends import backend_agg
   from matplotlib.figure import Figure
 
@@ -124,7 +124,7 @@ def _new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **
 
 def _specshow(axis, values, sample_rate, hop_length, y_axis="log", **kwargs):
   """librosa's display of [F, N] values with the settings that all figures share."""
-  import librosa.display
+  librosa = lazy_librosa.load()
 
   mesh = librosa.display.specshow(
     values, sr=sample_rate, hop_length=hop_length, x_axis="s", y_axis=y_axis, ax=axis, **kwargs
@@ -280,7 +280,8 @@ def draw_rainbowgram(audio: np.ndarray, sample_rate: int) -> bytes:
   Source: Engel et al. 2017, figure 1. A steady partial keeps one colour.
   """
   import jax.numpy as jnp
-  import librosa.display
+
+  librosa = lazy_librosa.load()
   from matplotlib import colors
 
   from cvae_jax.audio import cqt

@@ -17,11 +17,13 @@ import pytest  # noqa: E402
 
 from cvae_jax import cli  # noqa: E402
 from cvae_jax import errors  # noqa: E402
+from cvae_jax import lazy_librosa  # noqa: E402
 from cvae_jax.audio import files  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures" / "nsynth"
 
+lazy_librosa.load()  # The tests import librosa too, each worker for itself.
 cli.set_up()
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)

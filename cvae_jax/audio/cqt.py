@@ -16,6 +16,7 @@ from jaxtyping import Float
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax import lazy_librosa
 from cvae_jax.audio import check
 from cvae_jax.audio import stft
 
@@ -45,7 +46,7 @@ def _filter_lengths(sample_rate, n_bins, fmin_hz, bins_per_octave):
   Raises:
     UserError: parameters of no transform, or bins beyond half the sample rate.
   """
-  import librosa.filters  # Takes half a second, which only this should cost.
+  librosa = lazy_librosa.load()
 
   if n_bins < 2 or bins_per_octave < 1 or fmin_hz <= 0:
     raise errors.UserError(
@@ -71,7 +72,7 @@ def _filter_lengths(sample_rate, n_bins, fmin_hz, bins_per_octave):
 @functools.lru_cache(maxsize=8)
 def _make_octaves(sample_rate, n_bins, fmin_hz, bins_per_octave) -> tuple[_Octave, ...]:
   lengths, alpha = _filter_lengths(sample_rate, n_bins, fmin_hz, bins_per_octave)
-  import librosa.filters
+  librosa = lazy_librosa.load()
 
   freqs_hz = frequencies(n_bins, fmin_hz, bins_per_octave)
   octaves = []

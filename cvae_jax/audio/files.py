@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from cvae_jax import errors
+from cvae_jax import lazy_librosa
 
 
 class Recording(NamedTuple):
@@ -81,7 +82,7 @@ def read_clip(path: str, sample_rate: int) -> Recording:
     changes.append("stereo")
   audio = audio.mean(axis=1) if audio.shape[1] > 1 else audio[:, 0]
   if rate != sample_rate:
-    import librosa  # Slow to import, and most files are at the right rate.
+    librosa = lazy_librosa.load()  # Slow, and most files are at the right rate.
 
     changes.append("resampled")
     audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")

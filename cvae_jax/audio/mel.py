@@ -9,6 +9,7 @@ from jaxtyping import Float
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax import lazy_librosa
 from cvae_jax.audio import check
 
 
@@ -34,7 +35,7 @@ def make_filterbank(
   """
   import warnings
 
-  import librosa.filters  # Takes half a second, which only mel features should cost.
+  librosa = lazy_librosa.load()
 
   with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # librosa warns of empty filters; that is an error here.
@@ -58,7 +59,7 @@ def _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax, htk):
 
 def band_centers(n_mels: int, fmin: float, fmax: float) -> tuple[float, ...]:
   """Where the filters of `make_filterbank` peak, in Hz (Slaney's scale)."""
-  import librosa
+  librosa = lazy_librosa.load()
 
   return tuple(librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax)[1:-1].tolist())
 
@@ -132,7 +133,7 @@ def make_axis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: floa
   Raises:
     UserError: fewer than 2 bins, or frequencies out of order.
   """
-  import librosa  # As above.
+  librosa = lazy_librosa.load()
 
   if n_mels < 2 or not 0 <= fmin < fmax <= sample_rate / 2:
     raise errors.UserError(

@@ -4,6 +4,8 @@ import concurrent.futures
 
 import numpy as np
 
+from cvae_jax import lazy_librosa
+
 _FRAME_S, _HOP_S = 0.128, 0.032  # a frame is three and a half periods of the lowest note
 # YIN's lags are whole samples. At 16 kHz the period of C8 is 3.8 of them, too few to interpolate
 # between, and the octave below is found instead.
@@ -25,7 +27,7 @@ def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
 
   Source: de Cheveigne & Kawahara 2002, `librosa.yin`.
   """
-  import librosa  # Takes a second to import.
+  librosa = lazy_librosa.load()
 
   audio = librosa.resample(
     audio.astype(np.float64),
