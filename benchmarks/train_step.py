@@ -9,6 +9,7 @@ rounds counts. PyTorch gets the fastest of one or all threads, eager or compiled
 
 import argparse
 import functools
+import itertools
 import json
 import os
 import subprocess
@@ -252,31 +253,22 @@ def main() -> None:
   for size in args.sizes:
     for kind in args.kinds:
       base = {"size": size, "kind": kind, "seconds": args.seconds}
-      variants = [
-        {"threads": threads, "compiled": compiled}
-        for threads in sorted({1, cores})
-        for compiled in (False, True)
-      ]
-      ours: list[float] = []
-      theirs: dict[str, list[float]] = {}
+      ours, theirs = 0.0, dict.fromkeys(itertools.product(sorted({1, cores}), (False, True)), 0.0)
+      variants = list(theirs)  # (threads, compiled)
       for _ in range(args.rounds):
-        ours.append(_child({**base, "peer": "flax"}))
-        for variant in variants:
-          key = f"{variant['threads']} thr., {'compiled' if variant['compiled'] else 'eager'}"
-          theirs.setdefault(key, []).append(_child({**base, "peer": "torch", **variant}))
-        # One thread is tried once: the rest of the rounds are the best variant's.
-        best = max(theirs, key=lambda k: max(theirs[k]))
-        variants = [
-          v
-          for v in variants
-          if best.startswith(str(v["threads"])) and (v["compiled"] == best.endswith("compiled"))
-        ]
+        ours = max(ours, _child({**base, "peer": "flax"}))
+        for threads, compiled in variants:
+          variant = {"peer": "torch", "threads": threads, "compiled": compiled}
+          theirs[threads, compiled] = max(theirs[threads, compiled], _child({**base, **variant}))
+        # All are tried once: the other rounds are the best one's.
+        threads, compiled = max(theirs, key=lambda v: theirs[v])
+        variants = [(threads, compiled)]
       difference = _child({**base, "peer": "agreement"})
-      ours_best, best = max(ours), max(theirs, key=lambda k: max(theirs[k]))
-      theirs_best = max(theirs[best])
+      best = theirs[threads, compiled]
+      how = f"{threads} thr., {'compiled' if compiled else 'eager'}"
       print(
-        f"| {size} | {_SIZES[size][3]} | {kind} | {ours_best:.1f} | {theirs_best:.1f} ({best}) "
-        f"| {ours_best / theirs_best:.2f} | {difference:.1e} |",
+        f"| {size} | {_SIZES[size][3]} | {kind} | {ours:.1f} | {best:.1f} ({how}) "
+        f"| {ours / best:.2f} | {difference:.1e} |",
         flush=True,
       )
 

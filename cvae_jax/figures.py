@@ -41,10 +41,10 @@ def spectrogram_grid(
   Returns:
     A PNG file's bytes.
   """
-  librosa = lazy_librosa.load()
   from matplotlib.backends import backend_agg
   from matplotlib.figure import Figure
 
+  librosa = lazy_librosa.load()
   n_fft, hop_length = 2048, 256
   figure = Figure(figsize=(1.2 + 3.1 * len(columns), 0.9 + 1.75 * len(rows)), layout="constrained")
   backend_agg.FigureCanvasAgg(figure)
@@ -280,13 +280,12 @@ def draw_rainbowgram(audio: np.ndarray, sample_rate: int) -> bytes:
   Source: Engel et al. 2017, figure 1. A steady partial keeps one colour.
   """
   import jax.numpy as jnp
-
-  librosa = lazy_librosa.load()
   from matplotlib import colors
 
   from cvae_jax.audio import cqt
   from cvae_jax.audio import instantaneous_frequency
 
+  librosa = lazy_librosa.load()
   hop_length, fmin_hz, bins_per_octave = 256, 32.703, 36
   # As many as lie with their bandwidth under half the rate.
   n_bins = int(bins_per_octave * np.log2(0.45 * sample_rate / fmin_hz))

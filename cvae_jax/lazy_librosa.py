@@ -7,35 +7,43 @@ address 0 (numba issue 10128). Two runs that start together on a fresh machine w
 so the cache is our own, and its first reader fills it alone.
 """
 
+import functools
 import os
 import pathlib
 import tempfile
 import types
 
 
-def load() -> types.ModuleType:
-  """Imports librosa: `core`, `display`, `feature`, `filters` and `util`.
-
-  numba's cache is in ~/.cache/cvae_jax/numba, or where NUMBA_CACHE_DIR says; where neither can be
-  written to, in a folder of this process.
-  """
+def _lock_cache():
+  """The held lock of a cache for numba, which is the shared one where that can be written to."""
   import filelock
 
-  default = pathlib.Path.home() / ".cache" / "cvae_jax" / "numba"
-  cache = pathlib.Path(os.environ.setdefault("NUMBA_CACHE_DIR", str(default)))
+  shared = os.environ.get("NUMBA_CACHE_DIR") or pathlib.Path.home() / ".cache/cvae_jax/numba"
   try:
-    cache.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(cache / "lock")
+    os.makedirs(shared, exist_ok=True)
+    lock = filelock.FileLock(os.path.join(shared, "lock"))
     lock.acquire()
   except OSError:
-    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="cvae_jax_numba_")
-    lock = filelock.FileLock(os.path.join(os.environ["NUMBA_CACHE_DIR"], "lock"))
+    shared = tempfile.mkdtemp(prefix="cvae_jax_numba_")
+    lock = filelock.FileLock(os.path.join(shared, "lock"))
     lock.acquire()
+  os.environ["NUMBA_CACHE_DIR"] = str(shared)
+  return lock
+
+
+@functools.cache
+def load() -> types.ModuleType:
+  """librosa, with all that is compiled on import: `core`, `feature`, `filters` and `util`.
+
+  The first call takes a lock and imports; later ones cost nothing. numba's cache is in
+  ~/.cache/cvae_jax/numba, or where NUMBA_CACHE_DIR says; where it can't be written to, in a folder
+  of this process.
+  """
+  lock = _lock_cache()
   try:
     # librosa's packages load their modules when they are asked for, which must be within the lock.
     import librosa
     import librosa.core.pitch
-    import librosa.display
     import librosa.feature
     import librosa.filters
     import librosa.util.utils

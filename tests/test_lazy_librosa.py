@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 _PITCH = """
-import sys
 import numpy as np
 from cvae_jax.metrics import pitch
 note = np.sin(2 * np.pi * 440.0 * np.arange(16000) / 16000)
