@@ -105,9 +105,11 @@ def time_flax(case: Case, seconds: float) -> float:
   import jax
   import optax
 
+  from cvae_jax import compilation
+
   optimizer = optax.adam(_LEARNING_RATE)
 
-  @functools.partial(jax.jit, donate_argnums=(0, 1))
+  @functools.partial(compilation.jit, donate_argnums=(0, 1))
   def step(params, opt_state, x, c, noise):
     loss, grads = jax.value_and_grad(functools.partial(flax_loss, case))(params, x, c, noise)
     updates, opt_state = optimizer.update(grads, opt_state)
@@ -188,8 +190,10 @@ def measure_agreement(case: Case) -> float:
   import jax
   import torch_peer
 
+  from cvae_jax import compilation
+
   loss = functools.partial(flax_loss, case)
-  value, grads = jax.jit(jax.value_and_grad(loss))(case.params, case.x, case.c, case.noise)
+  value, grads = compilation.jit(jax.value_and_grad(loss))(case.params, case.x, case.c, case.noise)
   module, x, c, noise = make_peer(case)
   torch_loss = torch_peer.loss(module(x, c, noise), x, case.sigma)
   torch_loss.backward()

@@ -17,6 +17,7 @@ import ml_collections
 import numpy as np
 
 from cvae_jax import cli
+from cvae_jax import compilation
 from cvae_jax import methods
 from cvae_jax import sharding
 from cvae_jax.data import labels
@@ -68,7 +69,7 @@ def _finish(metrics: dict[str, float]) -> dict[str, float]:
 
 def _make_features(method) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
   """A function from a batch of `pipeline.eval_batches` to the features of its notes."""
-  encode = jax.jit(lambda audio: method.features({"audio": audio}))
+  encode = compilation.jit(lambda audio: method.features({"audio": audio}))
   return lambda batch: np.asarray(encode(batch["audio"]))[batch["mask"] > 0]
 
 
@@ -94,7 +95,7 @@ def measure_baselines(
     {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}.
   """
   assert method.level_db is not None
-  features_of, level_db = _make_features(method), jax.jit(method.level_db)
+  features_of, level_db = _make_features(method), compilation.jit(method.level_db)
   train_features = np.concatenate(
     [features_of(b).astype(np.float16) for b in pipeline.eval_batches(train, batch_size)]
   )
@@ -138,7 +139,7 @@ def measure_pitch(
   """
   assert method.sample is not None
   rows = np.random.default_rng(seed).choice(len(train), min(num_notes, len(train)), replace=False)
-  sample = jax.jit(method.sample)
+  sample = compilation.jit(method.sample)
   key = jax.random.key(seed)
   generated, own, pitch = [], [], []
   for i, batch in enumerate(pipeline.eval_batches(train, batch_size, rows)):
@@ -183,7 +184,7 @@ def evaluate_run(
   results: dict[str, Any] = {"split": config.data.eval_split, "notes": len(data.held_out_rows)}
   batches = pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows)
   results["eval"] = average(
-    jax.jit(method.eval_step),
+    compilation.jit(method.eval_step),
     params,
     batches,
     jax.random.key(config.seed),

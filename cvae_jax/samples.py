@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from cvae_jax import compilation
 from cvae_jax import figures
 from cvae_jax import methods
 from cvae_jax.audio import files
@@ -71,10 +72,10 @@ def make_samples(
   reconstructed: Any = [None] * len(rows)
   generated: Any = [None] * len(rows)
   if method.reconstruct is not None:
-    reconstructed = np.asarray(jax.jit(method.reconstruct)(params, arrays, reconstruct_rng))
+    reconstructed = np.asarray(compilation.jit(method.reconstruct)(params, arrays, reconstruct_rng))
   if method.sample is not None:
     given = {name: arrays[name] for name in notes.BATCH_LABELS}
-    generated = np.asarray(jax.jit(method.sample)(params, given, sample_rng))
+    generated = np.asarray(compilation.jit(method.sample)(params, given, sample_rng))
   return [
     Sample(str(name), *versions)
     for name, *versions in zip(batch["id"], batch["audio"], reconstructed, generated, strict=True)

@@ -11,6 +11,7 @@ import ml_collections
 import numpy as np
 
 from cvae_jax import checkpoint
+from cvae_jax import compilation
 from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import label_table
@@ -122,7 +123,7 @@ class Synthesizer:
       return sample(params, batch, key)[0]
 
     # A key for each note: note i of a seed is the same, however many are asked for beside it.
-    return jax.jit(jax.vmap(one, in_axes=(None, 0, 0)))
+    return compilation.jit(jax.vmap(one, in_axes=(None, 0, 0)))
 
   def sample(self, note_labels: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
     """Generates a note for each row of labels ([M, T] float32, full scale -1 to 1).
@@ -187,7 +188,7 @@ class Synthesizer:
   @functools.cached_property
   def _score(self):
     assert self.method.score is not None
-    return jax.jit(self.method.score)
+    return compilation.jit(self.method.score)
 
   def infer_labels(
     self, audio: np.ndarray, seed: int = 0, **asked: Label | None
@@ -227,7 +228,7 @@ class Synthesizer:
   @functools.cached_property
   def _reconstruct(self):
     assert self.method.reconstruct is not None
-    return jax.jit(self.method.reconstruct)
+    return compilation.jit(self.method.reconstruct)
 
   def reconstruct(
     self, audio: np.ndarray, note_labels: Mapping[str, np.ndarray] | None = None, seed: int = 0

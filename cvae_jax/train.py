@@ -12,6 +12,7 @@ import ml_collections
 import numpy as np
 
 from cvae_jax import checkpoint
+from cvae_jax import compilation
 from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import evaluate
@@ -112,14 +113,14 @@ def train_and_evaluate(
   replicated, batched = sharding.replicated(mesh), sharding.batched(mesh)
   example = {key: np.stack([data.train[0][key]] * 2) for key in pipeline.DEVICE_KEYS}
   rng = jax.random.key(config.seed)
-  init = jax.jit(lambda: method.init(rng, example), out_shardings=replicated)
-  train_step = jax.jit(
+  init = compilation.jit(lambda: method.init(rng, example), out_shardings=replicated)
+  train_step = compilation.jit(
     method.train_step,
     in_shardings=(replicated, batched),
     out_shardings=(replicated, replicated),
     donate_argnums=0,
   )
-  eval_step = jax.jit(method.eval_step)
+  eval_step = compilation.jit(method.eval_step)
   put = lambda batch: sharding.put_batch(batch, mesh)
   total, log_every = config.train.steps, config.train.log_every_steps
 

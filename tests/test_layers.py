@@ -7,7 +7,7 @@ import pytest
 from cvae_jax.models import layers
 
 LOWERINGS = (
-  (layers.conv_native, layers.conv_patches),
+  (layers.conv_native, layers.conv_phases),
   (layers.conv_transpose_native, layers.conv_transpose_phases),
 )
 CASES = [
@@ -40,7 +40,10 @@ def gradients(function, strides):
   return jax.jit(jax.grad(loss, (0, 1)))
 
 
-@pytest.mark.parametrize("ndim,size,stride,extent", [(1, 3, 2, 9), (2, 3, 2, 7), (2, 4, 2, 8)])
+@pytest.mark.parametrize(
+  "ndim,size,stride,extent",
+  [(1, 3, 2, 9), (1, 2, 3, 8), (2, 3, 2, 7), (2, 4, 2, 8), (2, 5, 3, 7), (2, 1, 2, 6)],
+)
 def test_their_gradients_are_one_too(ndim, size, stride, extent):
   x, kernel = arrays(ndim, size, extent)
   strides = (stride,) * ndim

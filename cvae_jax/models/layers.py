@@ -1,10 +1,10 @@
 """Convolutions that are fast on every platform: one function, several lowerings.
 
-XLA's CPU backend computes some gradients of a convolution by a slow path: those of a 2-D kernel,
-and of any transposed convolution. There, a convolution is patches and a matrix product, and a
-transposed one is a plain one with an output channel for every phase: the same functions of the same
-parameters, equal to rounding, and several times faster to train. Elsewhere they are XLA's own. The
-choice is made here, by platform, and no model knows of it.
+XLA's CPU backend multiplies the zeros that a transposed convolution puts between its inputs, and so
+does it with the gradient of a strided convolution to its input, which is one. There, each is a few
+plain convolutions, one for every phase of its output: the same functions of the same parameters,
+equal to rounding, and faster to train. Elsewhere they are XLA's own. The choice is made here, by
+platform, and no model knows of it; `compilation.py` has what the whole program needs besides.
 """
 
 from collections.abc import Sequence
@@ -44,47 +44,71 @@ def conv_transpose_native(x: jax.Array, kernel: jax.Array, strides: Sequence[int
   )
 
 
-def conv_patches(
+def _kernel_gradient(x, cotangent, shape, strides, padding):
+  """Gradient of `conv_native` to its kernel of a shape."""
+  kernel = jnp.zeros(shape, x.dtype)
+  _, transpose = jax.vjp(lambda k: conv_native(x, k, strides, padding), kernel)
+  return transpose(cotangent)[0]
+
+
+def _input_gradient(cotangent, kernel, strides, padding, spatial):
+  """Gradient of `conv_native` to its input, of `spatial` size, by phases of the input.
+
+  Position n s + p of an axis meets only the taps t = p + low (mod s), so that no zero is
+  multiplied: the phase is a convolution of the cotangent with these taps, of stride 1.
+  """
+  ndim = kernel.ndim - 2
+  counts = [-(-n // s) for n, s in zip(spatial, strides, strict=True)]
+  features = jnp.swapaxes(kernel, -1, -2)
+  phases = []
+  for phase in itertools.product(*map(range, strides)):
+    taps, pads = [], []
+    for axis, p in enumerate(phase):
+      stride, low = strides[axis], padding[axis][0]
+      taps.append([t for t in reversed(range(kernel.shape[axis])) if (p + low - t) % stride == 0])
+      shifts = [(p + low - t) // stride for t in taps[-1]] or [0]
+      pads.append((-shifts[0], shifts[-1] + counts[axis] - cotangent.shape[1 + axis]))
+    if all(taps):
+      chosen = features
+      for axis, some in enumerate(taps):
+        chosen = lax.rev(
+          lax.slice_in_dim(chosen, some[-1], some[0] + 1, strides[axis], axis), [axis]
+        )
+      phases.append(conv_native(cotangent, chosen, (1,) * ndim, pads))
+    else:  # A kernel shorter than the stride leaves gaps.
+      phases.append(jnp.zeros((cotangent.shape[0], *counts, kernel.shape[-2]), cotangent.dtype))
+  y = jnp.stack(phases, axis=-2)  # [B, n1, n2, s1 s2, C]
+  y = y.reshape(*y.shape[:-2], *strides, y.shape[-1])
+  # [B, n1, n2, s1, s2, C] to [B, n1, s1, n2, s2, C]
+  order = [axis for i in range(ndim) for axis in (1 + i, 1 + ndim + i)]
+  y = y.transpose(0, *order, 1 + 2 * ndim)
+  y = y.reshape(y.shape[0], *(n * s for n, s in zip(counts, strides, strict=True)), y.shape[-1])
+  return y[(slice(None), *(slice(0, n) for n in spatial))]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _conv_phases(x, kernel, strides, padding):
+  return conv_native(x, kernel, strides, padding)
+
+
+def _conv_phases_bwd(strides, padding, residuals, cotangent):
+  x, kernel = residuals
+  return (
+    _input_gradient(cotangent, kernel, strides, padding, x.shape[1:-1]),
+    _kernel_gradient(x, cotangent, kernel.shape, strides, padding),
+  )
+
+
+_conv_phases.defvjp(lambda x, k, *static: (conv_native(x, k, *static), (x, k)), _conv_phases_bwd)
+
+
+def conv_phases(
   x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding = "SAME"
 ) -> jax.Array:
-  """`conv_native` as one matrix product over patches."""
-  size = kernel.shape[:-2]
+  """`conv_native`, but for the way that its gradient to x is computed."""
   if isinstance(padding, str):
-    padding = lax.padtype_to_pads(x.shape[1:-1], size, strides, padding)
-  x = jnp.pad(x, [(0, 0), *padding, (0, 0)])
-  out = [1 + (n - k) // s for n, k, s in zip(x.shape[1:-1], size, strides, strict=True)]
-  patches = []
-  for offset in itertools.product(*map(range, size)):
-    limits = [o + (n - 1) * s + 1 for o, n, s in zip(offset, out, strides, strict=True)]
-    patches.append(
-      lax.slice(x, (0, *offset, 0), (x.shape[0], *limits, x.shape[-1]), (1, *strides, 1))
-    )
-  columns = jnp.concatenate(patches, axis=-1)  # [B, ..., K C]
-  return columns @ kernel.reshape(-1, kernel.shape[-1])
-
-
-@functools.lru_cache(maxsize=64)
-def _phases(size: int, stride: int) -> tuple[int, np.ndarray]:
-  """Which tap of a transposed kernel meets which input, by phase of the output.
-
-  Returns:
-    (first shift, [shifts, stride] index of the tap, `size` where there is none).
-  """
-  pad = size - 1 if stride > size - 1 else -(-(size + stride - 2) // 2)
-  first = -((pad) // stride)
-  last = (size - 1 - pad + stride - 1) // stride
-  taps = (np.arange(first, last + 1) * stride)[:, None] + pad - np.arange(stride)
-  return first, np.where((taps >= 0) & (taps < size), taps, size)
-
-
-def _conv_cpu(x, kernel, strides, padding):
-  """The faster lowering on CPU, by measurement.
-
-  In one dimension, or to a few channels, XLA's gradients are as fast as matrix products.
-  """
-  if kernel.ndim == 3 or kernel.shape[-1] <= 4:
-    return conv_native(x, kernel, strides, padding)
-  return conv_patches(x, kernel, strides, padding)
+    padding = lax.padtype_to_pads(x.shape[1:-1], kernel.shape[:-2], strides, padding)
+  return _conv_phases(x, kernel, tuple(strides), tuple(map(tuple, padding)))
 
 
 def conv(
@@ -94,38 +118,48 @@ def conv(
   return lax.platform_dependent(
     x,
     kernel,
-    cpu=lambda x, k: _conv_cpu(x, k, strides, padding),
+    cpu=lambda x, k: conv_phases(x, k, strides, padding),
     default=lambda x, k: conv_native(x, k, strides, padding),
   )
 
 
-def conv_transpose_phases(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-  """`conv_transpose_native` as a convolution of stride 1, whose channels are the output's phases.
+def _mirror(kernel):
+  """The kernel of the convolution that a transposed one with this kernel is the transpose of."""
+  return jnp.swapaxes(lax.rev(kernel, range(kernel.ndim - 2)), -1, -2)
 
-  Output position n s + p of every axis reads only the kernel's taps of phase p, so nothing is
-  multiplied by the zeros that a transposed convolution puts between its inputs.
-  """
-  ndim = kernel.ndim - 2
-  spatial = x.shape[1:-1]
-  channels, features = kernel.shape[-2:]
-  firsts, tables = zip(
-    *(_phases(k, s) for k, s in zip(kernel.shape[:ndim], strides, strict=True)), strict=True
-  )
-  for axis, table in enumerate(tables):  # [.., k, ..] to [.., shifts, stride, ..]
-    padding = [(0, 0)] * kernel.ndim
-    padding[2 * axis] = (0, 1)
-    kernel = jnp.take(jnp.pad(kernel, padding), table, axis=2 * axis)
-  shifts = [table.shape[0] for table in tables]
-  # [d1, s1, d2, s2, ..., C, O] to [d1, d2, ..., C, s1 s2 ... O]
-  order = [2 * i for i in range(ndim)] + [2 * ndim] + [2 * i + 1 for i in range(ndim)]
-  kernel = kernel.transpose(*order, 2 * ndim + 1).reshape(*shifts, channels, -1)
-  padding = [(-first, first + n - 1) for first, n in zip(firsts, shifts, strict=True)]
-  y = conv(x, kernel, (1,) * ndim, padding)
-  y = y.reshape(y.shape[0], *spatial, *strides, features)
-  # [B, n1, n2, s1, s2, O] to [B, n1, s1, n2, s2, O]
-  order = [axis for i in range(ndim) for axis in (1 + i, 1 + ndim + i)]
-  y = y.transpose(0, *order, 1 + 2 * ndim)
-  return y.reshape(y.shape[0], *(n * s for n, s in zip(spatial, strides, strict=True)), features)
+
+def _mirror_padding(size, strides):
+  """That convolution's padding, where the transposed one's is SAME: [n s] to [n]."""
+  # Of the transposed one, as `lax.conv_transpose` has it.
+  padded = [k - 1 if s >= k else -(-(k + s - 2) // 2) for k, s in zip(size, strides, strict=True)]
+  lows = [k - 1 - p for k, p in zip(size, padded, strict=True)]
+  return [(low, k - s - low) for low, k, s in zip(lows, size, strides, strict=True)]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv_transpose_phases(x, kernel, strides):
+  spatial = [n * s for n, s in zip(x.shape[1:-1], strides, strict=True)]
+  padding = _mirror_padding(kernel.shape[:-2], strides)
+  return _input_gradient(x, _mirror(kernel), strides, padding, spatial)
+
+
+def _conv_transpose_phases_bwd(strides, residuals, cotangent):
+  x, kernel = residuals
+  mirrored = _mirror(kernel)
+  padding = _mirror_padding(kernel.shape[:-2], strides)
+  gradient = _kernel_gradient(cotangent, x, mirrored.shape, strides, padding)
+  return conv_native(cotangent, mirrored, strides, padding), _mirror(gradient)
+
+
+_conv_transpose_phases.defvjp(
+  lambda x, kernel, strides: (_conv_transpose_phases(x, kernel, strides), (x, kernel)),
+  _conv_transpose_phases_bwd,
+)
+
+
+def conv_transpose_phases(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
+  """`conv_transpose_native` as a convolution of stride 1 for each phase of the output."""
+  return _conv_transpose_phases(x, kernel, tuple(strides))
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:

@@ -1,0 +1,28 @@
+"""How whole programs are compiled, by platform: `jit` is `jax.jit` with what a platform needs."""
+
+from collections.abc import Callable
+import functools
+from typing import Any
+
+import jax
+
+# XLA's CPU backend has come to hand convolutions to YNNPACK, which takes up to eight times as
+# long for the gradient of a kernel as the way before it. Products of matrices stay with YNNPACK.
+_CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+
+
+@functools.cache
+def compiler_options() -> dict[str, str] | None:
+  """Options of XLA for the default platform; None where it needs none, or knows none of ours."""
+  if jax.default_backend() != "cpu":
+    return None
+  try:
+    jax.jit(lambda: 0, compiler_options=_CPU_OPTIONS)()
+  except jax.errors.JaxRuntimeError:  # An XLA of another time than ours.
+    return None
+  return _CPU_OPTIONS
+
+
+def jit(function: Callable, **settings: Any) -> Callable:
+  """`jax.jit` of a whole program: a train step, the making of a note."""
+  return jax.jit(function, compiler_options=compiler_options(), **settings)
