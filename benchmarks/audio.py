@@ -35,7 +35,7 @@ from cvae_jax.metrics import pitch as pitch_metric
 
 librosa = lazy_librosa.load()
 
-_FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/nsynth/nsynth-valid"
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/nsynth/nsynth-valid"
 _RATE = labels.SAMPLE_RATE
 _FULL_SCALE = 512.0  # of a Hann window of 2,048 samples
 _BATCH = 16
@@ -151,7 +151,7 @@ def best_time(function, repeats: int) -> float:
 def main() -> None:
   """Prints the tables."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("--notes", default=str(_FIXTURES), help="folder that holds audio/")
+  parser.add_argument("--notes", default=str(FIXTURES), help="folder that holds audio/")
   parser.add_argument("--limit", type=int, default=1000, help="notes at most")
   args = parser.parse_args()
   notes, pitch = read_notes(args.notes, args.limit)

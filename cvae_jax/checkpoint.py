@@ -4,12 +4,12 @@ from collections.abc import Callable
 import os
 from typing import Any
 
-from grain import checkpoint as grain_checkpoint
 import jax
 import ml_collections
 import orbax.checkpoint as ocp
 
 from cvae_jax import errors
+from cvae_jax import state as state_lib
 
 DIRECTORY = "checkpoints"
 
@@ -37,6 +37,8 @@ def make_manager(
 
 def save(manager: ocp.CheckpointManager, step: int, state: Any, iterator: Any) -> None:
   """Begins to save; the state may be donated to the next step as soon as this returns."""
+  from grain import checkpoint as grain_checkpoint  # Whoever only reads parameters needs no Grain.
+
   if step in manager.all_steps():
     return
   manager.save(
@@ -63,6 +65,8 @@ def restore(manager: ocp.CheckpointManager, state: Any, iterator: Any) -> Any:
     state: as `abstract` gives it.
     iterator: of `pipeline.make_train_iterator`; changed.
   """
+  from grain import checkpoint as grain_checkpoint
+
   restored = manager.restore(
     manager.latest_step(),
     args=ocp.args.Composite(
@@ -73,8 +77,8 @@ def restore(manager: ocp.CheckpointManager, state: Any, iterator: Any) -> Any:
   return restored["state"]
 
 
-def restore_state(workdir: str, abstract_state: Any) -> tuple[int, Any]:
-  """Step and state of a workdir's newest checkpoint, without its iterator.
+def restore_params(workdir: str) -> tuple[int, Any]:
+  """Step and parameters of a workdir's newest checkpoint: those to generate with, and no others.
 
   Raises:
     UserError: a workdir without a checkpoint.
@@ -83,7 +87,15 @@ def restore_state(workdir: str, abstract_state: Any) -> tuple[int, Any]:
     step = manager.latest_step()
     if step is None:
       raise errors.UserError(f"{workdir} holds no checkpoint: train it first")
-    restored = manager.restore(
-      step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract_state))
-    )
-  return step, restored["state"]
+    saved = ocp.PyTreeCheckpointHandler().metadata(manager.directory / str(step) / "state").tree
+    field = state_lib.best_field(saved)
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    part = {
+      field: jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), saved[field]
+      )
+    }
+    restore_args = ocp.checkpoint_utils.construct_restore_args(part)
+    arguments = ocp.args.PyTreeRestore(part, restore_args, partial_restore=True)
+    restored = manager.restore(step, args=ocp.args.Composite(state=arguments))
+  return step, restored["state"][field]

@@ -1,5 +1,6 @@
 """What a run carries from step to step, and the optimizer that moves it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flax import struct
@@ -29,7 +30,12 @@ class TrainState(struct.PyTreeNode):
   @property
   def best_params(self) -> Any:
     """The parameters to evaluate and generate with: averaged where there is an average."""
-    return self.params if self.ema_params is None else self.ema_params
+    return getattr(self, best_field(vars(self)))
+
+
+def best_field(state: Mapping[str, Any]) -> str:
+  """Which field of a state, in memory or saved, holds `best_params`."""
+  return "ema_params" if jax.tree.leaves(state.get("ema_params")) else "params"
 
 
 def make_schedule(config: ml_collections.ConfigDict, total_steps: int) -> optax.Schedule:

@@ -17,7 +17,6 @@ from cvae_jax import errors
 from cvae_jax import label_table
 from cvae_jax import methods
 from cvae_jax.data import labels
-from cvae_jax.data import notes
 
 Label = int | str | Sequence[str]
 _UNCONDITIONED_VELOCITY = 127  # full level, where a run knows nothing of velocity
@@ -123,7 +122,12 @@ class Synthesizer:
       return sample(params, batch, key)[0]
 
     # A key for each note: note i of a seed is the same, however many are asked for beside it.
-    return compilation.jit(jax.vmap(one, in_axes=(None, 0, 0)))
+    def every(params, note_labels, seed):
+      index = jnp.arange(note_labels["pitch"].shape[0])
+      keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(seed)))(index)
+      return jax.vmap(one, in_axes=(None, 0, 0))(params, note_labels, keys)
+
+    return compilation.jit(every)
 
   def sample(self, note_labels: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
     """Generates a note for each row of labels ([M, T] float32, full scale -1 to 1).
@@ -139,9 +143,7 @@ class Synthesizer:
       raise errors.UserError(
         "this run is a plain autoencoder: it has no prior to generate from, and can reconstruct"
       )
-    num = note_labels["pitch"].shape[0]
-    keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(seed)))(jnp.arange(num))
-    return np.asarray(self._sample(self.params, dict(note_labels), keys))
+    return np.asarray(self._sample(self.params, dict(note_labels), np.uint32(seed)))
 
   def generate(
     self,
@@ -262,13 +264,6 @@ class Synthesizer:
     return np.asarray(self._reconstruct(self.params, batch, jax.random.key(seed)))[0]
 
 
-def example_batch(num: int = 2) -> dict[str, np.ndarray]:
-  """A silent batch, for the shapes of a batch alone."""
-  zeros = {name: np.zeros(num, np.int32) for name in notes.BATCH_LABELS}
-  zeros["qualities"] = np.zeros((num, len(labels.QUALITIES)), np.float32)
-  return {**zeros, "audio": np.zeros((num, labels.NUM_SAMPLES), np.float32)}
-
-
 def load(workdir: str) -> Synthesizer:
   """Loads a run from its workdir, which is all that it needs.
 
@@ -281,7 +276,5 @@ def load(workdir: str) -> Synthesizer:
   config = config_lib.load(workdir)
   table = label_table.load(workdir)
   method = methods.make_method(config, len(table.instruments))
-  device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-  abstract = checkpoint.abstract(lambda: method.init(jax.random.key(0), example_batch()), device)
-  step, state = checkpoint.restore_state(workdir, abstract)
-  return Synthesizer(config, step, state.best_params, method, table)
+  step, params = checkpoint.restore_params(workdir)
+  return Synthesizer(config, step, params, method, table)

@@ -13,12 +13,15 @@ jaxtyping.install_import_hook(["cvae_jax.audio", "cvae_jax.losses"], "beartype.b
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 import jax  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from cvae_jax import cli  # noqa: E402
 from cvae_jax import errors  # noqa: E402
 from cvae_jax import lazy_librosa  # noqa: E402
 from cvae_jax.audio import files  # noqa: E402
+from cvae_jax.data import labels  # noqa: E402
+from cvae_jax.data import notes  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures" / "nsynth"
@@ -37,6 +40,13 @@ def get_config(name, variant="", **overrides):
   config = module.get_config(variant)
   config.update_from_flattened_dict(overrides)
   return config
+
+
+def example_batch(num=2):
+  """A silent batch, for the shapes of a batch alone."""
+  zeros = {name: np.zeros(num, np.int32) for name in notes.BATCH_LABELS}
+  zeros["qualities"] = np.zeros((num, len(labels.QUALITIES)), np.float32)
+  return {**zeros, "audio": np.zeros((num, labels.NUM_SAMPLES), np.float32)}
 
 
 def run_module(module, *args, env=None, **kwargs):

@@ -2,6 +2,7 @@ import functools
 import importlib
 
 from conftest import ROOT
+from conftest import example_batch
 from conftest import get_config
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,6 @@ import pytest
 from cvae_jax import condition as condition_lib
 from cvae_jax import errors
 from cvae_jax import methods
-from cvae_jax import synthesizer
 from cvae_jax.audio import representations
 from cvae_jax.models import layers
 
@@ -28,9 +28,7 @@ PARAMETERS = {
 
 def count(config):
   method = methods.make_method(config, num_instruments=165)
-  state = jax.eval_shape(
-    lambda rng: method.init(rng, synthesizer.example_batch()), jax.random.key(0)
-  )
+  state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
   return sum(leaf.size for leaf in jax.tree.leaves(state.params))
 
 
@@ -94,9 +92,7 @@ def test_a_plain_autoencoder_has_no_variance(name):
 def test_the_thesis_network_has_its_channels_mirrored():
   config = get_config("cvae", "thesis")
   method = methods.make_method(config, num_instruments=165)
-  state = jax.eval_shape(
-    lambda rng: method.init(rng, synthesizer.example_batch()), jax.random.key(0)
-  )
+  state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
   kernels = {k: v["kernel"].shape for k, v in state.params["params"].items() if "kernel" in v}
   assert [kernels[f"down_{i}"] for i in range(3)] == [
     (3, 3, 1, 32),

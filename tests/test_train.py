@@ -6,10 +6,12 @@ import sys
 import time
 
 from conftest import ROOT
+from conftest import example_batch
 from conftest import get_config
 from conftest import run_module
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from cvae_jax import checkpoint
@@ -30,10 +32,13 @@ def leaves(workdir, config):
 
   instruments = len(synthesizer.label_table.load(workdir).instruments)
   method = methods.make_method(config, instruments)
-  init = lambda: method.init(jax.random.key(0), synthesizer.example_batch())
+  init = lambda: method.init(jax.random.key(0), example_batch())
   device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = checkpoint.abstract(init, device)
-  step, state = checkpoint.restore_state(workdir, abstract)
+  with checkpoint.make_manager(workdir) as manager:
+    step = manager.latest_step()
+    arguments = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+    state = manager.restore(step, args=arguments)["state"]
   state = state.replace(rng=jax.random.key_data(state.rng))
   return step, [np.asarray(x) for x in jax.tree.leaves(state)]
 

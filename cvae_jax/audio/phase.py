@@ -14,7 +14,6 @@ from jaxtyping import Array
 from jaxtyping import Float
 from jaxtyping import Key
 import numpy as np
-import scipy.optimize
 
 from cvae_jax import errors
 from cvae_jax.audio import check
@@ -39,10 +38,16 @@ def gaussian_width(window: str, win_length: int) -> float:
   values = stft_lib.make_window(window, win_length, win_length + win_length % 2)[:win_length]
   t = (np.arange(win_length) - win_length // 2) / win_length
 
-  def distance(gamma):
-    return np.sum(np.square(np.exp(-np.pi * np.square(t) / gamma) - values))
-
-  return scipy.optimize.minimize_scalar(distance, bounds=(0.01, 4.0)).x * win_length**2
+  low, high = 0.01, 4.0
+  while (
+    high - low > 1e-7
+  ):  # The distance has one minimum: it stays between a best one's neighbours.
+    gammas = np.linspace(low, high, 16)
+    gaussians = np.exp(-np.pi * np.square(t) / gammas[:, None])
+    distances = np.sum(np.square(gaussians - values), axis=1)
+    best = int(np.argmin(distances))
+    low, high = gammas[max(best - 1, 0)], gammas[min(best + 1, gammas.size - 1)]
+  return (low + high) / 2 * win_length**2
 
 
 @functools.lru_cache(maxsize=16)

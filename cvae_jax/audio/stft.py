@@ -11,7 +11,6 @@ from jaxtyping import Array
 from jaxtyping import Complex
 from jaxtyping import Float
 import numpy as np
-import scipy.signal
 
 from cvae_jax import errors
 from cvae_jax.audio import check
@@ -30,10 +29,15 @@ def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:
 @functools.lru_cache(maxsize=32)
 def make_window(window: str, win_length: int, n_fft: int) -> np.ndarray:
   """A periodic window of scipy's by name, centred in `n_fft` samples ([n_fft], float32)."""
-  try:
-    values = scipy.signal.get_window(window, win_length, fftbins=True)
-  except ValueError as e:  # scipy says which windows need parameters, and which it does not know.
-    raise errors.UserError(f"window '{window}' cannot be made: {e}") from None
+  if window == "hann":  # NumPy has it too, and needs no second to be imported.
+    values = np.hanning(win_length + 1)[:-1]
+  else:
+    import scipy.signal
+
+    try:
+      values = scipy.signal.get_window(window, win_length, fftbins=True)
+    except ValueError as e:  # scipy says which windows need parameters, and which it knows not.
+      raise errors.UserError(f"window '{window}' cannot be made: {e}") from None
   left = (n_fft - win_length) // 2
   return np.pad(values, (left, n_fft - win_length - left)).astype(np.float32)
 
