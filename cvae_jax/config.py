@@ -101,6 +101,10 @@ def get_base_config() -> ml_collections.ConfigDict:
   evaluation.pitch_notes = 256  # at the end: notes generated and measured for pitch; 0 for none
   evaluation.sample_notes = 8  # at the end: notes written to samples/
 
+  config.profile = profile = ml_collections.ConfigDict()
+  profile.steps = 0  # traced by jax.profiler into WORKDIR/profile, for TensorBoard or Perfetto
+  profile.first_step = 10  # after the start of this process: the first ones compile
+
   config.checkpoint = checkpoint = ml_collections.ConfigDict()
   checkpoint.every_steps = 1000
   checkpoint.keep = 2  # the last so many
@@ -202,6 +206,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     "eval.sample_notes",
     "representation.griffin_lim_iters",
     "representation.companding",
+    "profile.steps",
+    "profile.first_step",
     "augment.equaliser_db",
     "augment.envelope_db",
   )
@@ -275,6 +281,7 @@ _FREE = (
   "train.log_every_steps",
   "eval.",
   "checkpoint.",
+  "profile.",
   "data.num_threads",
   "data.prefetch",
   "data.cache_gb",

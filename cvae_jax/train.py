@@ -17,6 +17,7 @@ from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import methods
+from cvae_jax import profile as profile_lib
 from cvae_jax import progress as progress_lib
 from cvae_jax import samples as samples_lib
 from cvae_jax import sharding
@@ -127,6 +128,7 @@ def train_and_evaluate(
   with (
     checkpoint.make_manager(workdir, config.checkpoint) as manager,
     summaries_lib.Summaries(workdir, first_process) as summaries,
+    profile_lib.Profile(workdir, config.profile, first_process) as profile,
   ):
     if manager.latest_step() is None:
       state = init()
@@ -180,6 +182,7 @@ def train_and_evaluate(
           _log.info("step %d  held-out: %s", step, shown)
           summaries.scalars(step, "eval", averages)
           progress.resume()
+        profile.at(step - first, state)
         batch = next(iterator)
         arrays = put({key: batch[key] for key in pipeline.DEVICE_KEYS})
         state, metrics = train_step(state, arrays)
@@ -187,6 +190,7 @@ def train_and_evaluate(
         step += 1
         pending = (step, metrics, batch["id"])
 
+    profile.stop()
     _log.info("trained to step %d in %s", step, progress_lib.clock(time.monotonic() - started))
     results = {
       "step": step,
