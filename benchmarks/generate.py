@@ -10,7 +10,6 @@ network's weights have no bearing on the speed. Prints Markdown.
 """
 
 import argparse
-import functools
 import os
 from typing import Any
 
@@ -31,11 +30,12 @@ from cvae_jax.data import notes
 
 _BATCH = 16
 _MEGASAMPLES = labels.NUM_SAMPLES / 1e6
-# Name to representation and network; the first is the default.
+# Representation, with fewer iterations of phase recovery or not, to its way back to a waveform.
 _CASES = {
   "log_magnitude": "phases recovered",
   "log_magnitude, 8 iterations": "phases recovered",
   "log_mel": "phases recovered",
+  "cqt": "phases recovered",
   "log_magnitude_if": "invertible",
   "log_mel_if": "invertible",
   "mdct": "invertible",
@@ -54,9 +54,7 @@ def make_synthesizer(config) -> synthesizer.Synthesizer:
   columns["qualities"] = np.zeros((count, len(labels.QUALITIES)), np.float32)
   table = label_table.LabelTable(columns, ("any",))
   method = methods.make_method(config, 1)
-  batch = {**columns, "audio": np.zeros((count, labels.NUM_SAMPLES), np.float32)}
-  two = jax.tree.map(lambda x: x[:2], batch)
-  shapes = jax.eval_shape(lambda: method.init(jax.random.key(0), two)).params
+  shapes = jax.eval_shape(lambda: method.init(jax.random.key(0), columns)).params
   params = jax.tree.map(
     lambda s: (
       0.5 * rng.standard_normal(s.shape, np.float32) / max(np.prod(s.shape[:-1]), 10) ** 0.5
@@ -120,8 +118,9 @@ def main() -> None:
       if fewer:
         config.representation.griffin_lim_iters = 8
       synth = make_synthesizer(config)
-    make = functools.partial(representations.make_representation, synth.config.representation)
-    representation = make(labels.NUM_SAMPLES, labels.SAMPLE_RATE)
+    representation = representations.make_representation(
+      synth.config.representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE
+    )
     whole, single = time_notes(synth, _BATCH), time_notes(synth, 1)
     decoding = time_decoding(representation, synth)
     convergence, distance, kept = measure_quality(representation, audio, pitch, own_pitch)

@@ -39,9 +39,8 @@ def gaussian_width(window: str, win_length: int) -> float:
   t = (np.arange(win_length) - win_length // 2) / win_length
 
   low, high = 0.01, 4.0
-  while (
-    high - low > 1e-7
-  ):  # The distance has one minimum: it stays between a best one's neighbours.
+  # The distance has one minimum, which lies between the neighbours of the best of any grid.
+  while high - low > 1e-7:
     gammas = np.linspace(low, high, 16)
     gaussians = np.exp(-np.pi * np.square(t) / gammas[:, None])
     distances = np.sum(np.square(gaussians - values), axis=1)
