@@ -93,6 +93,9 @@ def get_base_config() -> ml_collections.ConfigDict:
   train.batch_size = 32  # notes, over all devices
   train.steps = 1200
   train.log_every_steps = 50
+  # Steps that the device makes at one call: more than 1 where a step is so short that the host
+  # cannot keep up. Evaluation, checkpoints and signals come between calls.
+  train.steps_per_dispatch = 1
 
   config.eval = evaluation = ml_collections.ConfigDict()
   evaluation.every_steps = 1000
@@ -184,6 +187,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "train.batch_size",
     "train.steps",
     "train.log_every_steps",
+    "train.steps_per_dispatch",
     "eval.every_steps",
     "eval.batch_size",
     "checkpoint.every_steps",

@@ -188,7 +188,7 @@ def evaluate_run(
     params,
     batches,
     jax.random.key(config.seed),
-    lambda batch: sharding.put_batch(batch, mesh),
+    lambda batch: sharding.put_batch(batch, sharding.batched(mesh)),
   )
   if config.eval.baselines and method.features is not None:
     _log.info("fitting the baselines on %d training notes", len(data.train))

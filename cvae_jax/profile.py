@@ -33,16 +33,15 @@ class Profile:
     self.stop()
 
   def at(self, step: int, state: Any) -> None:
-    """To be called before every step; `step` counts from this process's first."""
-    if not self._steps:
-      return
-    if step == self._first:
+    """To be called before every dispatch; `step` counts from this process's first."""
+    if self._tracing and step >= self._first + self._steps:
+      jax.block_until_ready(state)
+      self.stop()
+      self._steps = 0
+    elif self._steps and not self._tracing and step >= self._first:
       jax.block_until_ready(state)
       jax.profiler.start_trace(self._path)
       self._tracing = True
-    elif step == self._first + self._steps:
-      jax.block_until_ready(state)
-      self.stop()
 
   def stop(self) -> None:
     """Ends the trace, where there is one; steps still under way are not in it."""

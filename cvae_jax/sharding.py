@@ -28,14 +28,17 @@ def batched(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec("data"))
 
 
+def stacked(mesh: Mesh) -> NamedSharding:
+  """Split along the second axis: the batches of several steps, one after the other."""
+  return NamedSharding(mesh, PartitionSpec(None, "data"))
+
+
 def check_batch_size(batch_size: int, name: str) -> None:
   """Raises UserError for a batch that cannot be split evenly."""
   if batch_size % jax.device_count():
     raise errors.UserError(f"{name} {batch_size} is not divisible by {jax.device_count()} devices")
 
 
-def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
-  """Sends this process' share of a batch to its devices."""
-  return jax.tree.map(
-    lambda x: jax.make_array_from_process_local_data(batched(mesh), x), dict(batch)
-  )
+def put_batch(batch: Mapping[str, np.ndarray], split: NamedSharding) -> dict[str, Any]:
+  """Sends this process' share of a batch, or of several, to its devices."""
+  return jax.tree.map(lambda x: jax.make_array_from_process_local_data(split, x), dict(batch))

@@ -57,11 +57,15 @@ class StopRequest:
     _log.info("%s: saving before the run ends", signal.Signals(signum).name)
 
 
-def _check_finite(step: int, metrics: dict[str, Any], ids: Any, saved: int | None) -> None:
-  if not np.isfinite(metrics["loss"]):
+def _check_finite(step: int, losses: np.ndarray, ids: Any, saved: int | None) -> None:
+  """Raises TrainingError for a loss that is no number, of the steps that ended with `step`."""
+  bad = np.flatnonzero(~np.isfinite(losses))
+  if bad.size:
+    first = bad[0]
     last = "none was saved before" if saved is None else f"the one of step {saved} is kept"
     raise errors.TrainingError(
-      f"the loss is {metrics['loss']} at step {step} (notes {', '.join(map(str, ids[:4]))}, ...): "
+      f"the loss is {losses[first]} at step {step - len(losses) + 1 + first} "
+      f"(notes {', '.join(map(str, ids[first][:4]))}, ...): "
       f"the run ends here, and of its checkpoints {last}. A lower optimizer.learning_rate or "
       "optimizer.clip_norm may help"
     )
@@ -111,19 +115,24 @@ def train_and_evaluate(
     data.table.save(workdir)
 
   mesh = sharding.make_mesh()
-  replicated, batched = sharding.replicated(mesh), sharding.batched(mesh)
+  replicated, stacked = sharding.replicated(mesh), sharding.stacked(mesh)
   example = {key: np.stack([data.train[0][key]] * 2) for key in pipeline.DEVICE_KEYS}
   rng = jax.random.key(config.seed)
   init = compilation.jit(lambda: method.init(rng, example), out_shardings=replicated)
-  train_step = compilation.jit(
-    method.train_step,
-    in_shardings=(replicated, batched),
+
+  def train_steps(state, batches):
+    return compilation.scan(method.train_step, state, batches)
+
+  train_steps = compilation.jit(
+    train_steps,
+    in_shardings=(replicated, stacked),
     out_shardings=(replicated, replicated),
     donate_argnums=0,
   )
   eval_step = compilation.jit(method.eval_step)
-  put = lambda batch: sharding.put_batch(batch, mesh)
+  put = lambda batch: sharding.put_batch(batch, sharding.batched(mesh))
   total, log_every = config.train.steps, config.train.log_every_steps
+  pauses = (total, config.eval.every_steps, config.checkpoint.every_steps)
 
   with (
     checkpoint.make_manager(workdir, config.checkpoint) as manager,
@@ -141,19 +150,20 @@ def train_and_evaluate(
     pending: tuple[int, Any, Any] | None = None
 
     def settle() -> None:
-      """Reads the metrics of the step dispatched last, one step late so that nobody waits."""
+      """Reads the metrics of the last dispatch, one dispatch late so that nobody waits."""
       nonlocal pending, reported
       if pending is None:
         return
       done, metrics, ids = pending
       pending = None
       metrics = jax.device_get(metrics)
-      _check_finite(done, metrics, ids, manager.latest_step())
-      if done == first + 1:
+      _check_finite(done, metrics["loss"], ids, manager.latest_step())
+      metrics = {name: values[-1] for name, values in metrics.items()}
+      if reported == first:
         _log.info("first step done %.0f s after the start", time.monotonic() - started)
         progress.restart()
         reported = done
-      elif done % log_every == 0 or done == total:
+      elif done // log_every > reported // log_every or done == total:
         speed = progress.report(done, done - reported, metrics)
         reported = done
         summaries.scalars(done, "train", {**metrics, **speed})
@@ -162,12 +172,12 @@ def train_and_evaluate(
       while True:
         stopping = stop.signum is not None or should_stop(step)
         due = step > first and step % config.checkpoint.every_steps == 0
-        if stopping or due or step == total:
+        if stopping or due or step >= total:
           settle()
           progress.pause()
           checkpoint.save(manager, step, state, iterator)
           progress.resume()
-        if step == total:
+        if step >= total:
           break
         if stopping:
           raise errors.Interrupted(
@@ -183,12 +193,14 @@ def train_and_evaluate(
           summaries.scalars(step, "eval", averages)
           progress.resume()
         profile.at(step - first, state)
-        batch = next(iterator)
-        arrays = put({key: batch[key] for key in pipeline.DEVICE_KEYS})
-        state, metrics = train_step(state, arrays)
+        # As many steps as one dispatch may hold, but no further than the next pause.
+        count = min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))
+        drawn = [next(iterator) for _ in range(count)]
+        arrays = {key: np.stack([b[key] for b in drawn]) for key in pipeline.DEVICE_KEYS}
+        state, metrics = train_steps(state, sharding.put_batch(arrays, stacked))
         settle()
-        step += 1
-        pending = (step, metrics, batch["id"])
+        step += count
+        pending = (step, metrics, [b["id"] for b in drawn])
 
     profile.stop()
     _log.info("trained to step %d in %s", step, progress_lib.clock(time.monotonic() - started))

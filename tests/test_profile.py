@@ -23,7 +23,7 @@ def test_a_profile_is_written_on_request(tmp_path, tfds_dir, steps):
   (trace,) = (tmp_path / "profile").rglob("*.trace.json.gz")
   names = [event.get("name", "") for event in json.loads(gzip.open(trace).read())["traceEvents"]]
   # The profiler sees a call from Python's side and from JAX's.
-  assert names.count("PjitFunction(train_step)") == 2 * min(steps, 3)
+  assert names.count("PjitFunction(train_steps)") == 2 * min(steps, 3)
   assert not any("eval_step" in name for name in names)
 
 

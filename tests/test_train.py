@@ -113,6 +113,23 @@ def test_a_finished_run_can_be_lengthened(tmp_path, tfds_dir):
     np.testing.assert_array_equal(x, y)
 
 
+def test_several_steps_a_dispatch_do_what_single_ones_do(tmp_path, tfds_dir):
+  fields = {**QUICK, "train.steps": 10, "eval.every_steps": 4, "data.tfds_dir": tfds_dir}
+  fields["checkpoint.every_steps"] = 100
+  single, several, broken = (str(tmp_path / name) for name in ("single", "several", "broken"))
+  train.train_and_evaluate(get_config("cvae", "tiny", **fields), single)
+  config = get_config("cvae", "tiny", **{**fields, "train.steps_per_dispatch": 3})
+  asked = []
+  train.train_and_evaluate(config, several, should_stop=lambda step: asked.append(step))
+  assert asked == [0, 3, 4, 7, 8, 10]  # None goes past an evaluation.
+  with pytest.raises(errors.Interrupted, match="stopped at step 7"):
+    train.train_and_evaluate(config, broken, should_stop=lambda step: step >= 5)
+  train.train_and_evaluate(config, broken)
+  for x, y, z in zip(*(leaves(w, config)[1] for w in (single, several, broken)), strict=True):
+    np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(y, z)
+
+
 def test_eight_devices_do_what_one_does(tmp_path, tfds_dir):
   overrides = {
     "data.tfds_dir": tfds_dir,
@@ -156,8 +173,13 @@ def test_a_batch_that_cannot_be_split_is_refused(tmp_path, tfds_dir):
   assert done.stderr.strip() == "error: train.batch_size 30 is not divisible by 4 devices"
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(tmp_path, tfds_dir):
-  fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 50}
+@pytest.mark.parametrize("steps_per_dispatch", [1, 3])
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
+  tmp_path, tfds_dir, steps_per_dispatch
+):
+  fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 50, "eval.every_steps": 3}
+  fields["train.steps_per_dispatch"] = steps_per_dispatch
+  fields["checkpoint.every_steps"] = 100
   config = get_config("cvae", "tiny", **fields)
   with pytest.raises(errors.Interrupted):
     train.train_and_evaluate(config, str(tmp_path), should_stop=lambda step: step == 3)

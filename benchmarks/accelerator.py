@@ -1,0 +1,190 @@
+"""What an accelerator makes of it: training, generation and the input pipeline, in a few minutes.
+
+python benchmarks/accelerator.py            # an accelerator, at full size
+python benchmarks/accelerator.py --small    # as on a CPU: small, to see that it works
+
+Needs the package and JAX, no data: notes are noise, which takes no less time than music. Training
+is of the default AE, VAE and CVAE and of the thesis' network, on batches that lie on the device,
+`steps_per_dispatch` steps at a call. A share of the peak is of the fastest product of two matrices
+that was measured on this very device; operations are XLA's count of the compiled step. The input
+pipeline's share is what a step takes longer when its batches come from the host. Prints Markdown.
+"""
+
+import argparse
+import functools
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cvae_jax import compilation
+from cvae_jax import config as config_lib
+from cvae_jax import methods
+from cvae_jax.audio import representations
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+
+_PITCHED = ("pitch", "family", "source", "velocity")
+# Name to (condition, posterior, variant).
+_CONFIGS = {
+  "ae": ((), "point", ""),
+  "vae": ((), "gaussian", ""),
+  "cvae": (_PITCHED, "gaussian", ""),
+  "cvae:thesis": (_PITCHED, "gaussian", "thesis"),
+}
+_REPRESENTATIONS = ("log_magnitude", "log_magnitude_if", "mdct", "pqmf", "waveform")
+
+
+def make_config(name: str, dtype: str, batch_size: int):
+  """The config of a row."""
+  condition, posterior, variant = _CONFIGS[name]
+  config = config_lib.apply_variants(config_lib.get_base_config(), variant)
+  config.condition.labels, config.method.posterior = condition, posterior
+  config.model.dtype, config.train.batch_size = dtype, batch_size
+  return config
+
+
+def make_batch(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+  """Noise with labels."""
+  batch: dict[str, Any] = {name: np.zeros(size, np.int32) for name in notes.BATCH_LABELS}
+  batch["pitch"] = rng.integers(labels.MIN_PITCH, labels.MAX_PITCH + 1, size).astype(np.int32)
+  batch["velocity"] = rng.integers(25, 128, size).astype(np.int32)
+  batch["qualities"] = np.zeros((size, len(labels.QUALITIES)), np.float32)
+  batch["audio"] = rng.uniform(-0.5, 0.5, (size, labels.NUM_SAMPLES)).astype(np.float32)
+  return batch
+
+
+def best_time(function, rounds: int) -> float:
+  """Seconds of the fastest of some calls, after one that compiles."""
+  jax.block_until_ready(function())
+  times = []
+  for _ in range(rounds):
+    start = time.perf_counter()
+    jax.block_until_ready(function())
+    times.append(time.perf_counter() - start)
+  return min(times)
+
+
+def measure_peak(dtype: str, small: bool) -> float:
+  """Operations a second of the fastest square product of matrices; adding counts too."""
+  best = 0.0
+  for size in (512, 1024) if small else (4096, 8192, 16384):
+    a = jax.random.normal(jax.random.key(0), (size, size), dtype)
+    product = compilation.jit(lambda x, y: x @ y)
+    best = max(best, 2.0 * size**3 / best_time(functools.partial(product, a, a), 5))
+  return best
+
+
+class Training:
+  """A run's step, compiled, with its state; batches are given to it.
+
+  Attributes:
+    operations: of one step, as XLA counts them.
+  """
+
+  def __init__(self, config, steps: int):
+    method = methods.make_method(config, 1)
+    batch = make_batch(np.random.default_rng(0), config.train.batch_size)
+    self.state = compilation.jit(lambda: method.init(jax.random.key(0), batch))()
+    self.stacked = {k: np.stack([v] * steps) for k, v in batch.items()}
+    step = compilation.jit(
+      functools.partial(compilation.scan, method.train_step), donate_argnums=0
+    )
+    # Of one step, outside of the loop, whose rounds XLA may or may not count.
+    cost = compilation.jit(method.train_step).lower(self.state, batch).cost_analysis()
+    self.operations = float((cost[0] if isinstance(cost, list) else cost)["flops"])
+    self._step = step
+
+  def __call__(self, batches):
+    self.state, metrics = self._step(self.state, batches)
+    return metrics
+
+
+def measure_training(name: str, dtype: str, batch_size: int, steps: int, rounds: int):
+  """Notes/s from the device's memory and from the host's; operations/s of the former."""
+  training = Training(make_config(name, dtype, batch_size), steps)
+  resident = jax.device_put(training.stacked)
+  seconds = best_time(lambda: training(resident), rounds)
+  made = steps * batch_size
+  # From the host the way of the loop in train.py: batches are stacked and sent, one call ahead.
+  single = {k: v[0] for k, v in training.stacked.items()}
+  start, ahead = time.perf_counter(), None
+  for _ in range(rounds):
+    batches = {k: np.stack([v] * steps) for k, v in single.items()}
+    metrics = training(jax.device_put(batches))
+    jax.block_until_ready(ahead)
+    ahead = metrics
+  jax.block_until_ready(ahead)
+  from_host = (time.perf_counter() - start) / rounds
+  return made / seconds, made / from_host, training.operations * steps / seconds
+
+
+def measure_generation(name: str, batch_size: int, rounds: int) -> float:
+  """Samples of audio a second, from labels and z on the device to waveforms on the device."""
+  config = make_config("cvae", "float32", batch_size)
+  config.representation.name = name
+  method = methods.make_method(config, 1)
+  assert method.sample is not None
+  batch = make_batch(np.random.default_rng(0), batch_size)
+  params = compilation.jit(lambda: method.init(jax.random.key(0), batch).params)()
+  sample = compilation.jit(method.sample)
+  asked = jax.device_put({k: v for k, v in batch.items() if k != "audio"})
+  key = jax.random.key(0)
+  return batch_size * labels.NUM_SAMPLES / best_time(lambda: sample(params, asked, key), rounds)
+
+
+def measure_features(batch_size: int, rounds: int) -> float:
+  """Notes/s of the default features of waveforms on the device."""
+  representation = representations.make_representation(
+    config_lib.get_base_config().representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE
+  )
+  audio = jnp.asarray(make_batch(np.random.default_rng(0), batch_size)["audio"])
+  encode = compilation.jit(representation.encode)
+  return batch_size / best_time(lambda: encode(audio), rounds)
+
+
+def main() -> None:
+  """Runs what the flags ask for and prints it."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--small", action="store_true", help="small batches and few rounds")
+  parser.add_argument("--steps_per_dispatch", type=int, help="8, or 2 where small")
+  args = parser.parse_args()
+  device = jax.devices()[0]
+  small = args.small or device.platform == "cpu"
+  batch_size, rounds = (8, 2) if small else (256, 10)
+  steps = args.steps_per_dispatch or (2 if small else 8)
+  print(f"jax {jax.__version__}, {device.device_kind} ({device.platform}), {jax.device_count()} "
+        f"devices, of which one is measured; {steps} steps a dispatch\n")  # fmt: skip
+  if small:
+    print("SMALL: batches of 8 and 2 rounds; this shows that it works, not what a chip reaches.\n")
+  dtypes = ("float32",) if small else ("float32", "bfloat16")
+  peaks = {dtype: measure_peak(dtype, small) for dtype in dtypes}
+  for dtype, peak in peaks.items():
+    print(f"fastest product of matrices, {dtype}: {peak / 1e12:.2f} TFLOP/s")
+  print(
+    "\n| config | dtype | batch | notes/s | share of the peak | notes/s from the host | its share |"
+    "\n|---|---|---|---|---|---|---|"
+  )
+  for name in _CONFIGS:
+    for dtype in dtypes:
+      resident, host, operations = measure_training(name, dtype, batch_size, steps, rounds)
+      share, waiting = operations / peaks[dtype], max(0.0, 1 - host / resident)
+      print(
+        f"| {name} | {dtype} | {batch_size} | {resident:.0f} | {100 * share:.1f} % | {host:.0f} "
+        f"| {100 * waiting:.0f} % |",
+        flush=True,
+      )
+  print(f"\nfeatures alone: {measure_features(batch_size, rounds):.0f} notes/s")
+  print("\n| generation | batch | MHz of audio | times real time |\n|---|---|---|---|")
+  for name in _REPRESENTATIONS:
+    rate = measure_generation(name, 16 if small else 1024, rounds)
+    print(
+      f"| {name} | {16 if small else 1024} | {rate / 1e6:.2f} | {rate / labels.SAMPLE_RATE:.0f} |",
+      flush=True,
+    )
+
+
+if __name__ == "__main__":
+  main()
