@@ -89,9 +89,7 @@ class Training:
     batch = make_batch(np.random.default_rng(0), config.train.batch_size)
     self.state = compilation.jit(lambda: method.init(jax.random.key(0), batch))()
     self.stacked = {k: np.stack([v] * steps) for k, v in batch.items()}
-    step = compilation.jit(
-      functools.partial(compilation.scan, method.train_step), donate_argnums=0
-    )
+    step = compilation.jit(functools.partial(compilation.scan, method.train_step), donate_argnums=0)
     # Of one step, outside of the loop, whose rounds XLA may or may not count.
     cost = compilation.jit(method.train_step).lower(self.state, batch).cost_analysis()
     self.operations = float((cost[0] if isinstance(cost, list) else cost)["flops"])

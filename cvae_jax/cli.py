@@ -1,6 +1,7 @@
 """What the commands have in common: logging, the compilation cache, one line for bad input."""
 
 from collections.abc import Callable
+import ctypes
 import logging
 import os
 import sys
@@ -34,17 +35,27 @@ def use_huge_pages() -> None:
   """Starts the process anew with memory in huge pages, where glibc can and nobody has said how.
 
   Every train step allocates its hundreds of megabytes afresh, and on two cores a quarter of its
-  time went into mapping them page by page. glibc reads this setting only as a process starts.
+  time went into mapping them page by page. And memory comes from one place, not from one for every
+  thread: what the compiler's threads have freed would otherwise stay with them. glibc reads these
+  settings only as a process starts.
   """
   tunables = os.environ.get("GLIBC_TUNABLES", "")
-  if sys.platform != "linux" or "glibc.malloc.hugetlb" in tunables:
+  if sys.platform != "linux" or "glibc.malloc" in tunables:
     return
-  setting = ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1"]))
+  setting = ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1", "glibc.malloc.arena_max=1"]))
   arguments = [sys.executable, *sys.orig_argv[1:]]
   try:
     os.execve(sys.executable, arguments, {**os.environ, "GLIBC_TUNABLES": setting})
   except OSError:  # Then it runs without them.
     pass
+
+
+def release_memory() -> None:
+  """Gives back to the system what has been freed but is kept, where glibc is there to be asked."""
+  if sys.platform == "linux":
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+      trim(0)
 
 
 def run(main: Callable[[], None]) -> None:

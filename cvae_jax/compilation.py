@@ -5,6 +5,7 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 # XLA's CPU backend has come to hand convolutions to YNNPACK, which takes up to eight times as
 # long for the gradient of a kernel as the way before it. Products of matrices stay with YNNPACK.
@@ -29,7 +30,14 @@ def scan(step: Callable, state: Any, batches: Any) -> tuple[Any, Any]:
   On CPU the steps are compiled one after the other: inside of a loop XLA's gradient of a
   convolution to its kernel takes a hundred times as long.
   """
-  return jax.lax.scan(step, state, batches, unroll=jax.default_backend() == "cpu")
+  length = len(jax.tree.leaves(batches)[0])
+  if jax.default_backend() != "cpu" and length > 1:
+    return jax.lax.scan(step, state, batches)
+  outputs = []
+  for i in range(length):  # Not scan's `unroll`, which makes a loop of one round all the same.
+    state, output = step(state, jax.tree.map(lambda x, i=i: x[i], batches))
+    outputs.append(output)
+  return state, jax.tree.map(lambda *x: jnp.stack(x), *outputs)
 
 
 def jit(function: Callable, **settings: Any) -> Callable:

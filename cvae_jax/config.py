@@ -34,7 +34,6 @@ def get_base_config() -> ml_collections.ConfigDict:
   data.num_threads = 2  # that read notes ahead
   data.prefetch = 8  # batches read ahead
   data.cache_gb = 2.0  # notes kept in memory once read, as 16-bit samples; 0.0 for none
-  data.label_scan = 20_000  # training notes whose labels are read to know what was taught
 
   config.representation = representation = ml_collections.ConfigDict()
   # A file of cvae_jax/audio/representations: log_magnitude, log_mel, cqt, log_magnitude_if,
@@ -54,6 +53,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   representation.bins_per_octave = 36  # cqt
   representation.companding = 255.0  # mdct: mu of its mu-law; 0.0 for none
   representation.num_bands = 16  # pqmf
+  representation.samples_per_frame = 8  # pqmf: of every band, that make a frame
 
   config.augment = augment = ml_collections.ConfigDict()
   augment.equaliser_db = 0.0  # std of a random equaliser's broadest band, in training; 0.0 for none
@@ -67,6 +67,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   model.latent_dim = 128
   model.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
   model.kernel_size = 3
+  model.flat_channels = config_dict.placeholder(int)  # conv2d: that are flattened; all if none
   model.num_templates = 16  # conv1d: spectra that the condition gives to the output; 0 for none
   model.harmonics = True  # conv1d: templates of the partials too, where the condition has the pitch
   model.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
@@ -178,7 +179,12 @@ def _thesis(config):
   config.train.batch_size = 16
 
 
-VARIANTS = {"tiny": _tiny, "nsynth_wav": _nsynth_wav, "thesis": _thesis}
+def _narrow(config):
+  """After thesis: its network with 1/16 of what is flattened, and of the parameters."""
+  config.model.flat_channels = 8
+
+
+VARIANTS = {"tiny": _tiny, "nsynth_wav": _nsynth_wav, "thesis": _thesis, "narrow": _narrow}
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -194,6 +200,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "checkpoint.keep",
     "model.latent_dim",
     "model.kernel_size",
+    "representation.samples_per_frame",
     "method.sigma",
     "optimizer.learning_rate",
     "data.num_threads",
@@ -222,6 +229,10 @@ def check(config: ml_collections.ConfigDict) -> None:
       raise errors.UserError(f"{name} must be {least}, got {flat[name]}")
   if not config.model.channels or min(config.model.channels) < 1:
     raise errors.UserError(f"model.channels must be positive, got {config.model.channels}")
+  if config.model.flat_channels is not None and config.model.flat_channels < 1:
+    raise errors.UserError(
+      f"model.flat_channels must be positive, got {config.model.flat_channels}"
+    )
   if config.optimizer.ema_decay >= 1.0:
     raise errors.UserError(f"optimizer.ema_decay must be under 1, got {config.optimizer.ema_decay}")
   choices = {

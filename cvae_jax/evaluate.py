@@ -96,9 +96,13 @@ def measure_baselines(
   """
   assert method.level_db is not None
   features_of, level_db = _make_features(method), compilation.jit(method.level_db)
-  train_features = np.concatenate(
-    [features_of(b).astype(np.float16) for b in pipeline.eval_batches(train, batch_size)]
-  )
+  train_features, filled = np.empty((0,), np.float16), 0
+  for batch in pipeline.eval_batches(train, batch_size):
+    features = features_of(batch)
+    if not filled:  # In one piece from the start: it is as large as all else together.
+      train_features = np.empty((len(train), *features.shape[1:]), np.float16)
+    train_features[filled : filled + len(features)] = features
+    filled += len(features)
   pca = baselines.fit_pca(train_features, num_components)
   sums: dict[str, dict[str, float]] = {"mean": {}, f"pca_{num_components}": {}}
   for batch in pipeline.eval_batches(held_out, batch_size, rows):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import os
 from typing import Any
 from typing import NamedTuple
+import zipfile
 
 import numpy as np
 
@@ -77,5 +78,5 @@ def load(workdir: str) -> LabelTable:
       )
   except FileNotFoundError:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
-  except (ValueError, KeyError, OSError) as e:
+  except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
     raise errors.UserError(f"{path} cannot be read ({e})") from None

@@ -37,7 +37,7 @@ class Sample(NamedTuple):
 
 def _choose(data: pipeline.Notes, count: int, seed: int) -> np.ndarray:
   """Held-out rows of as many families as there are, and of pitches spread from low to high."""
-  columns = pipeline.read_labels(data.held_out, len(data.held_out), 2)
+  columns = data.held_out.labels
   rng = np.random.default_rng(seed)
   rows = rng.permutation(data.held_out_rows)
   families = list(dict.fromkeys(columns["family"][rows].tolist()))

@@ -12,6 +12,7 @@ import ml_collections
 import numpy as np
 
 from cvae_jax import checkpoint
+from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
 from cvae_jax import errors
@@ -160,6 +161,7 @@ def train_and_evaluate(
       _check_finite(done, metrics["loss"], ids, manager.latest_step())
       metrics = {name: values[-1] for name, values in metrics.items()}
       if reported == first:
+        cli.release_memory()  # The compiler's.
         _log.info("first step done %.0f s after the start", time.monotonic() - started)
         progress.restart()
         reported = done

@@ -23,6 +23,7 @@ PARAMETERS = {
   ("vae", "thesis"): 101_110_913,
   ("cvae", ""): 6_226_477,
   ("cvae", "thesis"): 138_634_113,
+  ("cvae", "thesis,narrow"): 8_875_017,
 }
 
 
@@ -58,11 +59,13 @@ def make(name, shape, gaussian=True, pitched=False, **fields):
   return module.make_model(config, representation, pitch if pitched else none, gaussian)
 
 
-@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+@pytest.mark.parametrize(
+  "name,fields", [("conv1d", {}), ("conv2d", {}), ("conv2d", {"flat_channels": 3})]
+)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 13, 2), (126, 17, 1), (1, 3, 1)])
 @pytest.mark.parametrize("pitched", [False, True])
-def test_any_size_goes_in_and_comes_out(name, shape, pitched):
-  model = make(name, shape, pitched=pitched)
+def test_any_size_goes_in_and_comes_out(name, fields, shape, pitched):
+  model = make(name, shape, pitched=pitched, **fields)
   x, c = jnp.ones((2, *shape)), jnp.ones((2, 11 + 128 if pitched else 0))
   params = jax.jit(model.init)(jax.random.key(0), x, c)
   latent = jax.jit(functools.partial(model.apply, method="encode"))(params, x, c)

@@ -4,7 +4,9 @@ import pytest
 
 from cvae_jax import errors
 from cvae_jax.data import builders
+from cvae_jax.data import label_index
 from cvae_jax.data import labels
+from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 
 
@@ -52,19 +54,71 @@ def test_the_cache_changes_nothing(builder):
       assert cached[i]["audio"].dtype == np.float32 and plain[i]["id"] == cached[i]["id"]
 
 
-def test_samples_that_are_not_of_16_bits_are_cached_as_they_are():
+@pytest.mark.parametrize("kind", ["bytes", "list"])
+def test_a_record_is_parsed_as_tfds_parses_it(builder, kind):
+  # A list of numbers is how the official builder stores audio.
+  features = tfds_nsynth_features() if kind == "list" else builder.info.features
   audio = np.linspace(-1, 1, labels.NUM_SAMPLES, dtype=np.float32)
   note = {
-    "id": "x",
-    "audio": audio,
-    "pitch": 1,
-    "velocity": 1,
-    "instrument": {"label": 0, "family": 0, "source": 0},
-    "qualities": dict.fromkeys(labels.QUALITIES, False),
+    "id": "organ_acoustic_003-060-100",
+    "audio": audio if kind == "list" else notes.encode_audio(audio),
+    "pitch": 60,
+    "velocity": 100,
+    "instrument": {"label": 7, "family": "organ", "source": "synthetic"},
+    "qualities": {q: q in ("bright", "reverb") for q in labels.QUALITIES},
   }
-  source = pipeline.NoteSource([note], cache_gb=1.0)
+  record = features.serialize_example(features.encode_example(note))
+  parsed, reference = notes.parse(record), features.deserialize_example_np(record)
+  np.testing.assert_array_equal(parsed["audio"], reference["audio"])
+  assert parsed["audio"].dtype == reference["audio"].dtype
+  assert parsed["id"] == reference["id"].decode()
+  for name in ("pitch", "velocity"):
+    assert parsed[name] == reference[name]
+  for name in ("family", "source"):
+    assert parsed[name] == reference["instrument"][name]
+  assert parsed["instrument"] == reference["instrument"]["label"] == 7
+  assert [bool(q) for q in parsed["qualities"]] == list(reference["qualities"].values())
+  # The ramp is not of 16 bits, and is cached as it is.
+  source = pipeline.NoteSource([record], 1.0, "")
   for _ in range(2):
     np.testing.assert_array_equal(source[0]["audio"], audio)
+
+
+def tfds_nsynth_features():
+  from tensorflow_datasets.datasets.nsynth import nsynth_dataset_builder
+
+  return nsynth_dataset_builder.Builder(config="full").info.features
+
+
+def test_labels_are_read_once_and_kept(builder, tmp_path):
+  source = pipeline.open_split(builder, "valid")
+  path = str(tmp_path / "labels.npz")
+  read = []
+
+  def read_note(index):
+    read.append(index)
+    return source[index]
+
+  first = label_index.read_labels(path, len(source), read_note, 2)
+  assert sorted(read) == list(range(54))
+  for i in (0, 53):
+    for name, column in first.items():
+      np.testing.assert_array_equal(column[i], source[i][name])
+  again = label_index.read_labels(path, len(source), read_note, 2)
+  assert len(read) == 54
+  for name, column in first.items():
+    np.testing.assert_array_equal(again[name], column)
+  for damage in (b"", b"PK broken"):  # What cannot be read is made anew.
+    (tmp_path / "labels.npz").write_bytes(damage)
+    read.clear()
+    label_index.read_labels(path, len(source), read_note, 2)
+    assert len(read) == 54
+  label_index.read_labels(path, 53, read_note, 2)  # Of another number of notes.
+  assert len(read) == 54 + 53
+  missing = str(tmp_path / "missing" / "labels.npz")
+  np.testing.assert_array_equal(
+    label_index.read_labels(missing, 54, read_note, 2)["id"], first["id"]
+  )
 
 
 @pytest.mark.parametrize("batch_size", [7, 18, 54, 100])

@@ -32,7 +32,7 @@ ROUND_TRIPS = {
   "log_mel_if": ((126, 256, 2), 8.0),
   "waveform": ((125, 512, 1), 0.0),
   "mdct": ((126, 512, 1), 0.1),
-  "pqmf": ((4023, 16, 1), 0.1),
+  "pqmf": ((503, 128, 1), 0.1),
 }
 LEVELS = ["log_magnitude", "log_mel", "cqt", "log_magnitude_if", "log_mel_if"]
 

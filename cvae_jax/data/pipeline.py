@@ -7,7 +7,8 @@ saved with a checkpoint goes on with the very next note.
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import concurrent.futures
+import functools
+import os
 from typing import Any
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ import numpy as np
 from cvae_jax import errors
 from cvae_jax import label_table
 from cvae_jax.data import builders
+from cvae_jax.data import label_index
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 
@@ -31,36 +33,49 @@ class NoteSource:
 
   Notes of 16 bits, as NSynth's are, are kept as such: half the memory and the same samples. It is
   what Grain calls a RandomAccessDataSource.
+
+  Args:
+    records: of the notes, as `notes.parse` takes them.
+    cache_gb: memory for them; where they are more, none is kept.
+    label_path: where their labels are kept, see `label_index.read_labels`.
+    num_threads: that read the labels.
   """
 
-  def __init__(self, source: Sequence[Any], cache_gb: float):
-    self._source = source
-    fits = len(source) * labels.NUM_SAMPLES * 2 <= cache_gb * 1e9
-    self._cache: list[dict[str, Any] | None] | None = [None] * len(source) if fits else None
+  def __init__(
+    self, records: Sequence[bytes], cache_gb: float, label_path: str, num_threads: int = 2
+  ):
+    self._records = records
+    fits = len(records) * labels.NUM_SAMPLES * 2 <= cache_gb * 1e9
+    self._cache: list[dict[str, Any] | None] | None = [None] * len(records) if fits else None
+    self._label_path, self._num_threads = label_path, num_threads
 
   def __len__(self) -> int:
-    return len(self._source)
+    return len(self._records)
+
+  @functools.cached_property
+  def labels(self) -> dict[str, np.ndarray]:
+    """Labels of all notes, as columns; `id` among them."""
+    return label_index.read_labels(self._label_path, len(self), self._parse, self._num_threads)
+
+  def _parse(self, index: int) -> dict[str, Any]:
+    return notes.parse(self._records[index])
 
   def __getitem__(self, index: int) -> dict[str, Any]:
-    """Note `index` as `notes.flatten` gives it."""
+    """Note `index` as `notes.parse` gives it, its audio as float32."""
     cached = self._cache[index] if self._cache is not None else None
     if cached is None:
-      cached = notes.flatten(self._source[index])
+      cached = self._parse(index)
       if self._cache is not None:
-        samples = np.round(cached["audio"] * 32768.0)
-        exact = np.array_equal(samples / 32768.0, cached["audio"]) and samples.max() < 32768
-        if exact:
-          cached = {**cached, "audio": samples.astype(np.int16)}
+        samples = notes.to_int16(cached["audio"])
+        cached = cached if samples is None else {**cached, "audio": samples}
         self._cache[index] = cached
-    if cached["audio"].dtype == np.int16:
-      return {**cached, "audio": cached["audio"].astype(np.float32) / np.float32(32768.0)}
-    return cached
+    return {**cached, "audio": notes.to_float(cached["audio"])}
 
   def __repr__(self) -> str:  # Grain compares it when it restores an iterator.
     return f"NoteSource({len(self)} notes)"
 
 
-def open_split(builder: Any, split: str, cache_gb: float = 0.0) -> NoteSource:
+def open_split(builder: Any, split: str, cache_gb: float = 0.0, num_threads: int = 2) -> NoteSource:
   """Opens a prepared builder's split.
 
   Raises:
@@ -72,18 +87,10 @@ def open_split(builder: Any, split: str, cache_gb: float = 0.0) -> NoteSource:
       f"{builder.info.full_name} has no notes in split '{split}': it has "
       + ", ".join(f"{name} ({size})" for name, size in sizes.items())
     )
-  return NoteSource(builder.as_data_source(split=split), cache_gb)
-
-
-def read_labels(source: NoteSource, limit: int, num_threads: int) -> dict[str, np.ndarray]:
-  """Labels of up to `limit` notes spread evenly over a source, as columns; `id` among them."""
-  rows = np.unique(np.linspace(0, len(source) - 1, min(limit, len(source))).astype(int))
-  with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
-    examples = list(
-      pool.map(lambda i: {k: v for k, v in source[int(i)].items() if k != "audio"}, rows)
-    )
-  columns = {key: np.stack([e[key] for e in examples]) for key in notes.BATCH_LABELS}
-  return {**columns, "id": np.asarray([e["id"] for e in examples])}
+  records = builder.as_data_source(split=split).data_source
+  return NoteSource(
+    records, cache_gb, os.path.join(builder.data_path, f"labels-{split}.npz"), num_threads
+  )
 
 
 def make_train_iterator(
@@ -170,17 +177,17 @@ def open_notes(config: ml_collections.ConfigDict) -> Notes:
     UserError: as `builders.load` and `open_split`.
   """
   builder = builders.load(config)
-  train = open_split(builder, config.train_split, config.cache_gb)
-  held_out = open_split(builder, config.eval_split, config.cache_gb)
-  columns = read_labels(train, config.label_scan, config.num_threads)
+  train, held_out = (
+    open_split(builder, split, config.cache_gb, config.num_threads)
+    for split in (config.train_split, config.eval_split)
+  )
   rows = np.arange(len(held_out))
   if config.exclude_from_eval:
-    ids = read_labels(held_out, len(held_out), config.num_threads)["id"]
-    rows = rows_without(ids, config.exclude_from_eval)
+    rows = rows_without(held_out.labels["id"], config.exclude_from_eval)
     if not rows.size:
       raise errors.UserError("data.exclude_from_eval leaves no note of the evaluation split")
   instruments = builder.info.features["instrument"]["label"].names
   table = label_table.LabelTable(
-    {name: columns[name] for name in notes.BATCH_LABELS}, tuple(instruments)
+    {name: train.labels[name] for name in notes.BATCH_LABELS}, tuple(instruments)
   )
   return Notes(train, held_out, rows, table)

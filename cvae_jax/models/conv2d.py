@@ -4,6 +4,10 @@ Three hidden layers of stride-2 convolutions a side, flatten and a linear layer 
 linear layer and unflatten back, stride-2 transposed convolutions with the channels mirrored. The
 output is cut to the input's size, or padded with zeros where it falls short. The condition joins
 the flattened code on the way in and z on the way out, each by concatenation.
+
+Nearly all parameters are in the linear layers: 262,144 activations of an input of 256 x 512 for
+each dimension of the latent. `flat_channels` has a 1 x 1 convolution bring them down to fewer
+channels before they are flattened, and another bring them up after.
 """
 
 from typing import Any
@@ -29,6 +33,7 @@ class Conv2D(nn.Module):
     channels: of the encoder's layers; the decoder has them mirrored.
     kernel_size: frames, and bins.
     gaussian: whether the latent has a variance.
+    flat_channels: channels of what is flattened; None for those of the last layer.
     dtype: of the computation.
   """
 
@@ -38,6 +43,7 @@ class Conv2D(nn.Module):
   channels: tuple[int, ...]
   kernel_size: int
   gaussian: bool
+  flat_channels: int | None = None
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
@@ -47,9 +53,13 @@ class Conv2D(nn.Module):
     self.down = [layers.Conv(c, **settings) for c in self.channels]
     self.head = latent.LatentHead(self.latent_dim, self.gaussian)
     shrink = 2 ** len(self.channels)
-    self.start_shape = (*(-(-n // shrink) for n in self.feature_shape[:2]), self.channels[-1])
+    flat_channels = self.flat_channels or self.channels[-1]
+    self.start_shape = (*(-(-n // shrink) for n in self.feature_shape[:2]), flat_channels)
     rows, columns, depth = self.start_shape
     self.start = nn.Dense(rows * columns * depth, dtype=self.dtype)
+    if self.flat_channels:
+      self.narrow = nn.Dense(flat_channels, dtype=self.dtype)
+      self.widen = nn.Dense(self.channels[-1], dtype=self.dtype)
     self.up = [
       *(layers.ConvTranspose(c, **settings) for c in self.channels[::-1][1:]),
       layers.ConvTranspose(self.feature_shape[-1], output=self.floored, **settings),
@@ -61,6 +71,8 @@ class Conv2D(nn.Module):
     x = features.astype(self.dtype)
     for layer in self.down:
       x = nn.relu(layer(x))  # [B, N / 2, F / 2, C]
+    if self.flat_channels:
+      x = nn.relu(self.narrow(x))
     x = x.reshape(x.shape[0], -1)
     return self.head(jnp.concatenate([x, condition.astype(x.dtype)], axis=-1))
 
@@ -69,6 +81,8 @@ class Conv2D(nn.Module):
     del train
     x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
     x = nn.relu(self.start(x)).reshape(-1, *self.start_shape)
+    if self.flat_channels:
+      x = nn.relu(self.widen(x))
     for i, layer in enumerate(self.up):
       x = layer(x)
       if i < len(self.up) - 1:
@@ -95,5 +109,6 @@ def make_model(
     channels=tuple(config.channels),
     kernel_size=config.kernel_size,
     gaussian=gaussian,
+    flat_channels=config.flat_channels,
     dtype=jnp.dtype(config.dtype),
   )

@@ -1,0 +1,77 @@
+"""The labels of a prepared split, as columns: read from its notes once, and kept beside them.
+
+A run needs the labels of all its notes before it begins: to choose the notes that a config asks
+for, and to know what it will have been taught. Reading them anew takes the reading of all audio.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import concurrent.futures
+import logging
+import os
+from typing import Any
+import uuid
+import zipfile
+
+import numpy as np
+
+from cvae_jax.data import notes
+
+_log = logging.getLogger(__name__)
+
+COLUMNS = ("id", *notes.BATCH_LABELS)
+
+
+def _read(path: str, count: int) -> dict[str, np.ndarray] | None:
+  """The columns in a file; None where it is not there, or not that of `count` notes."""
+  try:
+    with np.load(path, allow_pickle=False) as stored:
+      columns = {name: stored[name] for name in COLUMNS}
+  except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    return None
+  return columns if all(len(column) == count for column in columns.values()) else None
+
+
+def _write(path: str, columns: Mapping[str, np.ndarray]) -> None:
+  """Writes the columns whole or not at all; where that cannot be done, they are read next time."""
+  temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+  try:
+    with open(temporary, "wb") as f:
+      arrays: dict[str, Any] = dict(columns)
+      np.savez_compressed(f, **arrays)
+    os.replace(temporary, path)
+  except OSError as e:
+    _log.info("the labels are not kept in %s: %s", path, e)
+    if os.path.exists(temporary):
+      os.remove(temporary)
+
+
+def read_labels(
+  path: str, count: int, read_note: Callable[[int], Mapping[str, Any]], num_threads: int
+) -> dict[str, np.ndarray]:
+  """Labels of all notes of a split.
+
+  Args:
+    path: of the file to keep them in.
+    count: M, of the notes.
+    read_note: index to note, as `notes.parse` gives it.
+    num_threads: that read notes.
+
+  Returns:
+    [M] integers of each label, qualities [M, 10], id [M] str.
+  """
+  kept = _read(path, count)
+  if kept is not None:
+    return kept
+  if count > 10_000:
+    _log.info("reading the labels of %d notes, once", count)
+
+  def labels_of(index):
+    note = read_note(index)
+    return [note[name] for name in COLUMNS]  # And nothing of the audio is kept.
+
+  with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+    rows = list(pool.map(labels_of, range(count)))
+  columns = {name: np.stack([row[i] for row in rows]) for i, name in enumerate(COLUMNS)}
+  _write(path, columns)
+  return columns
