@@ -6,6 +6,7 @@ what remains is set by the prototype, here a Kaiser window whose cutoff is searc
 
 import functools
 
+from jax import lax
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
@@ -15,7 +16,6 @@ import scipy.signal
 
 from cvae_jax import errors
 from cvae_jax.audio import check
-from cvae_jax.audio import stft
 
 
 @functools.lru_cache(maxsize=8)
@@ -66,6 +66,54 @@ def make_filters(num_bands: int, attenuation_db: float = 88.0) -> np.ndarray:
   return (2 * prototype * np.cos(angles)).astype(np.float32)
 
 
+# Frames whose samples a matrix product takes together: with more of them more products are with
+# zeros, with fewer the matrices are too small to be fast.
+_BLOCK = 8
+
+
+@functools.lru_cache(maxsize=8)
+def _block_filters(num_bands, backward):
+  """The filters as a convolution over blocks of `_BLOCK` rows of M numbers ([K, in, out]).
+
+  Forward, row n of the output is the sum of input rows n + i times the filters' taps i M to
+  (i + 1) M; backward it is that of rows n - i.
+  """
+  filters = make_filters(num_bands)[:, ::-1]
+  reach = -(-filters.shape[-1] // num_bands)  # rows that a filter touches
+  taps = np.pad(filters, [(0, 0), (0, reach * num_bands - filters.shape[-1])])
+  taps = taps.reshape(num_bands, reach, num_bands)  # [band, row, sample]
+  taps = taps.transpose(1, 0, 2) if backward else taps.transpose(1, 2, 0)  # [row, in, out]
+  size = 1 + -(-(reach + _BLOCK - 2) // _BLOCK)
+  kernel = np.zeros((size, _BLOCK, num_bands, _BLOCK, num_bands), np.float32)
+  for distance in range(size):
+    for row_in in range(_BLOCK):
+      for row_out in range(_BLOCK):
+        later = distance * _BLOCK + (row_out - row_in if backward else row_in - row_out)
+        if 0 <= later < reach:
+          kernel[distance, row_in, :, row_out] = taps[later]
+  kernel = kernel[::-1] if backward else kernel
+  return kernel.reshape(size, _BLOCK * num_bands, _BLOCK * num_bands)
+
+
+def _convolve_rows(rows, count, num_bands, backward):
+  """[..., n, M] rows by the filters to [..., count, M], in blocks; what lies beyond them is 0."""
+  kernel = _block_filters(num_bands, backward)
+  blocks_in, blocks_out = -(-rows.shape[-2] // _BLOCK), -(-count // _BLOCK)
+  batch = rows.shape[:-2]
+  rows = rows.reshape(-1, *rows.shape[-2:])
+  rows = jnp.pad(rows, [(0, 0), (0, blocks_in * _BLOCK - rows.shape[1]), (0, 0)])
+  before = len(kernel) - 1 if backward else 0
+  after = blocks_out + len(kernel) - 1 - before - blocks_in
+  out = lax.conv_general_dilated(
+    rows.reshape(-1, blocks_in, _BLOCK * num_bands),
+    kernel,
+    (1,),
+    [(before, after)],
+    dimension_numbers=("NWC", "WIO", "NWC"),
+  )
+  return out.reshape(*batch, -1, num_bands)[..., :count, :]
+
+
 def _reach(num_bands):
   """Frames before the waveform, and after it, whose filters still touch it."""
   return (make_filters(num_bands).shape[-1] - 1) // (2 * num_bands) - 1
@@ -95,8 +143,10 @@ def analyse(audio: Float[Array, "*batch T"], num_bands: int = 16) -> Float[Array
   frames = num_frames(audio.shape[-1], num_bands)
   before = filters.shape[-1] - 1 - num_bands
   after = (frames - 1) * num_bands + filters.shape[-1] - before - audio.shape[-1]
+  after += -(before + audio.shape[-1] + after) % num_bands  # Whole rows.
   audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(before, after)])
-  return stft.frame(audio, filters.shape[-1], num_bands) @ filters[:, ::-1].T
+  rows = audio.reshape(*audio.shape[:-1], -1, num_bands)
+  return _convolve_rows(rows, frames, num_bands, backward=False)
 
 
 def synthesise(
@@ -118,5 +168,6 @@ def synthesise(
   if count <= 2 * reach + 1:
     raise ValueError(f"{count} frames of {num_bands} bands are none that a waveform gives")
   length = (count - 2 * reach - 1) * num_bands if length is None else length
-  audio = stft.overlap_add(bands @ filters[:, ::-1], num_bands)
-  return audio[..., filters.shape[-1] - 1 - num_bands :][..., :length]
+  start = filters.shape[-1] - 1 - num_bands
+  rows = _convolve_rows(bands, -(-(start + length) // num_bands), num_bands, backward=True)
+  return rows.reshape(*rows.shape[:-2], -1)[..., start : start + length]
