@@ -27,10 +27,21 @@ def get_base_config() -> ml_collections.ConfigDict:
   data.name = "synth_notes"  # synth_notes, synth_notes/tiny, nsynth_wav, nsynth/full, ...
   data.dir = config_dict.placeholder(str)  # nsynth_wav: the folder that holds nsynth-train etc.
   data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
+  data.storage = "int16"  # int16, float32: of the samples of what is prepared from files
   data.train_split = "train"
   data.eval_split = "valid"
   # Instruments left out of evaluation, by name: those known to be in the training split as well.
   data.exclude_from_eval = ()
+  # Of both splits only these notes; an empty tuple, or none, stands for all.
+  data.filter = filters = ml_collections.ConfigDict()
+  filters.families = ()  # of labels.FAMILIES
+  filters.sources = ()  # of acoustic, electronic, synthetic
+  filters.velocities = ()  # 0-127
+  filters.min_pitch = 0  # MIDI number
+  filters.max_pitch = 127  # MIDI number
+  filters.instruments = ()  # by name
+  filters.exclude_instruments = ()  # by name
+  filters.known_faults = False  # whether NSynth's notes that are known to be noise are kept
   data.num_threads = 2  # that read notes ahead
   data.prefetch = 8  # batches read ahead
   data.cache_gb = 2.0  # notes kept in memory once read, as 16-bit samples; 0.0 for none

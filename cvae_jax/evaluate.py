@@ -77,7 +77,6 @@ def measure_baselines(
   method: methods.Method,
   train: pipeline.NoteSource,
   held_out: pipeline.NoteSource,
-  rows: np.ndarray,
   num_components: int,
   batch_size: int,
 ) -> dict[str, dict[str, float]]:
@@ -87,7 +86,6 @@ def measure_baselines(
     method: whose features are fitted, and whose `level_db` is measured.
     train: source of the training split.
     held_out: source of the evaluation split.
-    rows: of it that count.
     num_components: of the PCA: as many as the latent has dimensions.
     batch_size: notes at a time.
 
@@ -105,7 +103,7 @@ def measure_baselines(
     filled += len(features)
   pca = baselines.fit_pca(train_features, num_components)
   sums: dict[str, dict[str, float]] = {"mean": {}, f"pca_{num_components}": {}}
-  for batch in pipeline.eval_batches(held_out, batch_size, rows):
+  for batch in pipeline.eval_batches(held_out, batch_size):
     features = features_of(batch)
     predicted = {
       "mean": np.broadcast_to(pca.mean.reshape(features.shape[1:]), features.shape),
@@ -115,7 +113,7 @@ def measure_baselines(
       for metric, value in baselines.error_sums(level_db(features), level_db(values)).items():
         sums[name][metric] = sums[name].get(metric, 0.0) + value
   return {
-    name: _finish({metric: value / len(rows) for metric, value in metrics.items()})
+    name: _finish({metric: value / len(held_out) for metric, value in metrics.items()})
     for name, metrics in sums.items()
   }
 
@@ -185,8 +183,8 @@ def evaluate_run(
   """
   mesh = sharding.make_mesh()
   params = jax.device_put(params, sharding.replicated(mesh))
-  results: dict[str, Any] = {"split": config.data.eval_split, "notes": len(data.held_out_rows)}
-  batches = pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows)
+  results: dict[str, Any] = {"split": config.data.eval_split, "notes": len(data.held_out)}
+  batches = pipeline.eval_batches(data.held_out, config.eval.batch_size)
   results["eval"] = average(
     compilation.jit(method.eval_step),
     params,
@@ -200,7 +198,6 @@ def evaluate_run(
       method,
       data.train,
       data.held_out,
-      data.held_out_rows,
       config.model.latent_dim,
       config.eval.batch_size,
     )

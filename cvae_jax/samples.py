@@ -39,7 +39,7 @@ def _choose(data: pipeline.Notes, count: int, seed: int) -> np.ndarray:
   """Held-out rows of as many families as there are, and of pitches spread from low to high."""
   columns = data.held_out.labels
   rng = np.random.default_rng(seed)
-  rows = rng.permutation(data.held_out_rows)
+  rows = rng.permutation(len(data.held_out))
   families = list(dict.fromkeys(columns["family"][rows].tolist()))
   low, high = columns["pitch"][rows].min(), columns["pitch"][rows].max()
   chosen: list[int] = []

@@ -188,7 +188,7 @@ def train_and_evaluate(
         if step > first and step % config.eval.every_steps == 0:
           settle()
           progress.pause()
-          batches = pipeline.eval_batches(data.held_out, config.eval.batch_size, data.held_out_rows)
+          batches = pipeline.eval_batches(data.held_out, config.eval.batch_size)
           averages = evaluate.average(eval_step, state.best_params, batches, rng, put)
           shown = "  ".join(f"{name} {value:.4g}" for name, value in averages.items())
           _log.info("step %d  held-out: %s", step, shown)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cvae_jax.data import labels
+from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.data import synth_notes
 from cvae_jax.metrics import pitch as pitch_metric
@@ -105,9 +106,12 @@ def test_features_are_those_of_the_official_builder(tfds_dir):
 
   theirs = official.Builder(config="full", data_dir=tfds_dir).info.features
   ours = synth_notes.SynthNotes(config="tiny", data_dir=tfds_dir).info.features
-  assert {k: (v.shape, v.np_dtype) for k, v in _flat(theirs)} == {
-    k: (v.shape, v.np_dtype) for k, v in _flat(ours)
-  }
+  shapes = {k: (v.shape, v.np_dtype) for k, v in _flat(theirs)}
+  wide = notes.make_features(["a"], "float32")
+  assert {k: (v.shape, v.np_dtype) for k, v in _flat(wide)} == shapes
+  # Samples of 16 bits, as NSynth's files hold them, are all that sets ours apart.
+  stored = {**shapes, "audio": (shapes["audio"][0], np.int16)}
+  assert {k: (v.shape, v.np_dtype) for k, v in _flat(ours)} == stored
   assert ours["instrument"]["family"].names == theirs["instrument"]["family"].names
   assert ours["instrument"]["source"].names == theirs["instrument"]["source"].names
   assert list(ours["qualities"]) == list(theirs["qualities"]) == sorted(labels.QUALITIES)

@@ -195,7 +195,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
 
     def poisoned(data):
       notes = original(data)
-      return notes._replace(train=Poison(notes.train._records, 0.0, notes.train._label_path))
+      return notes._replace(train=Poison(*notes.train._arguments))
 
     train.pipeline.open_notes = poisoned
     with pytest.raises(errors.TrainingError, match=r"the loss is nan at step 4 \(notes .*-\d+-\d+"):

@@ -7,6 +7,7 @@ import ml_collections
 import tensorflow_datasets as tfds
 
 from cvae_jax import errors
+from cvae_jax.data import notes
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def _nsynth_wav(config, variant):
   if not config.dir:
     raise errors.UserError("nsynth_wav needs --config.data.dir, the folder with nsynth-train in it")
   return nsynth_wav.NsynthWav(
-    config=nsynth_wav.make_config(config.dir),
+    config=nsynth_wav.make_config(config.dir, config.storage),
     data_dir=config.tfds_dir,
     file_format="array_record",
   )
@@ -69,6 +70,7 @@ def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
   name, _, variant = config.name.partition("/")
   if name not in BUILDERS:
     raise errors.UserError(f"data.name must be one of {', '.join(BUILDERS)}, got '{config.name}'")
+  notes.check_storage(config.storage)
   builder = BUILDERS[name](config, variant)
   if not builder.is_prepared():
     _log.info("preparing %s in %s", builder.info.full_name, builder.data_path)

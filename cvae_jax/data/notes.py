@@ -1,24 +1,30 @@
 """A note as TFDS stores it and as a batch holds it: one format, whichever builder it came from."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from cvae_jax import errors
 from cvae_jax.data import labels
 
+FULL_SCALE = 32_768  # of samples of 16 bits
+STORAGES = ("int16", "float32")
 # What a batch carries to the device; the rest of a note (its id) stays on the host.
 BATCH_LABELS = ("pitch", "velocity", "family", "source", "instrument", "qualities")
 
 
-def make_features(instruments: Sequence[str]):
+def make_features(instruments: Sequence[str], storage: str = "int16"):
   """TFDS features of a note: those of the official `nsynth` builder.
 
   The audio is stored as raw bytes rather than as a list of numbers, which would be parsed one by
-  one; what is read is the same float32 array.
+  one.
 
   Args:
     instruments: names of the instruments, in the order of their labels.
+    storage: of the samples: 'int16', full scale 32,768, which is what NSynth's files hold and half
+      of what there is to read; or 'float32'.
   """
   import tensorflow_datasets as tfds
 
@@ -27,7 +33,7 @@ def make_features(instruments: Sequence[str]):
       "id": tfds.features.Text(),
       "audio": tfds.features.Audio(
         shape=(labels.NUM_SAMPLES,),
-        dtype=np.float32,
+        dtype=np.dtype(storage).type,
         sample_rate=labels.SAMPLE_RATE,
         encoding="bytes",
       ),
@@ -48,11 +54,21 @@ def note_str(instrument: str, pitch: int, velocity: int) -> str:
   return f"{instrument}-{pitch:03d}-{velocity:03d}"
 
 
-def encode_audio(audio: np.ndarray) -> np.ndarray:
+def check_storage(storage: str) -> None:
+  """Raises UserError where samples cannot be stored so."""
+  if storage not in STORAGES:
+    raise errors.UserError(f"data.storage must be one of {', '.join(STORAGES)}, got '{storage}'")
+
+
+def encode_audio(audio: np.ndarray, storage: str = "int16") -> np.ndarray:
   """A waveform as a builder must yield it for `make_features`.
 
   TFDS' Audio feature encodes what it decoded itself, but passes arrays on as they are; so the bytes
   are made here.
+
+  Args:
+    audio: [T] in full scale -1 to 1.
+    storage: as in `make_features`; 'int16' rounds, and clips what is past full scale.
 
   Raises:
     ValueError: where the waveform is not [T] of the fixed length, or not finite.
@@ -62,6 +78,8 @@ def encode_audio(audio: np.ndarray) -> np.ndarray:
     raise ValueError(f"audio must be {labels.NUM_SAMPLES} samples, got shape {audio.shape}")
   if not np.isfinite(audio).all():
     raise ValueError("audio must be finite, got NaN or infinite samples")
+  if storage == "int16":
+    audio = np.clip(np.round(audio * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
   return np.array(audio.tobytes(), dtype=object)
 
 
@@ -108,13 +126,48 @@ def to_int16(audio: np.ndarray) -> np.ndarray | None:
   """[T] samples of 16 bits that are the same waveform; None where there are none."""
   if audio.dtype == np.int16:
     return audio
-  samples = np.round(audio * 32768.0)
-  exact = np.array_equal(samples / 32768.0, audio) and samples.max() < 32768
+  samples = np.round(audio * FULL_SCALE)
+  exact = np.array_equal(samples / FULL_SCALE, audio) and samples.max() < FULL_SCALE
   return samples.astype(np.int16) if exact else None
 
 
 def to_float(audio: np.ndarray) -> np.ndarray:
   """[T] float32 between -1 and 1."""
   if audio.dtype == np.int16:
-    return audio.astype(np.float32) / np.float32(32768.0)
+    return audio.astype(np.float32) / np.float32(FULL_SCALE)
   return audio
+
+
+def make_example(
+  name: str,
+  audio: np.ndarray,
+  pitch: int,
+  velocity: int,
+  instrument: str,
+  family: str | int,
+  source: str | int,
+  qualities: Mapping[str, bool] | None = None,
+  storage: str = "int16",
+) -> tuple[str, dict[str, Any]]:
+  """A note as a builder yields it: its key, and its features as `make_features` has them.
+
+  Args:
+    name: its id.
+    audio: [T] in full scale -1 to 1.
+    pitch: MIDI number.
+    velocity: 0 to 127.
+    instrument: one of the names given to `make_features`.
+    family: name or number.
+    source: name or number.
+    qualities: those that it has; the others are False.
+    storage: as in `make_features`.
+  """
+  has = qualities or {}
+  return name, {
+    "id": name,
+    "audio": encode_audio(audio, storage),
+    "pitch": pitch,
+    "velocity": velocity,
+    "instrument": {"label": instrument, "family": family, "source": source},
+    "qualities": {quality: bool(has.get(quality, False)) for quality in labels.QUALITIES},
+  }

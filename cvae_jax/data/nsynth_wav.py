@@ -170,13 +170,19 @@ class NsynthWavConfig(tfds.core.BuilderConfig):
 
   Attributes:
     folder: its notes, as `read_folder` gives them.
+    storage: of the samples, see `notes.make_features`.
   """
 
   folder: dict[str, list[NoteFile]] = dataclasses.field(default_factory=dict, repr=False)
+  storage: str = "int16"
 
 
-def make_config(path: str) -> NsynthWavConfig:
+def make_config(path: str, storage: str = "int16") -> NsynthWavConfig:
   """Reads a folder and names the data set that is made of it.
+
+  Args:
+    path: of the folder.
+    storage: of the samples, see `notes.make_features`.
 
   Raises:
     UserError: as `read_folder`.
@@ -184,23 +190,25 @@ def make_config(path: str) -> NsynthWavConfig:
   folder = read_folder(path)
   stem = re.sub(r"\W+", "_", os.path.basename(os.path.abspath(path))) or "folder"
   return NsynthWavConfig(
-    name=f"{stem}-{_fingerprint(folder)}",
+    name=f"{stem}-{_fingerprint(folder)}" + ("" if storage == "int16" else f"-{storage}"),
     description=f"{sum(map(len, folder.values()))} notes of a folder",
     folder=folder,
+    storage=storage,
   )
 
 
 class NsynthWav(tfds.core.GeneratorBasedBuilder):
   """Notes of a folder in the layout of NSynth's json/wav distribution."""
 
-  VERSION = tfds.core.Version("1.0.0")
+  VERSION = tfds.core.Version("1.1.0")
 
   def _info(self) -> tfds.core.DatasetInfo:
     instruments = {
       note.labels["instrument"] for split in self.builder_config.folder.values() for note in split
     }
     return self.dataset_info_from_configs(
-      description=__doc__, features=notes.make_features(sorted(instruments))
+      description=__doc__,
+      features=notes.make_features(sorted(instruments), self.builder_config.storage),
     )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):
@@ -212,20 +220,11 @@ class NsynthWav(tfds.core.GeneratorBasedBuilder):
     for note in self.builder_config.folder[split]:
       recording = files.read_note(note.path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
       changes.update(recording.changes)
-      yield (
+      yield notes.make_example(
         note.name,
-        {
-          "id": note.name,
-          "audio": notes.encode_audio(np.clip(recording.audio, -1.0, 1.0)),
-          "pitch": note.labels["pitch"],
-          "velocity": note.labels["velocity"],
-          "instrument": {
-            "label": note.labels["instrument"],
-            "family": note.labels["family"],
-            "source": note.labels["source"],
-          },
-          "qualities": note.labels["qualities"],
-        },
+        np.clip(recording.audio, -1.0, 1.0),
+        storage=self.builder_config.storage,
+        **note.labels,
       )
     for change, count in sorted(changes.items()):
       _log.info(

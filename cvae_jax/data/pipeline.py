@@ -4,7 +4,6 @@ Order and contents are functions of the seed and the position alone, so that an 
 saved with a checkpoint goes on with the very next note.
 """
 
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import functools
@@ -20,6 +19,7 @@ import numpy as np
 from cvae_jax import errors
 from cvae_jax import label_table
 from cvae_jax.data import builders
+from cvae_jax.data import filters
 from cvae_jax.data import label_index
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -29,42 +29,52 @@ DEVICE_KEYS = ("audio", *notes.BATCH_LABELS)
 
 
 class NoteSource:
-  """Random access to the notes of a split, kept in memory once read.
+  """Random access to the notes of a split, or to some of them, kept in memory once read.
 
   Notes of 16 bits, as NSynth's are, are kept as such: half the memory and the same samples. It is
   what Grain calls a RandomAccessDataSource.
 
   Args:
-    records: of the notes, as `notes.parse` takes them.
+    records: of all notes, as `notes.parse` takes them.
     cache_gb: memory for them; where they are more, none is kept.
     label_path: where their labels are kept, see `label_index.read_labels`.
     num_threads: that read the labels.
+    rows: which of the records; all without.
   """
 
   def __init__(
-    self, records: Sequence[bytes], cache_gb: float, label_path: str, num_threads: int = 2
+    self,
+    records: Sequence[bytes],
+    cache_gb: float,
+    label_path: str,
+    num_threads: int = 2,
+    rows: np.ndarray | None = None,
   ):
-    self._records = records
-    fits = len(records) * labels.NUM_SAMPLES * 2 <= cache_gb * 1e9
-    self._cache: list[dict[str, Any] | None] | None = [None] * len(records) if fits else None
-    self._label_path, self._num_threads = label_path, num_threads
+    self._arguments = (records, cache_gb, label_path, num_threads)
+    self._rows = np.arange(len(records)) if rows is None else rows
+    fits = len(self._rows) * labels.NUM_SAMPLES * 2 <= cache_gb * 1e9
+    self._cache: list[dict[str, Any] | None] | None = [None] * len(self._rows) if fits else None
 
   def __len__(self) -> int:
-    return len(self._records)
+    return len(self._rows)
+
+  def select(self, rows: np.ndarray) -> "NoteSource":
+    """A source of some of these notes alone."""
+    return type(self)(*self._arguments, self._rows[rows])
 
   @functools.cached_property
   def labels(self) -> dict[str, np.ndarray]:
-    """Labels of all notes, as columns; `id` among them."""
-    return label_index.read_labels(self._label_path, len(self), self._parse, self._num_threads)
-
-  def _parse(self, index: int) -> dict[str, Any]:
-    return notes.parse(self._records[index])
+    """Labels of these notes, as columns; `id` among them."""
+    records, _, path, num_threads = self._arguments
+    parse = lambda index: notes.parse(records[index])
+    columns = label_index.read_labels(path, len(records), parse, num_threads)
+    return {name: column[self._rows] for name, column in columns.items()}
 
   def __getitem__(self, index: int) -> dict[str, Any]:
     """Note `index` as `notes.parse` gives it, its audio as float32."""
     cached = self._cache[index] if self._cache is not None else None
     if cached is None:
-      cached = self._parse(index)
+      cached = notes.parse(self._arguments[0][int(self._rows[index])])
       if self._cache is not None:
         samples = notes.to_int16(cached["audio"])
         cached = cached if samples is None else {**cached, "audio": samples}
@@ -145,25 +155,17 @@ def eval_batches(
     yield {**batch, "id": np.asarray([e["id"] for e in examples]), "mask": mask}
 
 
-def rows_without(ids: Iterable[str], instruments: Sequence[str]) -> np.ndarray:
-  """Rows of the notes of no instrument in `instruments`: 'mallet_acoustic_047-...' and so on."""
-  out = tuple(f"{name}-" for name in instruments)
-  return np.asarray([i for i, name in enumerate(ids) if not (out and name.startswith(out))], int)
-
-
 class Notes(NamedTuple):
   """A run's notes.
 
   Attributes:
-    train: source of the training split.
-    held_out: source of the evaluation split.
-    held_out_rows: of it that count: those of no instrument that is left out.
+    train: source of the training split's notes that the config asks for.
+    held_out: the same of the evaluation split, without instruments that are left out of it.
     table: labels of the training notes.
   """
 
   train: NoteSource
   held_out: NoteSource
-  held_out_rows: np.ndarray
   table: label_table.LabelTable
 
 
@@ -174,20 +176,21 @@ def open_notes(config: ml_collections.ConfigDict) -> Notes:
     config: the `data` section of a config.
 
   Raises:
-    UserError: as `builders.load` and `open_split`.
+    UserError: as `builders.load`, `open_split` and `filters.select`.
   """
   builder = builders.load(config)
-  train, held_out = (
-    open_split(builder, split, config.cache_gb, config.num_threads)
-    for split in (config.train_split, config.eval_split)
-  )
-  rows = np.arange(len(held_out))
-  if config.exclude_from_eval:
-    rows = rows_without(held_out.labels["id"], config.exclude_from_eval)
-    if not rows.size:
-      raise errors.UserError("data.exclude_from_eval leaves no note of the evaluation split")
   instruments = builder.info.features["instrument"]["label"].names
+  sources = []
+  for split in (config.train_split, config.eval_split):
+    source = open_split(builder, split, config.cache_gb, config.num_threads)
+    rows = filters.select(source.labels, instruments, config.filter, split)
+    sources.append(source.select(rows))
+  train, held_out = sources
+  out = filters.of_instruments(held_out.labels, instruments, config.exclude_from_eval)
+  if out.all():
+    raise errors.UserError("data.exclude_from_eval leaves no note of the evaluation split")
+  held_out = held_out.select(np.flatnonzero(~out))
   table = label_table.LabelTable(
     {name: train.labels[name] for name in notes.BATCH_LABELS}, tuple(instruments)
   )
-  return Notes(train, held_out, rows, table)
+  return Notes(train, held_out, table)

@@ -181,7 +181,7 @@ def render_plan(
 class SynthNotes(tfds.core.GeneratorBasedBuilder):
   """Notes of eleven families made by additive, subtractive, FM and plucked-string synthesis."""
 
-  VERSION = tfds.core.Version("1.0.0")
+  VERSION = tfds.core.Version("1.1.0")
   BUILDER_CONFIGS = (
     SynthNotesConfig(name="default", description="4,092 notes of 462 instruments."),
     SynthNotesConfig(
@@ -209,18 +209,13 @@ class SynthNotes(tfds.core.GeneratorBasedBuilder):
       pitch, velocity = int(plan.pitch[row]), int(plan.velocity[row])
       name = names[plan.instrument[row]]
       note = notes.note_str(name, pitch, velocity)
-      yield (
+      yield notes.make_example(
         note,
-        {
-          "id": note,
-          "audio": notes.encode_audio(audio),
-          "pitch": pitch,
-          "velocity": velocity,
-          "instrument": {
-            "label": name,
-            "family": labels.FAMILIES[plan.family[row]],
-            "source": labels.SOURCES[plan.source[row]],
-          },
-          "qualities": dict(zip(labels.QUALITIES, qualities.tolist(), strict=True)),
-        },
+        audio,
+        pitch,
+        velocity,
+        name,
+        int(plan.family[row]),
+        int(plan.source[row]),
+        dict(zip(labels.QUALITIES, qualities.tolist(), strict=True)),
       )
