@@ -24,9 +24,17 @@ def get_base_config() -> ml_collections.ConfigDict:
   config.seed = 0  # of parameters, sampling, and the order of the notes
 
   config.data = data = ml_collections.ConfigDict()
-  data.name = "synth_notes"  # synth_notes, synth_notes/tiny, nsynth_wav, nsynth/full, ...
+  # synth_notes, synth_notes/tiny, soundfont_notes, soundfont_notes/notes, nsynth_wav, nsynth/full
+  data.name = "synth_notes"
   data.dir = config_dict.placeholder(str)  # nsynth_wav: the folder that holds nsynth-train etc.
   data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
+  data.soundfont = soundfont = ml_collections.ConfigDict()  # of soundfont_notes
+  soundfont.path = config_dict.placeholder(str)  # an SF2 or SF3 file; the system's own without one
+  soundfont.programs = ()  # 0-127; all that are notes without
+  soundfont.include_effects = False  # whether sound effects and percussion are notes too
+  soundfont.pitch_step = 1  # semitones from one pitch to the next, from 21 to 108
+  soundfont.velocities = (25, 50, 75, 100, 127)  # 1-127
+  soundfont.max_stretch = 12  # semitones from the nearest sample; farther notes are left out
   data.storage = "int16"  # int16, float32: of the samples of what is prepared from files
   data.train_split = "train"
   data.eval_split = "valid"
@@ -215,6 +223,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "method.sigma",
     "optimizer.learning_rate",
     "data.num_threads",
+    "data.soundfont.pitch_step",
   )
   not_negative = (
     "method.beta",

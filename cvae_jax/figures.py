@@ -5,9 +5,11 @@ python -m cvae_jax.figures clip.wav --out=figures/    # what a clip looks like, 
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import io
 import os
+from typing import Any
 
 import numpy as np
 
@@ -132,6 +134,61 @@ def _specshow(axis, values, sample_rate, hop_length, y_axis="log", **kwargs):
   axis.set_xlabel("time, s")
   axis.set_ylabel("frequency, Hz")
   return mesh
+
+
+def draw_data_set(splits: Mapping[str, Any]) -> bytes:
+  """Draws what a data set holds: notes by family and source, by pitch, by velocity, by level.
+
+  Args:
+    splits: `data.statistics.Split` by name; the bars of splits stand beside or over each other.
+
+  Returns:
+    A PNG file's bytes.
+  """
+  from matplotlib import ticker
+
+  figure, axes = _new_figure(11.0, 6.5, 2, 2)
+  by_family, by_pitch, by_velocity, by_level = axes.flat
+  families = sorted({int(f) for s in splits.values() for f in np.unique(s.labels["family"])})
+  sources = sorted({int(s) for split in splits.values() for s in np.unique(split.labels["source"])})
+  height = 0.8 / len(splits)
+  for i, split in enumerate(splits.values()):
+    left = np.zeros(len(families))
+    for j in sources:
+      counts = np.asarray(
+        [((split.labels["family"] == f) & (split.labels["source"] == j)).sum() for f in families]
+      )
+      by_family.barh(
+        np.arange(len(families)) + (i - (len(splits) - 1) / 2) * height,
+        counts,
+        0.9 * height,
+        left,
+        color=f"C{j}",
+        label=labels.SOURCES[j] if i == 0 else None,
+      )
+      left += counts
+  by_family.set_yticks(range(len(families)), [labels.FAMILIES[f] for f in families])
+  by_family.invert_yaxis()
+  by_family.set_xlabel(f"notes ({', '.join(splits)} from top to bottom)")
+  by_family.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+  for i, (name, split) in enumerate(splits.items()):
+    style = dict(histtype="step", linewidth=1.5, color=f"C{i + 3}", label=name)
+    by_pitch.hist(split.labels["pitch"], bins=np.arange(-0.5, 132.0, 6), **style)
+    by_velocity.hist(split.labels["velocity"], bins=np.arange(0, 133, 4), **style)
+    by_level.hist(np.maximum(split.level_db, -80.0), bins=np.arange(-80.0, 1.0, 2.0), **style)
+  pitches = np.concatenate([s.labels["pitch"] for s in splits.values()])
+  by_pitch.set_xlim(pitches.min() - 4, pitches.max() + 4)
+  by_pitch.set_xlabel("pitch (MIDI number)")
+  by_velocity.set_xlabel("velocity")
+  by_level.set_xlabel("level (dB below full scale, RMS)")
+  for axis in (by_pitch, by_velocity, by_level):
+    axis.set_ylabel("notes")
+    axis.set_yscale("log")
+    axis.set_ylim(bottom=0.8)
+    axis.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    axis.yaxis.set_minor_formatter(ticker.NullFormatter())
+    axis.legend(frameon=False)
+  return _to_png(figure)
 
 
 def draw_waveform(audio: np.ndarray, sample_rate: int) -> bytes:

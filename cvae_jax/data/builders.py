@@ -37,6 +37,21 @@ def _nsynth_wav(config, variant):
   )
 
 
+def _soundfont_notes(config, variant):
+  from cvae_jax.data import soundfont_notes
+
+  held_out = variant or "instruments"
+  if held_out not in soundfont_notes.HELD_OUT:
+    raise errors.UserError(
+      f"soundfont_notes holds out {' or '.join(soundfont_notes.HELD_OUT)}, got '{variant}'"
+    )
+  return soundfont_notes.SoundfontNotes(
+    config=soundfont_notes.make_config(config.soundfont, held_out),
+    data_dir=config.tfds_dir,
+    file_format="array_record",
+  )
+
+
 def _nsynth(config, variant):
   """The official builder's notes, if prepared: it is not downloaded (73 GB) as a side effect."""
   name = f"nsynth/{variant or 'full'}"
@@ -54,7 +69,12 @@ def _nsynth(config, variant):
   return builder
 
 
-BUILDERS = {"synth_notes": _synth_notes, "nsynth_wav": _nsynth_wav, "nsynth": _nsynth}
+BUILDERS = {
+  "synth_notes": _synth_notes,
+  "nsynth_wav": _nsynth_wav,
+  "soundfont_notes": _soundfont_notes,
+  "nsynth": _nsynth,
+}
 
 
 def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:

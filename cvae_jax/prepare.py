@@ -1,0 +1,90 @@
+"""Prepares a data set, and says what is in it.
+
+python -m cvae_jax.prepare synth_notes
+python -m cvae_jax.prepare soundfont_notes --config.data.soundfont.path=piano.sf2
+python -m cvae_jax.prepare nsynth_wav --config.data.dir=DIR --data_dir=/big/disk
+"""
+
+import logging
+import os
+import sys
+import time
+
+from absl import app
+from absl import flags
+from ml_collections import config_flags
+
+from cvae_jax import cli
+from cvae_jax import config as config_lib
+from cvae_jax import errors
+
+FLAGS = flags.FLAGS
+_log = logging.getLogger("cvae_jax.prepare")  # Also as __main__.
+_CONFIG = config_flags.DEFINE_config_dict("config", config_lib.get_base_config())
+_DATA_DIR = flags.DEFINE_string(
+  "data_dir", None, "Where prepared data sets are kept; TFDS' own place without it."
+)
+_MEASURE = flags.DEFINE_integer(
+  "measure", 20_000, "Notes of each split whose level is measured.", lower_bound=1
+)
+FIGURE = "notes.png"
+
+
+def _parse(argv: list[str]) -> list[str]:
+  """Parses the flags and the name; what cannot be parsed is one line and exit status 2."""
+  try:
+    names = FLAGS(argv)[1:]
+    if len(names) != 1:
+      raise errors.UserError(f"one data set is wanted, as synth_notes; got {len(names)}")
+  except (errors.UserError, flags.Error, AttributeError, KeyError, TypeError) as e:
+    print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+    sys.exit(2)
+  return names
+
+
+def prepare(data, measured_notes: int) -> str:
+  """Prepares the data set of a `data` section, logs its table and draws it.
+
+  Returns:
+    The folder that it is in.
+  """
+  from cvae_jax import figures
+  from cvae_jax.data import builders
+  from cvae_jax.data import pipeline
+  from cvae_jax.data import statistics
+
+  started = time.monotonic()
+  builder = builders.load(data)
+  seconds = time.monotonic() - started
+  splits = {}
+  for split, info in builder.info.splits.items():
+    if not info.num_examples:
+      continue
+    source = pipeline.open_split(builder, split, 0.0, data.num_threads)
+    splits[split] = statistics.measure(source, measured_notes, data.num_threads)
+    of = "" if len(source) <= measured_notes else f", of which {measured_notes:,} are measured"
+    table = statistics.format_table(statistics.make_table(splits[split]))
+    _log.info("\n%s: %s notes%s\n%s", split, f"{len(source):,}", of, table)
+  path = os.path.join(builder.data_path, FIGURE)
+  figures.write_png(path, figures.draw_data_set(splits))
+  size_gb = sum(info.num_bytes for info in builder.info.splits.values()) / 1e9
+  _log.info("\n%s: %.2f GB, ready after %.0f s\n  notes   %s\n  figure  %s",
+            builder.info.full_name, size_gb, seconds, builder.data_path, path)  # fmt: skip
+  return str(builder.data_path)
+
+
+def main(names: list[str]) -> None:
+  """Prepares what the command line names."""
+  data = _CONFIG.value.data
+  data.name = names[0]
+  if _DATA_DIR.value:
+    data.tfds_dir = _DATA_DIR.value
+
+  def run() -> None:
+    prepare(data, _MEASURE.value)
+
+  cli.run(run)
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=_parse)
