@@ -24,9 +24,11 @@ def get_base_config() -> ml_collections.ConfigDict:
   config.seed = 0  # of parameters, sampling, and the order of the notes
 
   config.data = data = ml_collections.ConfigDict()
-  # synth_notes, synth_notes/tiny, soundfont_notes, soundfont_notes/notes, nsynth_wav, nsynth/full
+  # synth_notes, synth_notes/tiny, soundfont_notes, soundfont_notes/notes, nsynth_wav, folder_notes,
+  # nsynth/full, nsynth/gansynth_subset
   data.name = "synth_notes"
-  data.dir = config_dict.placeholder(str)  # nsynth_wav: the folder that holds nsynth-train etc.
+  # nsynth_wav: the folder that holds nsynth-train etc.; folder_notes: that of the recordings
+  data.dir = config_dict.placeholder(str)
   data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
   data.soundfont = soundfont = ml_collections.ConfigDict()  # of soundfont_notes
   soundfont.path = config_dict.placeholder(str)  # an SF2 or SF3 file; the system's own without one
@@ -35,6 +37,15 @@ def get_base_config() -> ml_collections.ConfigDict:
   soundfont.pitch_step = 1  # semitones from one pitch to the next, from 21 to 108
   soundfont.velocities = (25, 50, 75, 100, 127)  # 1-127
   soundfont.max_stretch = 12  # semitones from the nearest sample; farther notes are left out
+  data.folder = folder = ml_collections.ConfigDict()  # of folder_notes
+  # Of the files' names, without ending; fields are family, source, instrument, pitch, velocity.
+  folder.pattern = "{family}_{source}_{instrument}-{pitch}-{velocity}"
+  folder.labels = config_dict.placeholder(str)  # a .csv or .sfz in the folder, in place of names
+  folder.family = "keyboard"  # of what does not say it
+  folder.source = "acoustic"  # of what does not say it
+  folder.velocity = 100  # of what does not say it
+  folder.held_out = "notes"  # notes, instruments
+  folder.strict = False  # whether a file that cannot be used is an error
   data.storage = "int16"  # int16, float32: of the samples of what is prepared from files
   data.train_split = "train"
   data.eval_split = "valid"

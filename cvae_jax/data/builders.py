@@ -52,6 +52,20 @@ def _soundfont_notes(config, variant):
   )
 
 
+def _folder_notes(config, variant):
+  from cvae_jax.data import folder_notes
+
+  if variant:
+    raise errors.UserError(f"folder_notes has no variants, got '{variant}'")
+  if not config.dir:
+    raise errors.UserError("folder_notes needs --config.data.dir, the folder of the recordings")
+  return folder_notes.FolderNotes(
+    config=folder_notes.make_config(config.dir, config.folder, config.storage),
+    data_dir=config.tfds_dir,
+    file_format="array_record",
+  )
+
+
 def _nsynth(config, variant):
   """The official builder's notes, if prepared: it is not downloaded (73 GB) as a side effect."""
   name = f"nsynth/{variant or 'full'}"
@@ -73,6 +87,7 @@ BUILDERS = {
   "synth_notes": _synth_notes,
   "nsynth_wav": _nsynth_wav,
   "soundfont_notes": _soundfont_notes,
+  "folder_notes": _folder_notes,
   "nsynth": _nsynth,
 }
 
@@ -107,4 +122,7 @@ def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
       if isinstance(e, OSError):
         raise errors.UserError(f"{builder.info.full_name} cannot be written: {e}") from None
       raise
+    finish = getattr(builder, "finish", None)
+    if finish is not None:
+      finish()
   return builder
