@@ -6,8 +6,9 @@ python benchmarks/accelerator.py --small    # as on a CPU: small, to see that it
 Needs the package and JAX, no data: notes are noise, which takes no less time than music. Training
 is of the default AE, VAE and CVAE and of the thesis' network, on batches that lie on the device,
 `steps_per_dispatch` steps at a call. A share of the peak is of the fastest product of two matrices
-that was measured on this very device; operations are XLA's count of the compiled step. The input
-pipeline's share is what a step takes longer when its batches come from the host. Prints Markdown.
+that was measured on this very device. The input
+pipeline's share is what a step takes longer when its batches come from the host. The limits are
+those of `limits.py`. Prints Markdown.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import limits  # benchmarks/limits.py
 import numpy as np
 
 from cvae_jax import compilation
@@ -56,32 +58,11 @@ def make_batch(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
   return batch
 
 
-def best_time(function, rounds: int) -> float:
-  """Seconds of the fastest of some calls, after one that compiles."""
-  jax.block_until_ready(function())
-  times = []
-  for _ in range(rounds):
-    start = time.perf_counter()
-    jax.block_until_ready(function())
-    times.append(time.perf_counter() - start)
-  return min(times)
-
-
-def measure_peak(dtype: str, small: bool) -> float:
-  """Operations a second of the fastest square product of matrices; adding counts too."""
-  best = 0.0
-  for size in (512, 1024) if small else (4096, 8192, 16384):
-    a = jax.random.normal(jax.random.key(0), (size, size), dtype)
-    product = compilation.jit(lambda x, y: x @ y)
-    best = max(best, 2.0 * size**3 / best_time(functools.partial(product, a, a), 5))
-  return best
-
-
 class Training:
   """A run's step, compiled, with its state; batches are given to it.
 
   Attributes:
-    operations: of one step, as XLA counts them.
+    cost: of one step.
   """
 
   def __init__(self, config, steps: int):
@@ -90,9 +71,8 @@ class Training:
     self.state = compilation.jit(lambda: method.init(jax.random.key(0), batch))()
     self.stacked = {k: np.stack([v] * steps) for k, v in batch.items()}
     step = compilation.jit(functools.partial(compilation.scan, method.train_step), donate_argnums=0)
-    # Of one step, outside of the loop, whose rounds XLA may or may not count.
-    cost = compilation.jit(method.train_step).lower(self.state, batch).cost_analysis()
-    self.operations = float((cost[0] if isinstance(cost, list) else cost)["flops"])
+    # Outside of the loop, whose rounds XLA may or may not count.
+    self.cost = limits.cost_of(method.train_step, self.state, batch)
     self._step = step
 
   def __call__(self, batches):
@@ -101,10 +81,10 @@ class Training:
 
 
 def measure_training(name: str, dtype: str, batch_size: int, steps: int, rounds: int):
-  """Notes/s from the device's memory and from the host's; operations/s of the former."""
+  """Notes/s from the device's memory and from the host's; the cost of a note."""
   training = Training(make_config(name, dtype, batch_size), steps)
   resident = jax.device_put(training.stacked)
-  seconds = best_time(lambda: training(resident), rounds)
+  seconds = limits.best_time(lambda: training(resident), rounds)
   made = steps * batch_size
   # From the host the way of the loop in train.py: batches are stacked and sent, one call ahead.
   single = {k: v[0] for k, v in training.stacked.items()}
@@ -116,7 +96,7 @@ def measure_training(name: str, dtype: str, batch_size: int, steps: int, rounds:
     ahead = metrics
   jax.block_until_ready(ahead)
   from_host = (time.perf_counter() - start) / rounds
-  return made / seconds, made / from_host, training.operations * steps / seconds
+  return made / seconds, made / from_host, training.cost.scaled(1 / batch_size)
 
 
 def measure_generation(name: str, batch_size: int, rounds: int) -> float:
@@ -130,7 +110,9 @@ def measure_generation(name: str, batch_size: int, rounds: int) -> float:
   sample = compilation.jit(method.sample)
   asked = jax.device_put({k: v for k, v in batch.items() if k != "audio"})
   key = jax.random.key(0)
-  return batch_size * labels.NUM_SAMPLES / best_time(lambda: sample(params, asked, key), rounds)
+  return (
+    batch_size * labels.NUM_SAMPLES / limits.best_time(lambda: sample(params, asked, key), rounds)
+  )
 
 
 def measure_features(batch_size: int, rounds: int) -> float:
@@ -140,7 +122,7 @@ def measure_features(batch_size: int, rounds: int) -> float:
   )
   audio = jnp.asarray(make_batch(np.random.default_rng(0), batch_size)["audio"])
   encode = compilation.jit(representation.encode)
-  return batch_size / best_time(lambda: encode(audio), rounds)
+  return batch_size / limits.best_time(lambda: encode(audio), rounds)
 
 
 def main() -> None:
@@ -158,19 +140,24 @@ def main() -> None:
   if small:
     print("SMALL: batches of 8 and 2 rounds; this shows that it works, not what a chip reaches.\n")
   dtypes = ("float32",) if small else ("float32", "bfloat16")
-  peaks = {dtype: measure_peak(dtype, small) for dtype in dtypes}
+  peaks = {dtype: limits.measure_peaks(dtype, small) for dtype in dtypes}
   for dtype, peak in peaks.items():
-    print(f"fastest product of matrices, {dtype}: {peak / 1e12:.2f} TFLOP/s")
+    print(
+      f"{dtype}: fastest product of matrices {peak.operations / 1e12:.2f} TFLOP/s; memory "
+      f"{peak.bytes / 1e9:.0f} GB/s"
+    )
   print(
-    "\n| config | dtype | batch | notes/s | share of the peak | notes/s from the host | its share |"
-    "\n|---|---|---|---|---|---|---|"
+    "\n| config | dtype | batch | notes/s | limit of the operations | limit of the bytes "
+    "| share of the peak | from the host | its share |\n" + "|---" * 9 + "|"
   )
   for name in _CONFIGS:
     for dtype in dtypes:
-      resident, host, operations = measure_training(name, dtype, batch_size, steps, rounds)
-      share, waiting = operations / peaks[dtype], max(0.0, 1 - host / resident)
+      resident, host, cost = measure_training(name, dtype, batch_size, steps, rounds)
+      by_operations, by_bytes = peaks[dtype].seconds(cost)
+      waiting = max(0.0, 1 - host / resident)
       print(
-        f"| {name} | {dtype} | {batch_size} | {resident:.0f} | {100 * share:.1f} % | {host:.0f} "
+        f"| {name} | {dtype} | {batch_size} | {resident:.0f} | {1 / by_operations:.0f} "
+        f"| {1 / by_bytes:.0f} | {100 * resident * by_operations:.1f} % | {host:.0f} "
         f"| {100 * waiting:.0f} % |",
         flush=True,
       )

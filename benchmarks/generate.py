@@ -6,7 +6,8 @@ python benchmarks/generate.py --workdir=runs/cvae # a trained run, as it is
 MHz is million samples of audio a second; at 16 kHz a note of 4 s is 64,000. The time is from labels
 in NumPy to a waveform in NumPy, the network's share apart. How well: the notes of tests/fixtures
 through `encode` and `decode`, which is the best that a network can reach with these features; a
-network's weights have no bearing on the speed. Prints Markdown.
+network's weights have no bearing on the speed. The limits, in MHz too, are those of `limits.py`.
+Prints Markdown.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 import audio as audio_benchmark  # benchmarks/audio.py
 import jax
 import jax.numpy as jnp
+import limits  # benchmarks/limits.py
 import numpy as np
 
 from cvae_jax import compilation
@@ -79,6 +81,24 @@ def time_decoding(representation: representations.Representation, synth) -> floa
   return audio_benchmark.best_time(lambda: decode(features, key).block_until_ready(), 10)
 
 
+def measure_limit(synth: synthesizer.Synthesizer, peaks: limits.Peaks) -> tuple[float, float]:
+  """Seconds that a batch takes at least, by its operations and by the bytes that it moves."""
+  asked, key = synth.draw_labels(_BATCH, 0), jax.random.key(0)
+
+  def cost(iterations: int) -> limits.Cost:
+    config = synth.config.copy_and_resolve_references()
+    config.representation.griffin_lim_iters = iterations
+    method = methods.make_method(config, 1)
+    assert method.sample is not None
+    return limits.cost_of(method.sample, synth.params, asked, key)
+
+  none = cost(0)
+  # Two at a time is how they are compiled; a loop of one round is none.
+  two = cost(2) + none.scaled(-1.0)
+  pairs = synth.config.representation.griffin_lim_iters / 2
+  return peaks.seconds(none + two.scaled(pairs))
+
+
 def measure_quality(representation, audio, pitch, own_pitch) -> tuple[float, float, float]:
   """Spectral convergence and log-spectral distance in dB, and the share of pitches kept."""
   encode, decode = (compilation.jit(f) for f in (representation.encode, representation.decode))
@@ -98,11 +118,14 @@ def main() -> None:
   args = parser.parse_args()
   audio, pitch = audio_benchmark.read_notes(str(audio_benchmark.FIXTURES), 1000)
   own_pitch = audio_benchmark.measure_pitch(audio)
+  peaks = limits.measure_peaks()
   print(f"jax {jax.__version__} ({jax.devices()[0].platform}, {os.cpu_count()} cores); batch of "
-        f"{_BATCH}; quality on {len(audio)} notes\n")  # fmt: skip
+        f"{_BATCH}; quality on {len(audio)} notes; peaks of {peaks.operations / 1e9:.0f} GFLOP/s "
+        f"and {peaks.bytes / 1e9:.1f} GB/s\n")  # fmt: skip
   print(
-    "| features | way back | MHz | of it the network's time | one note, ms "
-    "| spectral convergence | log-spectral distance | pitch kept |\n" + "|---" * 8 + "|"
+    "| features | way back | MHz | limit of the operations | limit of the bytes "
+    "| of it the network's time | one note, ms "
+    "| spectral convergence | log-spectral distance | pitch kept |\n" + "|---" * 10 + "|"
   )
   if args.workdir:
     names = [config_lib.load(args.workdir).representation.name]
@@ -122,10 +145,12 @@ def main() -> None:
       synth.config.representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE
     )
     whole, single = time_notes(synth, _BATCH), time_notes(synth, 1)
+    by_operations, by_bytes = measure_limit(synth, peaks)
     decoding = time_decoding(representation, synth)
     convergence, distance, kept = measure_quality(representation, audio, pitch, own_pitch)
     print(
       f"| {name} | {_CASES[name]} | {_BATCH * _MEGASAMPLES / whole:.2f} "
+      f"| {_BATCH * _MEGASAMPLES / by_operations:.1f} | {_BATCH * _MEGASAMPLES / by_bytes:.1f} "
       f"| {100 * max(0.0, 1 - decoding / whole):.0f} % | {1e3 * single:.0f} "
       f"| {convergence:.1f} dB | {distance:.2f} dB | {100 * kept:.0f} % |",
       flush=True,

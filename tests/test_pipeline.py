@@ -123,6 +123,18 @@ def test_labels_are_read_once_and_kept(builder, tmp_path):
   )
 
 
+def test_batches_of_mixed_storage_are_the_same_audio():
+  rng = np.random.default_rng(0)
+  samples = rng.integers(-32768, 32768, (3, labels.NUM_SAMPLES)).astype(np.int16)
+  kept = [{"id": str(i), "audio": a} for i, a in enumerate(samples)]
+  kept[1]["audio"] = samples[1] / np.float32(32768.0)
+  for chosen in (kept, kept[::2]):
+    batch = pipeline._collate(chosen)
+    assert batch["audio"].dtype == np.float32
+    rows = [int(name) for name in batch["id"]]
+    np.testing.assert_array_equal(batch["audio"], samples[rows] / np.float32(32768.0))
+
+
 @pytest.mark.parametrize("batch_size", [7, 18, 54, 100])
 def test_evaluation_sees_every_note_once_whatever_the_batch(builder, batch_size):
   source = pipeline.open_split(builder, "valid")

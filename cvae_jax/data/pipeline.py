@@ -72,6 +72,11 @@ class NoteSource:
 
   def __getitem__(self, index: int) -> dict[str, Any]:
     """Note `index` as `notes.parse` gives it, its audio as float32."""
+    note = self.stored(index)
+    return {**note, "audio": notes.to_float(note["audio"])}
+
+  def stored(self, index: int) -> dict[str, Any]:
+    """Note `index` with its audio as it is kept: int16, or float32 where that is not the same."""
     cached = self._cache[index] if self._cache is not None else None
     if cached is None:
       cached = notes.parse(self._arguments[0][int(self._rows[index])])
@@ -79,7 +84,7 @@ class NoteSource:
         samples = notes.to_int16(cached["audio"])
         cached = cached if samples is None else {**cached, "audio": samples}
         self._cache[index] = cached
-    return {**cached, "audio": notes.to_float(cached["audio"])}
+    return cached
 
   def __repr__(self) -> str:  # Grain compares it when it restores an iterator.
     return f"NoteSource({len(self)} notes)"
@@ -101,6 +106,31 @@ def open_split(builder: Any, split: str, cache_gb: float = 0.0, num_threads: int
   return NoteSource(
     records, cache_gb, os.path.join(builder.data_path, f"labels-{split}.npz"), num_threads
   )
+
+
+class _Stored:
+  """A source whose notes come as they are kept: a whole batch is sooner made float32 than each."""
+
+  def __init__(self, source: NoteSource):
+    self._source = source
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> dict[str, Any]:
+    return self._source.stored(index)
+
+  def __repr__(self) -> str:
+    return repr(self._source)
+
+
+def _collate(examples: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+  """Notes as they are kept to a batch, its audio as float32."""
+  batch = {key: np.stack([e[key] for e in examples]) for key in examples[0] if key != "audio"}
+  audio = [e["audio"] for e in examples]
+  if len({a.dtype for a in audio}) > 1:  # Notes of 16 bits among others.
+    audio = [notes.to_float(a) for a in audio]
+  return {**batch, "audio": notes.to_float(np.stack(audio))}
 
 
 def make_train_iterator(
@@ -127,9 +157,9 @@ def make_train_iterator(
     )
   if batch_size % processes:
     raise errors.UserError(f"train.batch_size {batch_size} is not divisible by {processes} hosts")
-  dataset = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+  dataset = grain.MapDataset.source(_Stored(source)).seed(seed).shuffle().repeat()
   dataset = dataset[jax.process_index() :: processes]
-  dataset = dataset.batch(batch_size // processes, drop_remainder=True)
+  dataset = dataset.batch(batch_size // processes, drop_remainder=True, batch_fn=_collate)
   return iter(
     dataset.to_iter_dataset(
       grain.ReadOptions(num_threads=config.num_threads, prefetch_buffer_size=config.prefetch)

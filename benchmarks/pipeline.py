@@ -1,0 +1,92 @@
+"""How fast notes come from the disk to a batch on the device, in notes/s.
+
+python benchmarks/pipeline.py
+
+Reads the embedded data set by the pipeline that training reads it by: with nothing in memory, and
+with all notes in memory. Beside them what bounds the first, the records alone; and what bounds the
+second, batches copied out of one array. Prints Markdown.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import time
+
+import jax
+import numpy as np
+
+from cvae_jax import cli
+from cvae_jax import config as config_lib
+from cvae_jax.data import builders
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+from cvae_jax.data import pipeline
+
+
+def time_iterator(source, config, batch_size: int, batches: int) -> float:
+  """Notes/s of batches put on the device, from the second on."""
+  iterator = pipeline.make_train_iterator(source, config, batch_size, seed=0)
+
+  def draw():
+    batch = next(iterator)
+    jax.block_until_ready(jax.device_put({key: batch[key] for key in pipeline.DEVICE_KEYS}))
+
+  for _ in range(3):
+    draw()
+  start = time.perf_counter()
+  for _ in range(batches):
+    draw()
+  return batches * batch_size / (time.perf_counter() - start)
+
+
+def time_records(source_records, num_threads: int) -> tuple[float, float]:
+  """Notes/s of reading records alone, and of reading and parsing them."""
+  rows = np.random.default_rng(0).permutation(len(source_records))[:1000].tolist()
+  rates = []
+  for read in (lambda i: source_records[i], lambda i: notes.parse(source_records[i])):
+    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+      start = time.perf_counter()
+      for _ in pool.map(read, rows):
+        pass
+      rates.append(len(rows) / (time.perf_counter() - start))
+  return rates[0], rates[1]
+
+
+def time_copies(batch_size: int, batches: int) -> float:
+  """Notes/s of gathering 16-bit notes out of one array into float32 batches, and no more."""
+  kept = np.zeros((1024, labels.NUM_SAMPLES), np.int16)
+  rng = np.random.default_rng(0)
+  start = time.perf_counter()
+  for _ in range(batches):
+    kept[rng.integers(0, len(kept), batch_size)].astype(np.float32)
+  return batches * batch_size / (time.perf_counter() - start)
+
+
+def main() -> None:
+  """Runs what the flags ask for and prints it."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--batch_size", type=int, default=32)
+  parser.add_argument("--batches", type=int, default=100)
+  args = parser.parse_args()
+  config = config_lib.get_base_config().data
+  config.num_threads = os.cpu_count() or 1
+  builder = builders.load(config)
+  print(f"jax {jax.__version__} ({jax.devices()[0].platform}, {os.cpu_count()} cores), batches of "
+        f"{args.batch_size}\n\n| from | notes/s |\n|---|---|")  # fmt: skip
+  uncached = pipeline.open_split(builder, "train", 0.0)
+  records, parsed = time_records(builder.as_data_source("train").data_source, config.num_threads)
+  print(f"| records alone, by {config.num_threads} threads | {records:.0f} |")
+  print(f"| records, parsed | {parsed:.0f} |")
+  rate = time_iterator(uncached, config, args.batch_size, args.batches)
+  print(f"| disk to device | {rate:.0f} |", flush=True)
+  cached = pipeline.open_split(builder, "train", 4.0)
+  for i in range(len(cached)):
+    cached[i]
+  rate = time_iterator(cached, config, args.batch_size, args.batches)
+  print(f"| memory to device | {rate:.0f} |")
+  print(f"| copies out of one array, 1 thread | {time_copies(args.batch_size, args.batches):.0f} |")
+
+
+if __name__ == "__main__":
+  cli.use_huge_pages()  # As training does.
+  main()
