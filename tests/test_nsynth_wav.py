@@ -181,7 +181,10 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
 @pytest.mark.parametrize(
   "name,says",
   [
-    ("mnist", "data.name must be one of synth_notes, nsynth_wav, nsynth, got 'mnist'"),
+    (
+      "mnist",
+      "data.name must be one of synth_notes, nsynth_wav, soundfont_notes, folder_notes, nsynth, got 'mnist'",
+    ),
     ("synth_notes/huge", "comes as default, tiny, got 'huge'"),
     ("nsynth/full", "nsynth/full is not prepared as ArrayRecord in "),
     ("nsynth/half", "nsynth/half is not known to TFDS"),
