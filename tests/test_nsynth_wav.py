@@ -183,7 +183,8 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
   [
     (
       "mnist",
-      "data.name must be one of synth_notes, nsynth_wav, soundfont_notes, folder_notes, nsynth, got 'mnist'",
+      "data.name must be one of synth_notes, nsynth_wav, soundfont_notes, folder_notes, nsynth, "
+      "got 'mnist'",
     ),
     ("synth_notes/huge", "comes as default, tiny, got 'huge'"),
     ("nsynth/full", "nsynth/full is not prepared as ArrayRecord in "),
