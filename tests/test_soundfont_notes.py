@@ -11,10 +11,11 @@ from cvae_jax.data import builders
 from cvae_jax.data import general_midi
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
+from cvae_jax.data import soundfont
 from cvae_jax.data import soundfont_notes
 from cvae_jax.metrics import pitch as pitch_metric
 
-FOUND = [path for path in soundfont_notes.DEFAULTS if os.path.isfile(path)]
+FOUND = [path for path in soundfont.DEFAULTS if os.path.isfile(path)]
 needs_soundfont = pytest.mark.skipif(
   not FOUND or ctypes.util.find_library("fluidsynth") is None,
   reason="needs FluidSynth and a soundfont: apt-get install fluidsynth fluid-soundfont-gm",
@@ -60,7 +61,7 @@ def test_programs_of_every_family_are_held_out():
 
 def test_reach_counts_from_the_sample_whose_zone_holds_the_key():
   zones = [(0, 62, 61), (63, 127, 90)]
-  reached = [p for p in range(128) if soundfont_notes.reachable(zones, p, 12)]
+  reached = [p for p in range(128) if soundfont.reachable(zones, p, 12)]
   assert reached == [*range(49, 63), *range(78, 103)]
 
 
@@ -96,7 +97,7 @@ def test_notes_of_a_soundfont_sound_as_they_are_labelled(config):
       own = [n for n in made if n["instrument"] == instrument]
       assert names[instrument].startswith(labels.FAMILIES[own[0]["family"]])
       loudest = max(np.abs(n["audio"]).max() for n in own)
-      np.testing.assert_allclose(loudest, soundfont_notes.PEAK, atol=1e-3, err_msg=split)
+      np.testing.assert_allclose(loudest, soundfont.PEAK, atol=1e-3, err_msg=split)
       by_key = {(n["pitch"], n["velocity"]): np.sqrt(np.mean(n["audio"] ** 2)) for n in own}
       for p, v in by_key:
         assert by_key[p, 127] >= by_key[p, 50] > 0, (p, v)
@@ -110,7 +111,7 @@ def test_notes_of_a_soundfont_sound_as_they_are_labelled(config):
 
 @needs_soundfont
 def test_a_note_does_not_depend_on_those_before_it():
-  synth = soundfont_notes._Synthesizer(FOUND[0])
+  synth = soundfont.Synthesizer(FOUND[0])
   try:
     first = synth.play(24, 60, 100)
     synth.play(56, 70, 127)
@@ -135,6 +136,18 @@ def test_notes_can_be_held_out_in_place_of_instruments(config):
   assert len(ids["train"]) > 5 * len(ids["valid"])
   for name in ids["valid"]:
     assert soundfont_notes.note_split(name) == "valid"
+  # One gain a program, in whichever split its notes are: softer keys are softer across them.
+  peaks = {}
+  for split in soundfont_notes.SPLITS:
+    source = pipeline.open_split(builder, split)
+    for i in range(len(source)):
+      note = source[i]
+      key = (int(note["instrument"]), int(note["pitch"]))
+      peaks.setdefault(key, {})[int(note["velocity"])] = (split, np.abs(note["audio"]).max())
+  mixed = [p for p in peaks.values() if {s for s, _ in p.values()} > {"train"} and len(p) == 2]
+  assert len(mixed) >= 3
+  for pair in mixed:
+    assert pair[50][1] < pair[127][1] <= soundfont.PEAK + 1e-3
 
 
 @needs_soundfont
@@ -157,6 +170,6 @@ def test_what_cannot_be_played_is_one_line(config, fields, says):
 
 
 def test_a_soundfont_that_is_not_installed_is_asked_for(monkeypatch):
-  monkeypatch.setattr(soundfont_notes, "DEFAULTS", ())
+  monkeypatch.setattr(soundfont, "DEFAULTS", ())
   with pytest.raises(errors.UserError, match="apt-get install fluidsynth fluid-soundfont-gm"):
-    soundfont_notes.find_soundfont(None)
+    soundfont.find_soundfont(None)

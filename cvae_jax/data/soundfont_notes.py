@@ -12,15 +12,12 @@ lies more than `max_stretch` semitones away: it is then a sample played too fast
 """
 
 from collections.abc import Iterator
-import concurrent.futures
 import dataclasses
 import hashlib
 import logging
 import os
-import queue
 import re
 from typing import Any
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -29,22 +26,12 @@ from cvae_jax import errors
 from cvae_jax.data import general_midi
 from cvae_jax.data import labels
 from cvae_jax.data import notes
+from cvae_jax.data import soundfont
 
 _log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 HELD_OUT = ("instruments", "notes")
-PEAK = 0.5  # of a program's loudest note, in full scale
-_SILENCE = 10 ** (-60 / 20)  # of that peak: what is softer is no note
-_HOLD = int(labels.HOLD_S * labels.SAMPLE_RATE)
-# Where Debian, Arch, Fedora and Homebrew put the soundfont that a system has by default.
-DEFAULTS = (
-  "/usr/share/sounds/sf2/default-GM.sf2",
-  "/usr/share/sounds/sf3/default-GM.sf3",
-  "/usr/share/soundfonts/default.sf2",
-  "/usr/share/sounds/sf2/FluidR3_GM.sf2",
-  "/opt/homebrew/share/fluid-synth/sf2/FluidR3_GM.sf2",
-)
 
 
 @dataclasses.dataclass
@@ -66,133 +53,6 @@ class SoundfontConfig(tfds.core.BuilderConfig):
   pitches: tuple[int, ...] = ()
   velocities: tuple[int, ...] = labels.VELOCITIES
   max_stretch: int = 12
-
-
-class Played(NamedTuple):
-  """A program's notes.
-
-  Attributes:
-    keys: (pitch, velocity) of each.
-    samples: [M, T] int16.
-    silent: how many more there were that could not be heard.
-  """
-
-  keys: list[tuple[int, int]]
-  samples: np.ndarray
-  silent: int
-
-
-def find_soundfont(path: str | None) -> str:
-  """The path, or that of the system's own soundfont.
-
-  Raises:
-    UserError: where there is none, or it is no soundfont.
-  """
-  if path is None:
-    found = [p for p in DEFAULTS if os.path.isfile(p)]
-    if not found:
-      raise errors.UserError(
-        "no soundfont is installed: give --config.data.soundfont.path=FILE.sf2, or on Debian "
-        "`apt-get install fluidsynth fluid-soundfont-gm`"
-      )
-    return found[0]
-  try:
-    with open(path, "rb") as f:
-      head = f.read(12)
-  except OSError as e:
-    raise errors.UserError(f"data.soundfont.path {path} cannot be read: {e.strerror}") from None
-  if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-    raise errors.UserError(f"data.soundfont.path {path} is no SF2 or SF3 soundfont")
-  return path
-
-
-class _Synthesizer:
-  """FluidSynth with a soundfont, for one thread."""
-
-  def __init__(self, path: str):
-    try:
-      import fluidsynth
-    except (ImportError, AttributeError) as e:  # The latter where the C library is missing.
-      raise errors.UserError(
-        "soundfont_notes needs FluidSynth: `pip install 'cvae_jax[soundfont]'` and its library, on "
-        f"Debian `apt-get install fluidsynth` ({e})"
-      ) from None
-    settings = {"synth.reverb.active": 0, "synth.chorus.active": 0, "synth.polyphony": 64}
-    self._synth = fluidsynth.Synth(0.2, float(labels.SAMPLE_RATE), **settings)
-    self._font = self._synth.sfload(path)
-    if self._font < 0:
-      raise errors.UserError(f"data.soundfont.path {path} cannot be loaded by FluidSynth")
-
-  def has(self, program: int) -> bool:
-    return self._synth.sfpreset_name(self._font, 0, program) is not None
-
-  def set_gain(self, gain: float) -> None:
-    self._synth.setting("synth.gain", float(gain))
-
-  def play(self, program: int, pitch: int, velocity: int) -> np.ndarray:
-    """[T] float32 of one note, from a synthesizer that has forgotten all before."""
-    self._synth.system_reset()
-    self._synth.program_select(0, self._font, 0, program)
-    self._synth.noteon(0, pitch, velocity)
-    held = self._synth.get_samples(_HOLD)
-    self._synth.noteoff(0, pitch)
-    released = self._synth.get_samples(labels.NUM_SAMPLES - _HOLD)
-    stereo = np.concatenate([held, released]).reshape(-1, 2)
-    return stereo.astype(np.float32).mean(axis=1) / notes.FULL_SCALE
-
-  def close(self) -> None:
-    self._synth.delete()
-
-
-def play_program(synth: _Synthesizer, program: int, keys: list[tuple[int, int]]) -> Played:
-  """Plays a program's notes at one gain, the one that brings the loudest of them to `PEAK`."""
-  loudest = max(velocity for _, velocity in keys)
-  probes = sorted({pitch for pitch, _ in keys})[::6]
-  gain = 0.2
-  for _ in range(4):  # Until none of the probes is past full scale.
-    synth.set_gain(gain)
-    peak = max(float(np.abs(synth.play(program, pitch, loudest)).max()) for pitch in probes)
-    if peak < 0.7:
-      break
-    gain /= 4
-  gain = min(gain * 0.8 * PEAK / max(peak, 1e-4), 10.0)
-  synth.set_gain(gain)
-  audio = np.stack([synth.play(program, *key) for key in keys])
-  peaks = np.abs(audio).max(axis=1)
-  heard = peaks > _SILENCE * max(float(peaks.max()), 1e-9)
-  scaled = audio[heard] * (PEAK / max(float(peaks.max()), 1e-9))
-  samples = np.round(scaled * notes.FULL_SCALE).astype(np.int16)
-  return Played([k for k, h in zip(keys, heard, strict=True) if h], samples, int((~heard).sum()))
-
-
-def sampled_pitches(path: str) -> dict[int, list[tuple[int, int, int]]]:
-  """(lowest, highest key, key of the sample) of each zone of each program of bank 0."""
-  from sf2utils import sf2parse
-
-  level = logging.getLogger().level
-  zones: dict[int, list[tuple[int, int, int]]] = {}
-  try:
-    logging.getLogger().setLevel(logging.ERROR)  # It tells of every oddity of a file.
-    with open(path, "rb") as f:
-      presets = [p for p in sf2parse.Sf2File(f).presets if getattr(p, "bank", None) == 0]
-      for preset in presets:
-        found = zones.setdefault(preset.preset, [])
-        for outer in preset.bags:
-          for inner in outer.instrument.bags if outer.instrument is not None else ():
-            if inner.sample is None:
-              continue
-            low, high = inner.key_range or (0, 127)
-            outer_low, outer_high = outer.key_range or (0, 127)
-            root = inner.base_note if inner.base_note is not None else inner.sample.original_pitch
-            found.append((max(low, outer_low), min(high, outer_high), root))
-  finally:
-    logging.getLogger().setLevel(level)
-  return zones
-
-
-def reachable(zones: list[tuple[int, int, int]], pitch: int, max_stretch: int) -> bool:
-  """Whether some zone plays a pitch from a sample that is near enough."""
-  return any(low <= pitch <= high and abs(pitch - root) <= max_stretch for low, high, root in zones)
 
 
 def instrument_name(program: general_midi.Program) -> str:
@@ -233,12 +93,12 @@ def make_config(config: Any, held_out: str = "instruments") -> SoundfontConfig:
   Raises:
     UserError: a soundfont that cannot be read, or programs that it does not have.
   """
-  path = find_soundfont(config.path)
+  path = soundfont.find_soundfont(config.path)
   pitches = tuple(range(labels.MIN_PITCH, labels.MAX_PITCH + 1, config.pitch_step))
   for velocity in config.velocities:
     if not 1 <= velocity <= 127:
       raise errors.UserError(f"data.soundfont.velocities must be 1-127, got {velocity}")
-  synth = _Synthesizer(path)
+  synth = soundfont.Synthesizer(path)
   try:
     there = [number for number in range(128) if synth.has(number)]
   finally:
@@ -269,7 +129,7 @@ def make_config(config: Any, held_out: str = "instruments") -> SoundfontConfig:
 class SoundfontNotes(tfds.core.GeneratorBasedBuilder):
   """Notes of a soundfont's programs, rendered with FluidSynth."""
 
-  VERSION = tfds.core.Version("1.0.0")
+  VERSION = tfds.core.Version("1.0.1")
 
   def _info(self) -> tfds.core.DatasetInfo:
     programs = map(general_midi.program, self.builder_config.programs)
@@ -281,28 +141,30 @@ class SoundfontNotes(tfds.core.GeneratorBasedBuilder):
     del dl_manager
     return {split: self._generate_examples(split) for split in SPLITS}
 
-  def _keys(self, program: int, split: str, zones) -> list[tuple[int, int]]:
-    """The notes of a program that are in a split and within the reach of its samples."""
-    config = self.builder_config
-    name = instrument_name(general_midi.program(program))
-    if config.held_out == "instruments" and split_of(config)[program] != split:
-      return []
-    return [
-      (pitch, velocity)
-      for pitch in config.pitches
-      if reachable(zones.get(program, []), pitch, config.max_stretch)
-      for velocity in config.velocities
-      if config.held_out == "instruments"
-      or note_split(notes.note_str(name, pitch, velocity)) == split
-    ]
-
   def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
     config = self.builder_config
-    zones = sampled_pitches(config.path)
-    planned = {program: self._keys(program, split, zones) for program in config.programs}
-    wanted = [program for program, keys in planned.items() if keys]
+    zones, splits = soundfont.sampled_pitches(config.path), split_of(config)
+    planned: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}
+    for program in config.programs:
+      name = instrument_name(general_midi.program(program))
+      pitches = [
+        pitch
+        for pitch in config.pitches
+        if soundfont.reachable(zones.get(program, []), pitch, config.max_stretch)
+      ]
+      keys = [
+        (pitch, velocity)
+        for pitch in pitches
+        for velocity in config.velocities
+        if split == (
+          splits[program] if config.held_out == "instruments"
+          else note_split(notes.note_str(name, pitch, velocity))
+        )
+      ]  # fmt: skip
+      if keys:
+        planned[program] = pitches, keys
     silent, count = 0, 0
-    for program, played in _play_ahead(config.path, wanted, planned):
+    for program, played in soundfont.play_ahead(config.path, planned, max(config.velocities)):
       described = general_midi.program(program)
       name = instrument_name(described)
       silent += played.silent
@@ -317,35 +179,5 @@ class SoundfontNotes(tfds.core.GeneratorBasedBuilder):
           described.family,
           described.source,
         )
-    _log.info("%s: %d notes of %d programs, %d silent ones left out", split, count, len(wanted),
+    _log.info("%s: %d notes of %d programs, %d silent ones left out", split, count, len(planned),
               silent)  # fmt: skip
-
-
-def _play_ahead(path, programs, planned) -> Iterator[tuple[int, Played]]:
-  """Programs in turn with what they played, on all cores: FluidSynth runs outside of Python."""
-  cores = os.cpu_count() or 1
-  idle: queue.SimpleQueue[_Synthesizer] = queue.SimpleQueue()
-  synths = [_Synthesizer(path) for _ in range(min(cores, len(programs)))]
-  for synth in synths:
-    idle.put(synth)
-
-  def play(program):
-    synth = idle.get()
-    try:
-      return play_program(synth, program, planned[program])
-    finally:
-      idle.put(synth)
-
-  try:
-    with concurrent.futures.ThreadPoolExecutor(max(len(synths), 1)) as pool:
-      # No more than one program a core ahead: each holds some 60 MB.
-      ahead = {p: pool.submit(play, p) for p in programs[:cores]}
-      for i, program in enumerate(programs):
-        played = ahead.pop(program).result()
-        if i + cores < len(programs):
-          later = programs[i + cores]
-          ahead[later] = pool.submit(play, later)
-        yield program, played
-  finally:
-    for synth in synths:
-      synth.close()
