@@ -12,10 +12,10 @@ import concurrent.futures
 import functools
 import os
 import pathlib
-import time
 
 import jax
 import jax.numpy as jnp
+import limits  # benchmarks/limits.py
 import numpy as np
 
 from cvae_jax import lazy_librosa
@@ -137,17 +137,6 @@ def measure_pitch(audio: np.ndarray) -> np.ndarray:
     return np.asarray(list(pool.map(lambda x: pitch_metric.median_pitch(x, _RATE), audio)))
 
 
-def best_time(function, repeats: int) -> float:
-  """Seconds of the fastest of several calls, the first one, which compiles, left out."""
-  function()
-  times = []
-  for _ in range(repeats):
-    start = time.perf_counter()
-    function()
-    times.append(time.perf_counter() - start)
-  return min(times)
-
-
 def main() -> None:
   """Prints the tables."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -202,7 +191,7 @@ def main() -> None:
         "pitch of the label | notes/s | MHz |\n|---|---|---|---|---|---|---|")  # fmt: skip
   for name, recover in methods.items():
     batch = magnitude[:_BATCH]
-    seconds = best_time(functools.partial(recover, batch), 2 if "librosa" in name else 5)
+    seconds = limits.best_time(functools.partial(recover, batch), 2 if "librosa" in name else 5)
     audio = np.concatenate(
       [recover(m) for m in np.array_split(magnitude, -(-len(magnitude) // _BATCH))]
     )

@@ -69,7 +69,7 @@ def make_synthesizer(config) -> synthesizer.Synthesizer:
 def time_notes(synth: synthesizer.Synthesizer, num: int) -> float:
   """Seconds from the labels of `num` notes to their waveforms."""
   drawn = synth.draw_labels(num, 0)
-  return audio_benchmark.best_time(lambda: synth.sample(drawn, 0), 10)
+  return limits.best_time(lambda: synth.sample(drawn, 0), 10)
 
 
 def time_decoding(representation: representations.Representation, synth) -> float:
@@ -78,7 +78,7 @@ def time_decoding(representation: representations.Representation, synth) -> floa
   features = representation.encode(jnp.asarray(made))
   decode = compilation.jit(representation.decode)
   key = jax.random.key(0)
-  return audio_benchmark.best_time(lambda: decode(features, key).block_until_ready(), 10)
+  return limits.best_time(lambda: decode(features, key), 10)
 
 
 def measure_limit(synth: synthesizer.Synthesizer, peaks: limits.Peaks) -> tuple[float, float]:

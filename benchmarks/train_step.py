@@ -224,7 +224,9 @@ def _child(arguments: dict[str, Any]) -> Any:
   """Runs one measurement in a process of its own."""
   environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
   if sys.platform == "linux":
-    environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"  # As `cvae_jax.main` does; for both.
+    environment["GLIBC_TUNABLES"] = (
+      "glibc.malloc.hugetlb=1"  # As `cvae_jax.main` has them; for both.
+    )
   command = [sys.executable, os.path.abspath(__file__), "--child", json.dumps(arguments)]
   done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
   if done.returncode:

@@ -46,7 +46,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   folder.velocity = 100  # of what does not say it
   folder.held_out = "notes"  # notes, instruments
   folder.strict = False  # whether a file that cannot be used is an error
-  data.storage = "int16"  # int16, float32: of the samples of what is prepared from files
+  data.storage = "int16"  # int16, float32: nsynth_wav, folder_notes: of the samples
   data.train_split = "train"
   data.eval_split = "valid"
   # Instruments left out of evaluation, by name: those known to be in the training split as well.

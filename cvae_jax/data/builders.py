@@ -12,6 +12,14 @@ from cvae_jax.data import notes
 _log = logging.getLogger(__name__)
 
 
+def _check_folder(config, name, variant, what):
+  """Raises UserError where a data set that is a folder has a variant, or no folder."""
+  if variant:
+    raise errors.UserError(f"{name} has no variants, got '{variant}'")
+  if not config.dir:
+    raise errors.UserError(f"{name} needs --config.data.dir, {what}")
+
+
 def _synth_notes(config, variant):
   from cvae_jax.data import synth_notes
 
@@ -26,10 +34,7 @@ def _synth_notes(config, variant):
 def _nsynth_wav(config, variant):
   from cvae_jax.data import nsynth_wav
 
-  if variant:
-    raise errors.UserError(f"nsynth_wav has no variants, got '{variant}'")
-  if not config.dir:
-    raise errors.UserError("nsynth_wav needs --config.data.dir, the folder with nsynth-train in it")
+  _check_folder(config, "nsynth_wav", variant, "the folder with nsynth-train in it")
   return nsynth_wav.NsynthWav(
     config=nsynth_wav.make_config(config.dir, config.storage),
     data_dir=config.tfds_dir,
@@ -55,10 +60,7 @@ def _soundfont_notes(config, variant):
 def _folder_notes(config, variant):
   from cvae_jax.data import folder_notes
 
-  if variant:
-    raise errors.UserError(f"folder_notes has no variants, got '{variant}'")
-  if not config.dir:
-    raise errors.UserError("folder_notes needs --config.data.dir, the folder of the recordings")
+  _check_folder(config, "folder_notes", variant, "the folder of the recordings")
   return folder_notes.FolderNotes(
     config=folder_notes.make_config(config.dir, config.folder, config.storage),
     data_dir=config.tfds_dir,
@@ -122,7 +124,4 @@ def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
       if isinstance(e, OSError):
         raise errors.UserError(f"{builder.info.full_name} cannot be written: {e}") from None
       raise
-    finish = getattr(builder, "finish", None)
-    if finish is not None:
-      finish()
   return builder

@@ -15,7 +15,6 @@ import dataclasses
 import hashlib
 import logging
 import os
-import re
 from typing import Any
 from typing import NamedTuple
 
@@ -163,7 +162,7 @@ def make_config(folder: str, config: Any, storage: str = "int16") -> FolderConfi
       f"data.folder.held_out must be {' or '.join(HELD_OUT)}, got '{config.held_out}'"
     )
   entries = read_entries(folder, config)
-  stem = re.sub(r"\W+", "_", os.path.basename(os.path.abspath(folder))) or "folder"
+  stem = notes.name_part(folder)
   defaults = {
     "family": config.family,
     "source": config.source,
@@ -221,8 +220,13 @@ class FolderNotes(tfds.core.GeneratorBasedBuilder):
       config.report.append(found)
       yield example
 
-  def finish(self) -> None:
-    """Writes the report, and says in the log what is in it; to be called after preparing."""
+  def download_and_prepare(self, *args, **kwargs) -> None:
+    super().download_and_prepare(*args, **kwargs)
+    if self.builder_config.report:  # Empty where another process has prepared them.
+      self._write_report()
+
+  def _write_report(self) -> None:
+    """Writes the report, and says in the log what is in it."""
     report = sorted(self.builder_config.report)
     path = os.path.join(self.data_path, REPORT)
     with open(path, "w", newline="", encoding="utf-8") as f:

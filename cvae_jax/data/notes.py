@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import os
+import re
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,11 @@ def make_features(instruments: Sequence[str], storage: str = "int16"):
 def note_str(instrument: str, pitch: int, velocity: int) -> str:
   """NSynth's name of a note: guitar_acoustic_003-060-100."""
   return f"{instrument}-{pitch:03d}-{velocity:03d}"
+
+
+def name_part(path: str) -> str:
+  """A path's last part, in letters that the name of a data set may have."""
+  return re.sub(r"\W+", "_", os.path.basename(os.path.abspath(path))) or "folder"
 
 
 def check_storage(storage: str) -> None:

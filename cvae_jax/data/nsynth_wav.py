@@ -188,9 +188,9 @@ def make_config(path: str, storage: str = "int16") -> NsynthWavConfig:
     UserError: as `read_folder`.
   """
   folder = read_folder(path)
-  stem = re.sub(r"\W+", "_", os.path.basename(os.path.abspath(path))) or "folder"
   return NsynthWavConfig(
-    name=f"{stem}-{_fingerprint(folder)}" + ("" if storage == "int16" else f"-{storage}"),
+    name=f"{notes.name_part(path)}-{_fingerprint(folder)}"
+    + ("" if storage == "int16" else f"-{storage}"),
     description=f"{sum(map(len, folder.values()))} notes of a folder",
     folder=folder,
     storage=storage,

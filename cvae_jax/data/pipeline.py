@@ -60,7 +60,9 @@ class NoteSource:
 
   def select(self, rows: np.ndarray) -> "NoteSource":
     """A source of some of these notes alone."""
-    return type(self)(*self._arguments, self._rows[rows])
+    selected = type(self)(*self._arguments, self._rows[rows])
+    selected.labels = {name: column[rows] for name, column in self.labels.items()}
+    return selected
 
   @functools.cached_property
   def labels(self) -> dict[str, np.ndarray]:

@@ -16,7 +16,6 @@ import dataclasses
 import hashlib
 import logging
 import os
-import re
 from typing import Any
 
 import numpy as np
@@ -112,7 +111,7 @@ def make_config(config: Any, held_out: str = "instruments") -> SoundfontConfig:
   with open(path, "rb") as f:
     content = hashlib.file_digest(f, "sha256").hexdigest()
   chosen = (content, programs, pitches, tuple(config.velocities), config.max_stretch)
-  stem = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(os.path.realpath(path)))[0])
+  stem = notes.name_part(os.path.splitext(os.path.realpath(path))[0])
   fingerprint = hashlib.sha256(repr(chosen).encode()).hexdigest()[:10]
   return SoundfontConfig(
     name=f"{stem}-{held_out}-{fingerprint}",
