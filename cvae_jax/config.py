@@ -25,11 +25,13 @@ def get_base_config() -> ml_collections.ConfigDict:
 
   config.data = data = ml_collections.ConfigDict()
   # synth_notes, synth_notes/tiny, soundfont_notes, soundfont_notes/notes, nsynth_wav, folder_notes,
-  # nsynth/full, nsynth/gansynth_subset
+  # nsynth/full, nsynth/gansynth_subset, nsynth/gansynth_subset.f0_and_loudness
   data.name = "synth_notes"
-  # nsynth_wav: the folder that holds nsynth-train etc.; folder_notes: that of the recordings
+  # nsynth_wav: the folder that holds nsynth-train etc.; folder_notes: that of the recordings;
+  # nsynth: that of the archives, where they have been downloaded already
   data.dir = config_dict.placeholder(str)
   data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
+  data.beam_options = ""  # nsynth: of the preparation: 'runner=DirectRunner,direct_num_workers=2'
   data.soundfont = soundfont = ml_collections.ConfigDict()  # of soundfont_notes
   soundfont.path = config_dict.placeholder(str)  # an SF2 or SF3 file; the system's own without one
   soundfont.programs = ()  # 0-127; all that are notes without
@@ -333,6 +335,7 @@ _FREE = (
   "data.cache_gb",
   "data.tfds_dir",
   "data.dir",
+  "data.beam_options",
 )
 
 

@@ -3,6 +3,7 @@
 python -m cvae_jax.prepare synth_notes
 python -m cvae_jax.prepare soundfont_notes --config.data.soundfont.path=piano.sf2
 python -m cvae_jax.prepare nsynth_wav --config.data.dir=DIR --data_dir=/big/disk
+python -m cvae_jax.prepare nsynth/full --config.data.beam_options=direct_num_workers=2
 """
 
 import logging
@@ -54,7 +55,7 @@ def prepare(data, measured_notes: int) -> str:
   from cvae_jax.data import statistics
 
   started = time.monotonic()
-  builder = builders.load(data)
+  builder = builders.load(data, on_request=True)
   seconds = time.monotonic() - started
   splits = {}
   for split, info in builder.info.splits.items():

@@ -1,7 +1,7 @@
 """Classic methods of sound synthesis, as batched pure functions.
 
-Additive, subtractive, FM and plucked-string synthesis, with envelopes, vibrato and formants. All of
-it is band-limited: a partial that would lie above `BAND_LIMIT` of the sample rate is left out
+Additive, subtractive and FM synthesis, with envelopes, vibrato and formants. All of it is
+band-limited: a partial that would lie above `BAND_LIMIT` of the sample rate is left out
 rather than folded back. Times are in seconds, frequencies in Hz, phases in cycles; every parameter
 is a [B] array, every signal [B, T] float32.
 """
@@ -25,6 +25,20 @@ GainAt = Callable[[jax.Array], jax.Array]
 def time_axis(num_samples: int, sample_rate: int) -> Float[Array, " T"]:
   """Seconds of each sample, from 0 ([T])."""
   return jnp.arange(num_samples, dtype=jnp.float32) / sample_rate
+
+
+def sine(cycles: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+  """sin(2 pi x) of a phase in cycles, by a polynomial: several times as fast as XLA's on CPU.
+
+  Off by less than 1.5e-6, most of which is the rounding of a float32 phase.
+  """
+  x = cycles - jnp.round(cycles)
+  x = jnp.where(jnp.abs(x) > 0.25, jnp.sign(x) * 0.5 - x, x) * (2.0 * jnp.pi)
+  square = jnp.square(x)
+  total = jnp.full_like(x, -1.0 / 39_916_800.0)
+  for factorial in (362_880.0, -5_040.0, 120.0, -6.0, 1.0):
+    total = total * square + 1.0 / factorial
+  return total * x
 
 
 def phase_ramp(
@@ -222,6 +236,47 @@ def frequency_modulation(
   return jnp.sin(2.0 * jnp.pi * phase + index * modulator)
 
 
+def operators(
+  algorithm: str,
+  f0_hz: Float[Array, " B"],
+  ratio: Float[Array, " B"],
+  index: Float[Array, " B"],
+  num_samples: int,
+  sample_rate: int,
+) -> Float[Array, "B T"]:
+  """FM by three operators: sines that swing each other's phases.
+
+  Args:
+    algorithm: 'pair': the carrier and one modulator. 'stack': a modulator that a third operator, at
+      its own frequency, modulates. 'branch': two modulators side by side, the second at twice the
+      first's frequency.
+    f0_hz: [B] of the carrier.
+    ratio: [B] of the first modulator's frequency to the carrier's.
+    index: [B] modulation index in radians, of the first modulator; of the second half as much.
+      Held where Carson's rule would put sidebands above the band limit.
+    num_samples: T.
+    sample_rate: in Hz.
+
+  Returns:
+    [B, T] between -1 and 1.
+
+  Source: Chowning 1973; the algorithms are those of Yamaha's DX series, as three operators.
+  """
+  room = BAND_LIMIT * sample_rate / f0_hz - 1.0
+  # Of the widest modulator: the stack's is as wide as its own modulation makes it.
+  width = ratio if algorithm == "pair" else 2.0 * ratio
+  index = jnp.minimum(index, jnp.maximum(room / width - 1.0, 0.0))[:, None]
+  index = index / (2.0 * jnp.pi)  # in cycles
+  phase, first = (phase_ramp(f, num_samples, sample_rate) for f in (f0_hz, f0_hz * ratio))
+  if algorithm == "pair":
+    modulation = index * sine(first)
+  elif algorithm == "stack":
+    modulation = index * sine(first + 0.5 * index * sine(first))
+  else:
+    modulation = index * (sine(first) + 0.5 * sine(2.0 * first))
+  return sine(phase + modulation)
+
+
 def lowpass(
   audio: Float[Array, "B T"],
   cutoff_hz: Float[Array, "B T"],
@@ -254,68 +309,6 @@ def lowpass(
   zeros = jnp.zeros(audio.shape[0])
   _, low = jax.lax.scan(tick, (zeros, zeros), (audio.T, g.T), unroll=8)
   return low.T
-
-
-def plucked_string(
-  f0_hz: Float[Array, " B"],
-  damping: Float[Array, " B"],
-  decay_s: Float[Array, " B"],
-  position: Float[Array, " B"],
-  num_samples: int,
-  sample_rate: int,
-  key: Key[Array, ""],
-  max_period: int = 640,
-) -> Float[Array, "B T"]:
-  """Karplus-Strong: a burst of noise runs round a delay line through a two-point average.
-
-  Args:
-    f0_hz: [B], at least sample_rate / max_period.
-    damping: [B] 0 to 0.5: how far the average is mixed in; 0.5 is the original's.
-    decay_s: [B] time constant of the whole, on top of the damping.
-    position: [B] 0 to 0.5: where the string is plucked; harmonics with a node there are missing.
-    num_samples: T.
-    sample_rate: in Hz.
-    key: random key of the burst.
-    max_period: samples of the longest delay line.
-
-  Returns:
-    [B, T].
-
-  Source: Karplus & Strong 1983; Jaffe & Smith 1983 for the tuning (a first-order all-pass takes up
-  the fraction of a sample, and the average's own delay is taken off) and the pluck position.
-  """
-  batch = f0_hz.shape[0]
-  period = sample_rate / f0_hz
-  # The loop's delay: whole samples, an all-pass of 0.5 to 1.5 samples, and the average's damping.
-  whole = jnp.floor(period - damping - 0.5)
-  fraction = period - damping - whole
-  allpass = (1.0 - fraction) / (1.0 + fraction)
-  gain = jnp.exp(-period / (decay_s * sample_rate))
-  n = jnp.arange(max_period)[:, None]
-  burst = jax.random.uniform(key, (max_period, batch), minval=-1.0, maxval=1.0)
-  burst = jnp.where(n < whole, burst, 0.0)
-  pick = jnp.maximum(jnp.round(position * period), 1.0).astype(jnp.int32)
-  shifted = jnp.take_along_axis(burst, (n - pick) % jnp.maximum(whole.astype(jnp.int32), 1), axis=0)
-  excitation = jnp.where(n < whole, burst - shifted, 0.0)
-  excitation = jnp.pad(excitation, ((0, num_samples - max_period), (0, 0)))
-  lane = jnp.arange(batch)
-  delay = whole.astype(jnp.int32)
-
-  def tick(state, inputs):
-    line, last_in, last_allpass = state
-    step, x = inputs
-    out = line[(step - delay) % max_period, lane]
-    average = (1.0 - damping) * out + damping * last_in
-    tuned = allpass * (average - last_allpass[1]) + last_allpass[0]
-    y = x + gain * tuned
-    # The all-pass: y[n] = a x[n] + x[n-1] - a y[n-1].
-    line = jax.lax.dynamic_update_index_in_dim(line, y, step % max_period, axis=0)
-    return (line, out, (average, tuned)), y
-
-  zeros = jnp.zeros(batch)
-  start = (jnp.zeros((max_period, batch)), zeros, (zeros, zeros))
-  _, audio = jax.lax.scan(tick, start, (jnp.arange(num_samples), excitation), unroll=4)
-  return audio.T
 
 
 def resonances(

@@ -21,14 +21,18 @@ def _check_folder(config, name, variant, what):
 
 
 def _synth_notes(config, variant):
+  from cvae_jax.data import synth_factors
   from cvae_jax.data import synth_notes
 
-  known = [c.name for c in synth_notes.SynthNotes.BUILDER_CONFIGS]
-  if variant and variant not in known:
+  known: dict[str, type[tfds.core.GeneratorBasedBuilder]] = {
+    builder_config.name: builder
+    for builder in (synth_notes.SynthNotes, synth_factors.SynthFactors)
+    for builder_config in builder.BUILDER_CONFIGS
+  }
+  variant = variant or "default"
+  if variant not in known:
     raise errors.UserError(f"synth_notes comes as {', '.join(known)}, got '{variant}'")
-  return synth_notes.SynthNotes(
-    config=variant or known[0], data_dir=config.tfds_dir, file_format="array_record"
-  )
+  return known[variant](config=variant, data_dir=config.tfds_dir, file_format="array_record")
 
 
 def _nsynth_wav(config, variant):
@@ -69,20 +73,18 @@ def _folder_notes(config, variant):
 
 
 def _nsynth(config, variant):
-  """The official builder's notes, if prepared: it is not downloaded (73 GB) as a side effect."""
-  name = f"nsynth/{variant or 'full'}"
-  try:
-    builder = tfds.builder(name, data_dir=config.tfds_dir, file_format="array_record")
-  except (tfds.core.DatasetNotFoundError, ValueError) as e:
-    raise errors.UserError(
-      f"data.name {name} is not known to TFDS: {str(e).splitlines()[0]}"
-    ) from e
-  if not builder.is_prepared():
-    raise errors.UserError(
-      f"{name} is not prepared as ArrayRecord in {builder.data_dir}: prepare it with "
-      f"`tfds build {name} --file_format=array_record`, or give --config.data.tfds_dir"
-    )
-  return builder
+  from cvae_jax.data import nsynth
+
+  known = nsynth.variants()
+  if variant and variant not in known:
+    raise errors.UserError(f"nsynth comes as {', '.join(known)}, got '{variant}'")
+  return nsynth.Nsynth(
+    config.dir,
+    config.beam_options,
+    config.num_threads,
+    config=variant or known[0],
+    data_dir=config.tfds_dir,
+  )
 
 
 BUILDERS = {
@@ -92,13 +94,16 @@ BUILDERS = {
   "folder_notes": _folder_notes,
   "nsynth": _nsynth,
 }
+# Those that are prepared by `cvae_jax.prepare` alone: 73 GB are no side effect of training.
+_ON_REQUEST = ("nsynth",)
 
 
-def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
+def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.core.DatasetBuilder:
   """The builder of a data set; what can be made here is prepared on first use.
 
   Args:
     config: the `data` section of a config.
+    on_request: whether somebody asked for the notes to be prepared, rather than for a training.
 
   Raises:
     UserError: an unknown name, or notes that cannot be read. Nothing half prepared is left: TFDS
@@ -110,6 +115,11 @@ def load(config: ml_collections.ConfigDict) -> tfds.core.DatasetBuilder:
   notes.check_storage(config.storage)
   builder = BUILDERS[name](config, variant)
   if not builder.is_prepared():
+    if name in _ON_REQUEST and not on_request:
+      raise errors.UserError(
+        f"{builder.info.full_name} is not prepared as ArrayRecord in {builder.data_path}: prepare "
+        f"it with `python -m cvae_jax.prepare {config.name}`, or give --config.data.tfds_dir"
+      )
     _log.info("preparing %s in %s", builder.info.full_name, builder.data_path)
     if not sys.stderr.isatty():
       tfds.disable_progress_bar()

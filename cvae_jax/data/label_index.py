@@ -20,13 +20,14 @@ from cvae_jax.data import notes
 _log = logging.getLogger(__name__)
 
 COLUMNS = ("id", *notes.BATCH_LABELS)
+OPTIONAL = ("method", "factors")  # where notes come with what they were made from
 
 
 def _read(path: str, count: int) -> dict[str, np.ndarray] | None:
   """The columns in a file; None where it is not there, or not that of `count` notes."""
   try:
     with np.load(path, allow_pickle=False) as stored:
-      columns = {name: stored[name] for name in COLUMNS}
+      columns = {name: stored[name] for name in {*COLUMNS, *stored.files}}
   except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
     return None
   return columns if all(len(column) == count for column in columns.values()) else None
@@ -58,7 +59,7 @@ def read_labels(
     num_threads: that read notes.
 
   Returns:
-    [M] integers of each label, qualities [M, 10], id [M] str.
+    [M] integers of each label, qualities [M, 10], id [M] str; and `OPTIONAL`, where there are such.
   """
   kept = _read(path, count)
   if kept is not None:
@@ -68,10 +69,11 @@ def read_labels(
 
   def labels_of(index):
     note = read_note(index)
-    return [note[name] for name in COLUMNS]  # And nothing of the audio is kept.
+    # And nothing of the audio is kept.
+    return {name: note[name] for name in (*COLUMNS, *OPTIONAL) if name in note}
 
   with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
     rows = list(pool.map(labels_of, range(count)))
-  columns = {name: np.stack([row[i] for row in rows]) for i, name in enumerate(COLUMNS)}
+  columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
   _write(path, columns)
   return columns

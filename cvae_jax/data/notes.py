@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax.data import factors
 from cvae_jax.data import labels
 
 FULL_SCALE = 32_768  # of samples of 16 bits
@@ -17,7 +18,7 @@ STORAGES = ("int16", "float32")
 BATCH_LABELS = ("pitch", "velocity", "family", "source", "instrument", "qualities")
 
 
-def make_features(instruments: Sequence[str], storage: str = "int16"):
+def make_features(instruments: Sequence[str], storage: str = "int16", with_factors: bool = False):
   """TFDS features of a note: those of the official `nsynth` builder.
 
   The audio is stored as raw bytes rather than as a list of numbers, which would be parsed one by
@@ -27,9 +28,14 @@ def make_features(instruments: Sequence[str], storage: str = "int16"):
     instruments: names of the instruments, in the order of their labels.
     storage: of the samples: 'int16', full scale 32,768, which is what NSynth's files hold and half
       of what there is to read; or 'float32'.
+    with_factors: whether a note comes with what it was made from, see `factors`.
   """
   import tensorflow_datasets as tfds
 
+  made_from = {
+    "method": tfds.features.ClassLabel(names=list(factors.METHODS)),
+    **{name: tfds.features.Scalar(np.float32) for name in factors.NAMES},
+  }
   return tfds.features.FeaturesDict(
     {
       "id": tfds.features.Text(),
@@ -47,6 +53,7 @@ def make_features(instruments: Sequence[str], storage: str = "int16"):
         "source": tfds.features.ClassLabel(names=list(labels.SOURCES)),
       },
       "qualities": {quality: tfds.features.Scalar(np.bool_) for quality in labels.QUALITIES},
+      **({"factors": made_from} if with_factors else {}),
     }
   )
 
@@ -74,18 +81,19 @@ def encode_audio(audio: np.ndarray, storage: str = "int16") -> np.ndarray:
   are made here.
 
   Args:
-    audio: [T] in full scale -1 to 1.
+    audio: [T] in full scale -1 to 1; or int16, for that storage.
     storage: as in `make_features`; 'int16' rounds, and clips what is past full scale.
 
   Raises:
     ValueError: where the waveform is not [T] of the fixed length, or not finite.
   """
-  audio = np.asarray(audio, np.float32)
+  if audio.dtype != np.int16:
+    audio = np.asarray(audio, np.float32)
   if audio.shape != (labels.NUM_SAMPLES,):
     raise ValueError(f"audio must be {labels.NUM_SAMPLES} samples, got shape {audio.shape}")
   if not np.isfinite(audio).all():
     raise ValueError("audio must be finite, got NaN or infinite samples")
-  if storage == "int16":
+  if storage == "int16" and audio.dtype != np.int16:
     audio = np.clip(np.round(audio * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
   return np.array(audio.tobytes(), dtype=object)
 
@@ -102,7 +110,8 @@ def parse(record: bytes) -> dict[str, Any]:
 
   Returns:
     audio [T] float32, or int16 where it is stored so; pitch, velocity, family, source, instrument:
-    int32; qualities [10] float32; id: str.
+    int32; qualities [10] float32; id: str. Where a note comes with what it was made from, method:
+    int32; factors [F] float32, as in `factors.FACTORS`.
   """
   from tensorflow_datasets.proto import tf_example_pb2
 
@@ -117,7 +126,7 @@ def parse(record: bytes) -> dict[str, Any]:
     audio = np.frombuffer(samples, dtype)
   else:
     audio = np.asarray(feature["audio"].float_list.value, np.float32)
-  return {
+  note = {
     "id": feature["id"].bytes_list.value[0].decode(),
     "audio": audio,
     "pitch": np.int32(number("pitch")),
@@ -127,6 +136,13 @@ def parse(record: bytes) -> dict[str, Any]:
     "instrument": np.int32(number("instrument/label")),
     "qualities": np.asarray([number(f"qualities/{q}") for q in labels.QUALITIES], np.float32),
   }
+  if "factors/method" in feature:
+    values = [feature[f"factors/{name}"].float_list.value[0] for name in factors.NAMES]
+    note |= {
+      "method": np.int32(number("factors/method")),
+      "factors": np.asarray(values, np.float32),
+    }
+  return note
 
 
 def to_int16(audio: np.ndarray) -> np.ndarray | None:
@@ -160,7 +176,7 @@ def make_example(
 
   Args:
     name: its id.
-    audio: [T] in full scale -1 to 1.
+    audio: as `encode_audio` takes it.
     pitch: MIDI number.
     velocity: 0 to 127.
     instrument: one of the names given to `make_features`.

@@ -1,4 +1,4 @@
-"""How each family of `synth_notes` sounds: one recipe a family, from `audio.synthesis`' methods.
+"""How each family of `synth_notes` sounds: one recipe a family, from the methods of `audio/`.
 
 An instrument is a vector of numbers between 0 and 1, drawn once; a recipe turns them into the
 parameters of its method, so that an instrument keeps its character over pitch and velocity. The
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from cvae_jax.audio import level
 from cvae_jax.audio import synthesis
+from cvae_jax.audio import waveguide
 from cvae_jax.data import labels
 
 NUM_PARAMETERS = 24  # numbers of an instrument; recipes draw from the front, colours from the back
@@ -161,7 +162,7 @@ def guitar(voice: Voice) -> jax.Array:
   # The average takes more from a short string's fundamental with every round: less of it up there.
   damping = d.uniform(0.02, 0.3) * (1.3 - 0.6 * voice.force) * jnp.minimum(1.0, 330.0 / voice.f0_hz)
   decay_s = d.log_uniform(0.5, 2.5) * jnp.clip(jnp.sqrt(220.0 / voice.f0_hz), 0.4, 2.0)
-  string = synthesis.plucked_string(
+  string = waveguide.plucked_string(
     voice.f0_hz, damping, decay_s, d.uniform(0.08, 0.45), _T, _SR, voice.key
   )
   held = jnp.ones_like(voice.f0_hz)
