@@ -13,6 +13,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+from cvae_jax import atomic
 from cvae_jax import errors
 
 FILENAME = "config.json"
@@ -66,6 +67,8 @@ def get_base_config() -> ml_collections.ConfigDict:
   data.num_threads = 2  # that read notes ahead
   data.prefetch = 8  # batches read ahead
   data.cache_gb = 2.0  # notes kept in memory once read, as 16-bit samples; 0.0 for none
+  # Whether the training notes stay in the device's memory, up to cache_gb: batches are drawn there.
+  data.device_cache = False
 
   config.representation = representation = ml_collections.ConfigDict()
   # A file of cvae_jax/audio/representations: log_magnitude, log_mel, cqt, log_magnitude_if,
@@ -78,6 +81,8 @@ def get_base_config() -> ml_collections.ConfigDict:
   representation.floor_db = -80.0  # dB below a full-scale sine; what is softer is silence
   representation.phase_start = "integrated"  # integrated, random: where Griffin-Lim begins
   representation.griffin_lim_iters = 16
+  # Whether every bin is brought to mean 0 and deviation 1, as measured on training notes.
+  representation.standardize = False
   representation.n_mels = 256  # log_mel, log_mel_if: bins
   representation.fmin_hz = 27.5  # log_mel, log_mel_if, cqt: lowest frequency, here that of A0
   representation.fmax_hz = config_dict.placeholder(float)  # mel: highest; half the rate if none
@@ -292,12 +297,9 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def save(config: ml_collections.ConfigDict, workdir: str) -> None:
   """Writes config.json into a workdir, whole or not at all."""
-  os.makedirs(workdir, exist_ok=True)
-  path = os.path.join(workdir, FILENAME)
-  with open(path + ".tmp", "w") as f:
+  with atomic.open_file(os.path.join(workdir, FILENAME)) as f:
     json.dump(config.to_dict(), f, indent=2)
     f.write("\n")
-  os.replace(path + ".tmp", path)
 
 
 def load(workdir: str) -> ml_collections.ConfigDict:
@@ -333,6 +335,7 @@ _FREE = (
   "data.num_threads",
   "data.prefetch",
   "data.cache_gb",
+  "data.device_cache",
   "data.tfds_dir",
   "data.dir",
   "data.beam_options",

@@ -16,6 +16,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import methods
@@ -227,11 +228,9 @@ def describe(results: Mapping[str, Any]) -> str:
 
 def save_results(results: Mapping[str, Any], workdir: str) -> None:
   """Writes results.json into a workdir, whole or not at all."""
-  path = os.path.join(workdir, RESULTS)
-  with open(path + ".tmp", "w") as f:
+  with atomic.open_file(os.path.join(workdir, RESULTS)) as f:
     json.dump(results, f, indent=2)
     f.write("\n")
-  os.replace(path + ".tmp", path)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import errors
 from cvae_jax import lazy_librosa
@@ -107,10 +108,8 @@ def write_png(path: str, png: bytes) -> None:
     UserError: where the file cannot be written.
   """
   try:
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path + ".tmp", "wb") as f:
+    with atomic.open_file(path, "wb") as f:
       f.write(png)
-    os.replace(path + ".tmp", path)
   except OSError as e:
     raise errors.UserError(f"{path} cannot be written ({e})") from None
 

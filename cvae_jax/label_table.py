@@ -12,6 +12,7 @@ import zipfile
 
 import numpy as np
 
+from cvae_jax import atomic
 from cvae_jax import errors
 from cvae_jax.data import notes
 
@@ -56,11 +57,9 @@ class LabelTable(NamedTuple):
 
   def save(self, workdir: str) -> None:
     """Writes labels.npz into a workdir, whole or not at all."""
-    path = os.path.join(workdir, FILENAME)
-    with open(path + ".tmp", "wb") as f:
-      arrays: dict[str, Any] = {"instruments": np.asarray(self.instruments), **self.columns}
+    arrays: dict[str, Any] = {"instruments": np.asarray(self.instruments), **self.columns}
+    with atomic.open_file(os.path.join(workdir, FILENAME), "wb") as f:
       np.savez_compressed(f, **arrays)
-    os.replace(path + ".tmp", path)
 
 
 def load(workdir: str) -> LabelTable:

@@ -14,6 +14,7 @@ from cvae_jax import checkpoint
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
 from cvae_jax import errors
+from cvae_jax import feature_statistics
 from cvae_jax import label_table
 from cvae_jax import methods
 from cvae_jax.data import labels
@@ -275,6 +276,7 @@ def load(workdir: str) -> Synthesizer:
   """
   config = config_lib.load(workdir)
   table = label_table.load(workdir)
-  method = methods.make_method(config, len(table.instruments))
+  statistics = feature_statistics.load(workdir) if config.representation.standardize else None
+  method = methods.make_method(config, len(table.instruments), statistics=statistics)
   step, params = checkpoint.restore_params(workdir)
   return Synthesizer(config, step, params, method, table)

@@ -17,6 +17,7 @@ from cvae_jax import compilation
 from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import feature_statistics
 from cvae_jax import methods
 from cvae_jax import profile as profile_lib
 from cvae_jax import progress as progress_lib
@@ -25,6 +26,7 @@ from cvae_jax import sharding
 from cvae_jax import summaries as summaries_lib
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
+from cvae_jax.data import resident
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +81,18 @@ def log_parameters(params: Any) -> None:
   _log.info("%s", parameter_overview.get_parameter_overview(params, include_stats=False))
 
 
+def _feature_statistics(config, workdir, data):
+  """Those that the workdir's run was begun with, or else of its training notes; None for none."""
+  if not config.representation.standardize:
+    return None
+  if os.path.exists(os.path.join(workdir, feature_statistics.FILENAME)):
+    return feature_statistics.load(workdir)
+  count = min(feature_statistics.NUM_NOTES, len(data.train))
+  rows = np.random.default_rng(config.seed).choice(len(data.train), count, replace=False)
+  batches = pipeline.eval_batches(data.train, config.eval.batch_size, np.sort(rows))
+  return feature_statistics.measure(methods.make_representation(config), batches)
+
+
 def train_and_evaluate(
   config: ml_collections.ConfigDict,
   workdir: str,
@@ -107,26 +121,39 @@ def train_and_evaluate(
   first_process = jax.process_index() == 0
 
   data = pipeline.open_notes(config.data)
-  method = methods.make_method(config, len(data.table.instruments))
+  statistics = _feature_statistics(config, workdir, data)
+  method = methods.make_method(config, len(data.table.instruments), statistics=statistics)
   iterator = pipeline.make_train_iterator(
     data.train, config.data, config.train.batch_size, config.seed
   )
   if first_process:
     config_lib.save(config, workdir)
     data.table.save(workdir)
+    if statistics is not None:
+      statistics.save(workdir)
 
   mesh = sharding.make_mesh()
   replicated, stacked = sharding.replicated(mesh), sharding.stacked(mesh)
-  example = {key: np.stack([data.train[0][key]] * 2) for key in pipeline.DEVICE_KEYS}
+  first_note = data.train[0]
+  example = {key: np.stack([first_note[key]] * 2) for key in pipeline.DEVICE_KEYS}
   rng = jax.random.key(config.seed)
   init = compilation.jit(lambda: method.init(rng, example), out_shardings=replicated)
 
-  def train_steps(state, batches):
-    return compilation.scan(method.train_step, state, batches)
+  on_device = config.data.device_cache
+  kept = {}
+  if on_device:
+    kept = resident.load(data.train, replicated, config.data.cache_gb, config.data.num_threads)
+  batch_keys = ("row",) if on_device else pipeline.DEVICE_KEYS
+
+  def train_steps(state, batches, kept):
+    def step(state, batch):
+      return method.train_step(state, resident.gather(kept, batch["row"]) if on_device else batch)
+
+    return compilation.scan(step, state, batches)
 
   train_steps = compilation.jit(
     train_steps,
-    in_shardings=(replicated, stacked),
+    in_shardings=(replicated, stacked, replicated),
     out_shardings=(replicated, replicated),
     donate_argnums=0,
   )
@@ -198,8 +225,8 @@ def train_and_evaluate(
         # As many steps as one dispatch may hold, but no further than the next pause.
         count = min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))
         drawn = [next(iterator) for _ in range(count)]
-        arrays = {key: np.stack([b[key] for b in drawn]) for key in pipeline.DEVICE_KEYS}
-        state, metrics = train_steps(state, sharding.put_batch(arrays, stacked))
+        arrays = {key: np.stack([b[key] for b in drawn]) for key in batch_keys}
+        state, metrics = train_steps(state, sharding.put_batch(arrays, stacked), kept)
         settle()
         step += count
         pending = (step, metrics, [b["id"] for b in drawn])

@@ -1,3 +1,4 @@
+from conftest import get_config
 import jax
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from cvae_jax.data import labels
 from cvae_jax.data import pipeline
 from cvae_jax.data import synth_factors
 from cvae_jax.metrics import pitch as pitch_metric
-from tests import conftest
 
 SR = labels.SAMPLE_RATE
 MIDDLE = {"vibrato_depth": 0.0, "noise": 0.0, "inharmonicity": 0.0, "attack": 0.2, "decay": 0.9}
@@ -189,7 +189,7 @@ def test_variants_are_as_large_as_they_say():
 
 
 def test_prepared_notes_come_with_their_factors(tfds_dir):
-  config = conftest.get_config(
+  config = get_config(
     "cvae", "tiny", **{"data.tfds_dir": tfds_dir, "data.name": "synth_notes/factors_tiny"}
   )
   builder = builders.load(config.data)

@@ -130,6 +130,20 @@ def test_several_steps_a_dispatch_do_what_single_ones_do(tmp_path, tfds_dir):
     np.testing.assert_array_equal(y, z)
 
 
+def test_notes_on_the_device_are_trained_on_as_those_that_come_to_it(tmp_path, tfds_dir):
+  fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 8}
+  plain, kept, both = (str(tmp_path / name) for name in ("plain", "kept", "both"))
+  train.train_and_evaluate(get_config("cvae", "tiny", **fields), plain)
+  config = get_config("cvae", "tiny", **{**fields, "data.device_cache": True})
+  train.train_and_evaluate(config, kept)
+  with pytest.raises(errors.Interrupted):
+    train.train_and_evaluate(config, both, should_stop=lambda step: step == 3)
+  train.train_and_evaluate(get_config("cvae", "tiny", **fields), both)  # It is the same run.
+  for x, y, z in zip(*(leaves(w, config)[1] for w in (plain, kept, both)), strict=True):
+    np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(x, z, rtol=1e-3, atol=1e-4)
+
+
 def test_eight_devices_do_what_one_does(tmp_path, tfds_dir):
   overrides = {
     "data.tfds_dir": tfds_dir,

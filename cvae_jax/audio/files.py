@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from cvae_jax import atomic
 from cvae_jax import errors
 from cvae_jax import lazy_librosa
 
@@ -114,12 +115,10 @@ def write_wav(path: str, audio: np.ndarray, sample_rate: int) -> None:
   Raises:
     UserError: where the file cannot be written.
   """
-  temporary = f"{path}.tmp"
   try:
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    soundfile.write(
-      temporary, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV"
-    )
-    os.replace(temporary, path)
+    with atomic.path_for(path) as temporary:
+      soundfile.write(
+        temporary, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV"
+      )
   except (OSError, soundfile.LibsndfileError) as e:
     raise errors.UserError(f"{path} cannot be written ({e})") from None

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
+from cvae_jax import atomic
 from cvae_jax import errors
 from cvae_jax import lazy_librosa
 from cvae_jax.audio import files
@@ -229,7 +230,7 @@ class FolderNotes(tfds.core.GeneratorBasedBuilder):
     """Writes the report, and says in the log what is in it."""
     report = sorted(self.builder_config.report)
     path = os.path.join(self.data_path, REPORT)
-    with open(path, "w", newline="", encoding="utf-8") as f:
+    with atomic.open_file(path, "w", newline="", encoding="utf-8") as f:
       writer = csv.writer(f)
       writer.writerow(Found._fields)
       writer.writerows(report)

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import concurrent.futures
 import logging
-import os
 from typing import Any
-import uuid
 import zipfile
 
 import numpy as np
 
+from cvae_jax import atomic
 from cvae_jax.data import notes
 
 _log = logging.getLogger(__name__)
@@ -35,16 +34,12 @@ def _read(path: str, count: int) -> dict[str, np.ndarray] | None:
 
 def _write(path: str, columns: Mapping[str, np.ndarray]) -> None:
   """Writes the columns whole or not at all; where that cannot be done, they are read next time."""
-  temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+  arrays: dict[str, Any] = dict(columns)
   try:
-    with open(temporary, "wb") as f:
-      arrays: dict[str, Any] = dict(columns)
+    with atomic.open_file(path, "wb") as f:
       np.savez_compressed(f, **arrays)
-    os.replace(temporary, path)
   except OSError as e:
     _log.info("the labels are not kept in %s: %s", path, e)
-    if os.path.exists(temporary):
-      os.remove(temporary)
 
 
 def read_labels(

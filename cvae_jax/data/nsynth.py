@@ -40,10 +40,12 @@ class Nsynth(official.Builder, skip_registration=True):  # type: ignore[call-arg
     super().__init__(**kwargs)
     if not super().is_prepared():
       self.info.set_file_format(_FORMAT, override=True)
+    elif _FORMAT.value in self.info.as_proto.alternative_file_formats:
+      self._read_as_array_record()
 
   def is_prepared(self) -> bool:
     """Whether its notes can be read as ArrayRecord."""
-    return super().is_prepared() and _FORMAT in self.info.available_file_formats()
+    return super().is_prepared() and self.info.file_format == _FORMAT
 
   def download_and_prepare(self, **kwargs) -> None:
     """Prepares the notes, or converts what is there in another format.
@@ -71,10 +73,14 @@ class Nsynth(official.Builder, skip_registration=True):  # type: ignore[call-arg
     convert_format_utils.convert_dataset(
       out_dir=None,
       out_file_format=_FORMAT,
-      dataset_version_dir=self.data_path,
+      dataset_version_dir=[self.data_path],
       num_workers=self._num_workers,
       fail_on_error=True,
     )
+    self._read_as_array_record()
+
+  def _read_as_array_record(self) -> None:
+    self.info.set_file_format(_FORMAT, override=True, override_if_initialized=True)
 
   def _split_generators(self, dl_manager):
     if self._archives is not None:

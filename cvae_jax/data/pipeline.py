@@ -126,9 +126,18 @@ class _Stored:
     return repr(self._source)
 
 
+class _Rows(_Stored):
+  """A source of the notes' places alone, for those that are on the device already."""
+
+  def __getitem__(self, index: int) -> dict[str, Any]:
+    return {"row": np.int32(index), "id": self._source.labels["id"][index]}
+
+
 def _collate(examples: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
   """Notes as they are kept to a batch, its audio as float32."""
   batch = {key: np.stack([e[key] for e in examples]) for key in examples[0] if key != "audio"}
+  if "audio" not in examples[0]:
+    return batch
   audio = [e["audio"] for e in examples]
   if len({a.dtype for a in audio}) > 1:  # Notes of 16 bits among others.
     audio = [notes.to_float(a) for a in audio]
@@ -147,7 +156,8 @@ def make_train_iterator(
     seed: of the order; every epoch has its own.
 
   Returns:
-    A Grain iterator of {audio [b, T], labels [b], id [b]}, whose state can be checkpointed.
+    A Grain iterator of {audio [b, T], labels [b], id [b]}, whose state can be checkpointed; with
+    `data.device_cache` of {row [b], id [b]} in the very same order, for `resident.gather`.
 
   Raises:
     UserError: a batch larger than the data set, or not divisible by the processes.
@@ -159,7 +169,8 @@ def make_train_iterator(
     )
   if batch_size % processes:
     raise errors.UserError(f"train.batch_size {batch_size} is not divisible by {processes} hosts")
-  dataset = grain.MapDataset.source(_Stored(source)).seed(seed).shuffle().repeat()
+  stored = _Rows(source) if config.device_cache else _Stored(source)
+  dataset = grain.MapDataset.source(stored).seed(seed).shuffle().repeat()
   dataset = dataset[jax.process_index() :: processes]
   dataset = dataset.batch(batch_size // processes, drop_remainder=True, batch_fn=_collate)
   return iter(
@@ -214,7 +225,9 @@ def open_notes(config: ml_collections.ConfigDict) -> Notes:
   instruments = builder.info.features["instrument"]["label"].names
   sources = []
   for split in (config.train_split, config.eval_split):
-    source = open_split(builder, split, config.cache_gb, config.num_threads)
+    on_device = config.device_cache and split == config.train_split
+    cache_gb = 0.0 if on_device else config.cache_gb
+    source = open_split(builder, split, cache_gb, config.num_threads)
     rows = filters.select(source.labels, instruments, config.filter, split)
     sources.append(source.select(rows))
   train, held_out = sources

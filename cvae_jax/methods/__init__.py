@@ -13,6 +13,7 @@ import jax
 import ml_collections
 
 from cvae_jax import condition as condition_lib
+from cvae_jax import feature_statistics
 from cvae_jax import parts
 from cvae_jax.audio import representations
 from cvae_jax.data import labels
@@ -60,8 +61,18 @@ class Method(NamedTuple):
   score: Callable[[Any, Batch, jax.Array], jax.Array] | None
 
 
+def make_representation(config: ml_collections.ConfigDict) -> representations.Representation:
+  """The representation of a whole config, of notes; its features are not standardised."""
+  return representations.make_representation(
+    config.representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE
+  )
+
+
 def make_method(
-  config: ml_collections.ConfigDict, num_instruments: int, total_steps: int | None = None
+  config: ml_collections.ConfigDict,
+  num_instruments: int,
+  total_steps: int | None = None,
+  statistics: feature_statistics.FeatureStatistics | None = None,
 ) -> Method:
   """Builds the method that a config asks for, with its representation and condition.
 
@@ -69,14 +80,18 @@ def make_method(
     config: a whole config.
     num_instruments: how many instruments the data set has.
     total_steps: for schedules; `config.train.steps` without one.
+    statistics: of the features, where the config has them standardised.
 
   Raises:
     UserError: a config that does not fit together.
   """
+  representation = make_representation(config)
+  if config.representation.standardize:
+    if statistics is None:
+      raise ValueError("representation.standardize needs the features' statistics")
+    representation = feature_statistics.standardize(representation, statistics)
   task = Task(
-    representations.make_representation(
-      config.representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE
-    ),
+    representation,
     condition_lib.make_condition(config.condition.labels, num_instruments),
     total_steps or config.train.steps,
   )
