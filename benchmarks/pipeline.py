@@ -2,9 +2,10 @@
 
 python benchmarks/pipeline.py
 
-Reads the embedded data set by the pipeline that training reads it by: with nothing in memory, and
-with all notes in memory. Beside them what bounds the first, the records alone; and what bounds the
-second, batches copied out of one array. Prints Markdown.
+Reads the embedded data set by the pipeline that training reads it by: with nothing in memory, with
+all notes in memory, and with all notes on the device (data.device_cache). Beside them what bounds
+the first, the records alone; and what bounds the others, batches copied out of one array. Prints
+Markdown.
 """
 
 import argparse
@@ -17,19 +18,26 @@ import numpy as np
 
 from cvae_jax import cli
 from cvae_jax import config as config_lib
+from cvae_jax import sharding
 from cvae_jax.data import builders
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
+from cvae_jax.data import resident
 
 
-def time_iterator(source, config, batch_size: int, batches: int) -> float:
-  """Notes/s of batches put on the device, from the second on."""
+def time_iterator(source, config, batch_size: int, batches: int, kept=None) -> float:
+  """Notes/s of batches put on the device, or gathered out of what is there, from the third on."""
   iterator = pipeline.make_train_iterator(source, config, batch_size, seed=0)
+  gather = jax.jit(resident.gather)
 
   def draw():
     batch = next(iterator)
-    jax.block_until_ready(jax.device_put({key: batch[key] for key in pipeline.DEVICE_KEYS}))
+    if kept is None:
+      drawn = jax.device_put({key: batch[key] for key in pipeline.DEVICE_KEYS})
+    else:
+      drawn = gather(kept, batch["row"])
+    jax.block_until_ready(drawn)
 
   for _ in range(3):
     draw()
@@ -84,6 +92,11 @@ def main() -> None:
     cached[i]
   rate = time_iterator(cached, config, args.batch_size, args.batches)
   print(f"| memory to device | {rate:.0f} |")
+  replicated = sharding.replicated(sharding.make_mesh())
+  kept = resident.load(cached, replicated, 4.0, config.num_threads)
+  config.device_cache = True
+  rate = time_iterator(cached, config, args.batch_size, 10 * args.batches, kept)
+  print(f"| on the device | {rate:.0f} |")
   print(f"| copies out of one array, 1 thread | {time_copies(args.batch_size, args.batches):.0f} |")
 
 

@@ -55,8 +55,9 @@ def test_every_bin_has_mean_0_and_deviation_1_and_stands_for_the_same(config):
   assert moving.mean() > 0.9
   np.testing.assert_allclose(ours.level_db(features), plain.level_db(before), atol=1e-3)
   key = jax.random.key(0)
+  wanted = plain.decode(before[:2], key)  # Phases that are searched for show every rounding.
   np.testing.assert_allclose(
-    ours.decode(features[:2], key), plain.decode(before[:2], key), atol=1e-3
+    ours.decode(features[:2], key), wanted, atol=1e-3 * float(jnp.abs(wanted).max())
   )
   assert ours.shape == plain.shape and ours.floored == (False,) and ours.frequencies_hz is None
 

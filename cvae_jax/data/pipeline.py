@@ -4,6 +4,7 @@ Order and contents are functions of the seed and the position alone, so that an 
 saved with a checkpoint goes on with the very next note.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import functools
@@ -129,15 +130,13 @@ class _Stored:
 class _Rows(_Stored):
   """A source of the notes' places alone, for those that are on the device already."""
 
-  def __getitem__(self, index: int) -> dict[str, Any]:
-    return {"row": np.int32(index), "id": self._source.labels["id"][index]}
+  def __getitem__(self, index: int) -> int:  # type: ignore[override]
+    return index
 
 
 def _collate(examples: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
   """Notes as they are kept to a batch, its audio as float32."""
   batch = {key: np.stack([e[key] for e in examples]) for key in examples[0] if key != "audio"}
-  if "audio" not in examples[0]:
-    return batch
   audio = [e["audio"] for e in examples]
   if len({a.dtype for a in audio}) > 1:  # Notes of 16 bits among others.
     audio = [notes.to_float(a) for a in audio]
@@ -169,13 +168,18 @@ def make_train_iterator(
     )
   if batch_size % processes:
     raise errors.UserError(f"train.batch_size {batch_size} is not divisible by {processes} hosts")
-  stored = _Rows(source) if config.device_cache else _Stored(source)
+  stored, num_threads = _Stored(source), config.num_threads
+  collate: Callable[[Sequence[Any]], dict[str, np.ndarray]] = _collate
+  if config.device_cache:
+    ids = source.labels["id"]
+    stored, num_threads = _Rows(source), 1  # There is nothing to wait for.
+    collate = lambda rows: {"row": np.asarray(rows, np.int32), "id": ids[np.asarray(rows)]}
   dataset = grain.MapDataset.source(stored).seed(seed).shuffle().repeat()
   dataset = dataset[jax.process_index() :: processes]
-  dataset = dataset.batch(batch_size // processes, drop_remainder=True, batch_fn=_collate)
+  dataset = dataset.batch(batch_size // processes, drop_remainder=True, batch_fn=collate)
   return iter(
     dataset.to_iter_dataset(
-      grain.ReadOptions(num_threads=config.num_threads, prefetch_buffer_size=config.prefetch)
+      grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=config.prefetch)
     )
   )
 

@@ -62,7 +62,7 @@ def load(
 
 def gather(resident: Resident, rows: jax.Array) -> dict[str, jax.Array]:
   """The batch of some rows ([B]), as `pipeline.make_train_iterator` has it: audio is float32."""
-  batch = {name: jnp.take(array, rows, axis=0) for name, array in resident.items()}
+  batch = {name: array.at[rows].get(mode="promise_in_bounds") for name, array in resident.items()}
   audio = batch["audio"]
   if audio.dtype == jnp.int16:
     audio = audio.astype(jnp.float32) * (1.0 / notes.FULL_SCALE)
