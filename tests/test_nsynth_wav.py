@@ -186,9 +186,9 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
       "data.name must be one of synth_notes, nsynth_wav, soundfont_notes, folder_notes, nsynth, "
       "got 'mnist'",
     ),
-    ("synth_notes/huge", "comes as default, tiny, got 'huge'"),
-    ("nsynth/full", "nsynth/full is not prepared as ArrayRecord in "),
-    ("nsynth/half", "nsynth/half is not known to TFDS"),
+    ("synth_notes/huge", "comes as default, tiny, factors, grid, full, factors_tiny, got 'huge'"),
+    ("nsynth/full", "nsynth/full/2.3.3 is not prepared as ArrayRecord in "),
+    ("nsynth/half", "nsynth comes as full, gansynth_subset, .*, got 'half'"),
   ],
 )
 def test_data_sets_that_are_not_there_are_named(tmp_path, name, says):

@@ -1,8 +1,12 @@
 """Data sets by name: `config.data.name` to a TFDS builder whose notes are prepared."""
 
+import glob
 import logging
+import os
+import shutil
 import sys
 
+import filelock
 import ml_collections
 import tensorflow_datasets as tfds
 
@@ -98,6 +102,37 @@ BUILDERS = {
 _ON_REQUEST = ("nsynth",)
 
 
+# What the writers of records say of a disk; they raise RuntimeError.
+_OF_THE_DISK = ("write() failed", "open() failed", "close() failed")
+
+
+def _prepare(builder: tfds.core.DatasetBuilder) -> None:
+  """Prepares a data set, one process at a time, and clears away what killed ones have left."""
+  parent, version = os.path.split(builder.data_path)
+  try:
+    os.makedirs(parent, exist_ok=True)
+    with filelock.FileLock(os.path.join(parent, f".{version}.lock")):
+      if builder.data_path.exists() and builder.is_prepared():
+        return
+      for left in glob.glob(os.path.join(parent, f"incomplete.*_{version}")):
+        _log.info("clearing away what a preparation that was killed has left: %s", left)
+        shutil.rmtree(left, ignore_errors=True)
+      _log.info("preparing %s in %s", builder.info.full_name, builder.data_path)
+      if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+      builder.download_and_prepare()
+  except Exception as e:
+    cause: BaseException | None = e
+    while cause is not None and not isinstance(cause, errors.UserError):
+      cause = cause.__cause__ or cause.__context__
+    if cause is not None:  # TFDS wraps what a builder raises.
+      raise errors.UserError(str(cause)) from None
+    if isinstance(e, OSError) or any(words in str(e) for words in _OF_THE_DISK):
+      why = " ".join(str(e).split())
+      raise errors.UserError(f"{builder.info.full_name} cannot be written: {why}") from None
+    raise
+
+
 def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.core.DatasetBuilder:
   """The builder of a data set; what can be made here is prepared on first use.
 
@@ -106,8 +141,9 @@ def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.co
     on_request: whether somebody asked for the notes to be prepared, rather than for a training.
 
   Raises:
-    UserError: an unknown name, or notes that cannot be read. Nothing half prepared is left: TFDS
-      writes into a directory of another name, which takes its own at the very end.
+    UserError: an unknown name, notes that cannot be read, or a disk that cannot be written to.
+      Nothing half prepared is loaded: TFDS writes into a directory of another name, which takes its
+      own at the very end.
   """
   name, _, variant = config.name.partition("/")
   if name not in BUILDERS:
@@ -120,18 +156,6 @@ def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.co
         f"{builder.info.full_name} is not prepared as ArrayRecord in {builder.data_path}: prepare "
         f"it with `python -m cvae_jax.prepare {config.name}`, or give --config.data.tfds_dir"
       )
-    _log.info("preparing %s in %s", builder.info.full_name, builder.data_path)
-    if not sys.stderr.isatty():
-      tfds.disable_progress_bar()
-    try:
-      builder.download_and_prepare()
-    except Exception as e:
-      cause: BaseException | None = e
-      while cause is not None and not isinstance(cause, errors.UserError):
-        cause = cause.__cause__ or cause.__context__
-      if cause is not None:  # TFDS wraps what a builder raises.
-        raise errors.UserError(str(cause)) from None
-      if isinstance(e, OSError):
-        raise errors.UserError(f"{builder.info.full_name} cannot be written: {e}") from None
-      raise
+    _prepare(builder)
+    builder = BUILDERS[name](config, variant)  # Another process may have been the one.
   return builder

@@ -69,8 +69,7 @@ class NoteSource:
   def labels(self) -> dict[str, np.ndarray]:
     """Labels of these notes, as columns; `id` among them."""
     records, _, path, num_threads = self._arguments
-    parse = lambda index: notes.parse(records[index])
-    columns = label_index.read_labels(path, len(records), parse, num_threads)
+    columns = label_index.read_labels(path, len(records), self._read, num_threads)
     return {name: column[self._rows] for name, column in columns.items()}
 
   def __getitem__(self, index: int) -> dict[str, Any]:
@@ -82,12 +81,27 @@ class NoteSource:
     """Note `index` with its audio as it is kept: int16, or float32 where that is not the same."""
     cached = self._cache[index] if self._cache is not None else None
     if cached is None:
-      cached = notes.parse(self._arguments[0][int(self._rows[index])])
+      cached = self._read(int(self._rows[index]))
       if self._cache is not None:
         samples = notes.to_int16(cached["audio"])
         cached = cached if samples is None else {**cached, "audio": samples}
         self._cache[index] = cached
     return cached
+
+  def _read(self, row: int) -> dict[str, Any]:
+    """A record's note; every chunk of records has a checksum, which ArrayRecord compares.
+
+    Raises:
+      UserError: a record that has been damaged.
+    """
+    try:
+      return notes.parse(self._arguments[0][row])
+    except (RuntimeError, ValueError, LookupError, OSError) as e:
+      folder = os.path.dirname(self._arguments[2])
+      why = " ".join(str(e).split())
+      raise errors.UserError(
+        f"note {row} of {folder} cannot be read ({why}): remove the folder, and it is prepared anew"
+      ) from None
 
   def __repr__(self) -> str:  # Grain compares it when it restores an iterator.
     return f"NoteSource({len(self)} notes)"

@@ -1,0 +1,105 @@
+"""What happens to data when something goes wrong: the table of docs/data.md, row by row."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from conftest import ROOT
+from conftest import get_config
+from conftest import one_line
+import pytest
+
+from cvae_jax import train
+from cvae_jax.data import builders
+from cvae_jax.data import pipeline
+
+
+def flip(path):
+  """Turns a byte in the middle of a file over."""
+  with open(path, "r+b") as f:
+    f.seek(os.path.getsize(path) // 2)
+    byte = f.read(1)
+    f.seek(-1, os.SEEK_CUR)
+    f.write(bytes([byte[0] ^ 0xFF]))
+
+
+def halve(path):
+  os.truncate(path, os.path.getsize(path) // 2)
+
+
+@pytest.mark.parametrize("damage", [flip, halve, os.remove])
+@pytest.mark.parametrize("labels_are_kept", [False, True])
+def test_a_damaged_shard_is_named_and_what_to_do(tmp_path, tfds_dir, damage, labels_are_kept):
+  config = get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir, "eval.baselines": False})
+  source = pipeline.open_split(builders.load(config.data), "train")
+  assert len(source.labels["id"]) == 108  # And they are kept from now on.
+  copied = tmp_path / "tfds"
+  shutil.copytree(os.path.join(tfds_dir, "synth_notes", "tiny"), copied / "synth_notes" / "tiny")
+  (shard,) = glob.glob(str(copied / "**" / "*train.array_record*"), recursive=True)
+  damage(shard)
+  if not labels_are_kept:
+    os.remove(os.path.join(os.path.dirname(shard), "labels-train.npz"))
+  config.data.tfds_dir = str(copied)
+  with pytest.raises(Exception) as error:
+    train.train_and_evaluate(config, str(tmp_path / "run"))
+  message = one_line(error)
+  assert f"of {os.path.dirname(shard)} cannot be read (" in message
+  assert "remove the folder, and it is prepared anew" in message
+  assert not os.path.exists(tmp_path / "run" / "results.json")
+
+
+# A limit on the size of files does what a full disk does, and needs no rights.
+_FULL = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+sys.argv = ["prepare", "synth_notes/tiny", "--data_dir=" + sys.argv[1]]
+runpy.run_module("cvae_jax.prepare", run_name="__main__")
+"""
+
+
+def test_a_full_disk_is_one_line_and_nothing_of_it_loads(tmp_path):
+  done = subprocess.run(
+    [sys.executable, "-c", _FULL, str(tmp_path)],
+    cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+  )  # fmt: skip
+  assert done.returncode == 2
+  (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+  assert "synth_notes/tiny/1.1.0 cannot be written: " in line and "File too large" in line
+  assert not glob.glob(str(tmp_path / "**" / "*.array_record*"), recursive=True)
+  builder = builders.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
+  assert builder.info.splits["train"].num_examples == 108  # There is room again.
+
+
+def test_a_killed_preparation_loads_nothing_and_is_cleared_away_by_the_next(tmp_path, caplog):
+  preparation = subprocess.Popen(
+    [sys.executable, "-m", "cvae_jax.prepare", "synth_notes/tiny", f"--data_dir={tmp_path}"],
+    cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+  )  # fmt: skip
+  where = str(tmp_path / "synth_notes" / "tiny" / "incomplete.*")
+  deadline = time.monotonic() + 120
+  while not glob.glob(where) and time.monotonic() < deadline:
+    time.sleep(0.02)
+  preparation.send_signal(signal.SIGKILL)
+  preparation.wait()
+  (left,) = glob.glob(where)
+  assert not (tmp_path / "synth_notes" / "tiny" / "1.1.0").exists()
+  with caplog.at_level("INFO"):
+    builder = builders.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
+  assert f"clearing away what a preparation that was killed has left: {left}" in caplog.text
+  assert not glob.glob(where) and len(pipeline.open_split(builder, "train")) == 108
+
+
+def test_two_processes_prepare_a_data_set_once(tmp_path):
+  command = [sys.executable, "-m", "cvae_jax.prepare", "synth_notes/tiny", f"--data_dir={tmp_path}"]
+  both = [
+    subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for _ in range(2)
+  ]
+  said = [process.communicate(timeout=300)[0] for process in both]
+  assert [process.returncode for process in both] == [0, 0], said
+  assert sum("preparing synth_notes/tiny" in text for text in said) == 1
+  assert all("train: 108 notes" in text for text in said)
