@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import itertools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cvae_jax import errors
 from cvae_jax.data import labels as labels_lib
@@ -20,14 +22,31 @@ class Condition(NamedTuple):
   Attributes:
     labels: which labels c is built from, in order; none for an unconditional model.
     dim: C, length of c.
-    pitch: where in c the pitch is, as (first, last + 1), or None where c has none.
-    encode: a batch's labels ([B] integers each, qualities [B, 10]) to [B, C] float32.
+    places: where in c each label is, as (first, last + 1).
+    encode: a batch's labels ([B] integers each, qualities [B, 10]) to [B, C] float32. A label that
+      is negative is not known, and is all zeros. A mix is said by weights, [B, n]; a pitch between
+      two keys by a float.
   """
 
   labels: tuple[str, ...]
   dim: int
-  pitch: tuple[int, int] | None
+  places: dict[str, tuple[int, int]]
   encode: Callable[[Mapping[str, jax.Array]], jax.Array]
+
+  @property
+  def pitch(self) -> tuple[int, int] | None:
+    """Where in c the pitch is, or None where c has none."""
+    return self.places.get("pitch")
+
+  def drop(self, c: jax.Array, rng: jax.Array, rate: float) -> jax.Array:
+    """c ([B, C]) with every label, by itself, made unknown at a rate.
+
+    What is taught with it can be asked for some labels, or for none. Source: Ho & Salimans 2021,
+    "Classifier-Free Diffusion Guidance", which drop all of them at once.
+    """
+    keep = jax.random.bernoulli(rng, 1.0 - rate, (c.shape[0], len(self.labels)))
+    widths = np.asarray([last - first for first, last in self.places.values()])
+    return c * jnp.repeat(keep, widths, axis=1, total_repeat_length=c.shape[1])
 
 
 def make_condition(names: Sequence[str], num_instruments: int) -> Condition:
@@ -65,17 +84,25 @@ def make_condition(names: Sequence[str], num_instruments: int) -> Condition:
     for name in names:
       value = jnp.asarray(batch[name])
       if name in one_hot:
-        parts.append(jnp.sqrt(one_hot[name]) * jax.nn.one_hot(value, one_hot[name]))
+        parts.append(jnp.sqrt(one_hot[name]) * _weights(value, one_hot[name]))
       elif name == "velocity":
-        parts.append(value.astype(jnp.float32)[:, None] / 127.0)
+        parts.append(jnp.maximum(value.astype(jnp.float32), 0.0)[:, None] / 127.0)
       else:
-        parts.append(value.astype(jnp.float32))
+        parts.append(jnp.maximum(value.astype(jnp.float32), 0.0))
     if not parts:
       return jnp.zeros((batch["pitch"].shape[0], 0), jnp.float32)
     return jnp.concatenate(parts, axis=-1)
 
-  pitch = None
-  if "pitch" in names:
-    first = sum(sizes[name] for name in names[: names.index("pitch")])
-    pitch = (first, first + sizes["pitch"])
-  return Condition(names, sum(sizes[name] for name in names), pitch, encode)
+  ends = np.cumsum([0, *(sizes[name] for name in names)]).tolist()
+  places = dict(zip(names, itertools.pairwise(ends), strict=True))
+  return Condition(names, ends[-1], places, encode)
+
+
+def _weights(value, size):
+  """[B, n] of a label's values: one-hot, or a mix of them."""
+  if value.ndim == 2:
+    return value / jnp.maximum(jnp.sum(value, axis=-1, keepdims=True), 1e-6)
+  if jnp.issubdtype(value.dtype, jnp.floating):  # Between two values, of both.
+    near = jnp.maximum(1.0 - jnp.abs(value[:, None] - jnp.arange(size)), 0.0)
+    return jnp.where(value[:, None] < 0.0, 0.0, near)
+  return jax.nn.one_hot(value, size)

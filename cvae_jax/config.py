@@ -98,6 +98,8 @@ def get_base_config() -> ml_collections.ConfigDict:
 
   config.condition = condition = ml_collections.ConfigDict()
   condition.labels = ()  # of pitch, family, source, velocity, instrument, qualities
+  # How often, in training, a label is not known, so that the run can be asked for some of them.
+  condition.drop_rate = 0.0
 
   config.model = model = ml_collections.ConfigDict()
   model.name = "conv1d"  # a file of cvae_jax/models: conv1d, conv2d
@@ -107,14 +109,40 @@ def get_base_config() -> ml_collections.ConfigDict:
   model.flat_channels = config_dict.placeholder(int)  # conv2d: that are flattened; all if none
   model.num_templates = 16  # conv1d: spectra that the condition gives to the output; 0 for none
   model.harmonics = True  # conv1d: templates of the partials too, where the condition has the pitch
+  # The rest but dtype: of conv2d.
+  model.downsampling = "stride"  # stride, max_pool, avg_pool, blur_pool
+  model.upsampling = "transposed"  # transposed, resize (and convolve), subpixel
+  model.output_size = "exact"  # exact (decode more, and crop), zero_pad (decode less, and pad)
+  model.activation = "relu"  # relu, leaky_relu, elu, gelu, silu
+  model.norm = "none"  # none, layer, group
+  model.conditioning = "concat"  # concat (to code and z), film (at every hidden layer), both
+  model.residual_blocks = 0  # after every hidden layer
   model.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
 
   config.method = method = ml_collections.ConfigDict()
   method.name = "vae"  # a file of cvae_jax/methods
   method.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
+  method.likelihood = "gaussian"  # gaussian (squared error), laplace (absolute error)
   method.sigma = 0.08  # std of the observation, in features (1.0 is floor_db / 2)
+  method.learn_sigma = False  # whether it is learnt, from this value on
+  method.perceptual = False  # whether bins count as the ear weighs them
+  # Nats a note for one unit of the multi-resolution STFT distance of the waveforms; 0.0 for none.
+  method.spectral_weight = 0.0
+  method.prior = "standard"  # standard (N(0, I)), learned (p(z|c), a network of c)
   method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
   method.beta_warmup_steps = 200
+  method.beta_cycle_steps = 0  # after which beta begins again from 0; 0 for never
+  method.free_bits = 0.0  # nats of each latent dimension that cost nothing
+  method.capacity = 0.0  # nats that the KL is held at, in place of 0
+  method.capacity_steps = 1000  # until it is grown
+  method.tc_weight = 1.0  # of the total correlation within the KL (beta-TCVAE); 1.0 for no more
+  method.mmd_weight = 0.0  # nats a note for a unit of the codes' MMD to the prior (InfoVAE)
+  method.leak_weight = 0.0  # nats a note for a nat that a critic reads of the labels in z
+  method.corruption = "none"  # none, gaussian, time_mask, frequency_mask: of what the encoder sees
+  method.corruption_amount = 0.1  # std in features; longest span, as a share of the axis
+  method.sparsity = "none"  # none, l1, kl: of a point posterior's code
+  method.sparsity_weight = 1.0  # nats a note for a unit of it
+  method.sparsity_target = 0.05  # kl: mean activation
 
   config.optimizer = optimizer = ml_collections.ConfigDict()
   optimizer.learning_rate = 2e-3  # peak, of Adam
@@ -140,6 +168,9 @@ def get_base_config() -> ml_collections.ConfigDict:
   evaluation.batch_size = 32  # notes, over all devices
   evaluation.baselines = True  # at the end: mean spectrogram and PCA, fitted on the training split
   evaluation.pitch_notes = 256  # at the end: notes generated and measured for pitch; 0 for none
+  evaluation.waveform_notes = 0  # at the end: held-out notes whose sound is compared; 0 for none
+  # At the end: notes of either split whose codes are probed for their labels; 0 for none.
+  evaluation.probe_notes = 0
   evaluation.sample_notes = 8  # at the end: notes written to samples/
 
   config.profile = profile = ml_collections.ConfigDict()
@@ -239,6 +270,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "model.kernel_size",
     "representation.samples_per_frame",
     "method.sigma",
+    "method.sparsity_target",
     "optimizer.learning_rate",
     "data.num_threads",
     "data.soundfont.pitch_step",
@@ -246,6 +278,18 @@ def check(config: ml_collections.ConfigDict) -> None:
   not_negative = (
     "method.beta",
     "method.beta_warmup_steps",
+    "method.beta_cycle_steps",
+    "method.free_bits",
+    "method.capacity",
+    "method.capacity_steps",
+    "method.tc_weight",
+    "method.mmd_weight",
+    "method.leak_weight",
+    "method.spectral_weight",
+    "method.corruption_amount",
+    "method.sparsity_weight",
+    "condition.drop_rate",
+    "model.residual_blocks",
     "optimizer.warmup_steps",
     "optimizer.clip_norm",
     "optimizer.weight_decay",
@@ -253,6 +297,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     "data.cache_gb",
     "eval.pitch_notes",
     "eval.sample_notes",
+    "eval.waveform_notes",
+    "eval.probe_notes",
     "representation.griffin_lim_iters",
     "representation.companding",
     "profile.steps",
@@ -271,11 +317,22 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.UserError(
       f"model.flat_channels must be positive, got {config.model.flat_channels}"
     )
-  if config.optimizer.ema_decay >= 1.0:
-    raise errors.UserError(f"optimizer.ema_decay must be under 1, got {config.optimizer.ema_decay}")
+  for name in ("optimizer.ema_decay", "condition.drop_rate", "method.sparsity_target"):
+    if flat[name] >= 1.0:
+      raise errors.UserError(f"{name} must be under 1, got {flat[name]}")
   choices = {
     "model.dtype": ("float32", "bfloat16"),
     "method.posterior": ("gaussian", "point"),
+    "method.likelihood": ("gaussian", "laplace"),
+    "method.prior": ("standard", "learned"),
+    "method.corruption": ("none", "gaussian", "time_mask", "frequency_mask"),
+    "method.sparsity": ("none", "l1", "kl"),
+    "model.downsampling": ("stride", "max_pool", "avg_pool", "blur_pool"),
+    "model.upsampling": ("transposed", "resize", "subpixel"),
+    "model.output_size": ("exact", "zero_pad"),
+    "model.activation": ("relu", "leaky_relu", "elu", "gelu", "silu"),
+    "model.norm": ("none", "layer", "group"),
+    "model.conditioning": ("concat", "film", "both"),
     "optimizer.schedule": ("cosine", "constant"),
     "representation.phase_start": ("integrated", "random"),
   }

@@ -26,6 +26,8 @@ from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.metrics import baselines
 from cvae_jax.metrics import pitch as pitch_metric
+from cvae_jax.metrics import probes
+from cvae_jax.metrics import spectral
 
 _log = logging.getLogger("cvae_jax.evaluate")  # Also as __main__.
 
@@ -160,6 +162,83 @@ def measure_pitch(
   return {"generated": share(generated), "data": share(own), "notes": wanted.size}
 
 
+def measure_waveform(
+  method: methods.Method,
+  params: Any,
+  held_out: pipeline.NoteSource,
+  num_notes: int,
+  batch_size: int,
+) -> dict[str, float]:
+  """Log-spectral distance of held-out notes to what is heard of them after encoding and decoding.
+
+  Args:
+    method: with `reconstruct`.
+    params: of the network.
+    held_out: source of the evaluation split.
+    num_notes: spread evenly over it.
+    batch_size: notes at a time.
+
+  Returns:
+    {'lsd_db', 'notes'}.
+  """
+  assert method.reconstruct is not None
+  reconstruct = compilation.jit(method.reconstruct)
+  rows = _spread(len(held_out), num_notes)
+  distances = []
+  for i, batch in enumerate(pipeline.eval_batches(held_out, batch_size, rows)):
+    inputs = {"audio": batch["audio"], **_labels(batch)}
+    audio = reconstruct(params, inputs, jax.random.key(i))
+    distance = spectral.log_spectral_distance(batch["audio"], np.asarray(audio))
+    distances.append(distance[batch["mask"] > 0])
+  found = np.concatenate(distances)
+  return {"lsd_db": float(found.mean()), "notes": found.size}
+
+
+def measure_probes(
+  method: methods.Method,
+  params: Any,
+  data: pipeline.Notes,
+  num_notes: int,
+  batch_size: int,
+) -> dict[str, float]:
+  """How much of family and pitch a linear classifier reads from the codes of held-out notes.
+
+  Args:
+    method: with `encode`.
+    params: of the network.
+    data: the run's notes: the classifier is fitted on codes of training notes.
+    num_notes: of either split, spread evenly over it.
+    batch_size: notes at a time.
+
+  Returns:
+    {'family', 'pitch'}: shares of notes, 0 to 1; {'family_chance', 'pitch_chance'}: what the most
+    frequent label alone would reach.
+  """
+  assert method.encode is not None
+  encode = compilation.jit(method.encode)
+
+  def encode_split(source):
+    rows = _spread(len(source), num_notes)
+    codes = [
+      np.asarray(encode(params, {"audio": b["audio"], **_labels(b)}))[b["mask"] > 0]
+      for b in pipeline.eval_batches(source, batch_size, rows)
+    ]
+    return np.concatenate(codes), {name: source.labels[name][rows] for name in ("family", "pitch")}
+
+  train_codes, train_labels = encode_split(data.train)
+  codes, wanted = encode_split(data.held_out)
+  found = {}
+  for name in wanted:
+    found[name] = probes.linear_probe(train_codes, train_labels[name], codes, wanted[name])
+    found[f"{name}_chance"] = probes.chance(train_labels[name], wanted[name])
+  return found
+
+
+def _spread(count, num_notes):
+  """Rows of `num_notes` of `count` notes, at even distances."""
+  return np.unique(np.linspace(0, count - 1, min(num_notes, count)).astype(int))
+
+
 def _labels(batch):
   return {name: batch[name] for name in notes.BATCH_LABELS}
 
@@ -179,8 +258,8 @@ def evaluate_run(
     data: the run's notes.
 
   Returns:
-    {'eval': averages, 'baselines': those of PCA and mean, 'pitch': agreement}, as far as the config
-    asks for them and the method can.
+    {'eval': averages, 'baselines': those of PCA and mean, 'pitch': agreement, 'waveform': distance
+    of the sound, 'probes': of the codes}, as far as the config asks for them and the method can.
   """
   mesh = sharding.make_mesh()
   params = jax.device_put(params, sharding.replicated(mesh))
@@ -207,6 +286,14 @@ def evaluate_run(
     results["pitch"] = measure_pitch(
       method, params, data.train, config.eval.pitch_notes, config.eval.batch_size, config.seed
     )
+  if config.eval.waveform_notes and method.reconstruct is not None:
+    results["waveform"] = measure_waveform(
+      method, params, data.held_out, config.eval.waveform_notes, config.eval.batch_size
+    )
+  if config.eval.probe_notes and method.encode is not None:
+    results["probes"] = measure_probes(
+      method, params, data, config.eval.probe_notes, config.eval.batch_size
+    )
   return results
 
 
@@ -222,6 +309,20 @@ def describe(results: Mapping[str, Any]) -> str:
     lines.append(
       f"  pitch within 50 cents (YIN, {pitch['notes']} notes): generated "
       f"{100 * pitch['generated']:.1f} %, the data's own {100 * pitch['data']:.1f} %"
+    )
+  if "waveform" in results:
+    sound = results["waveform"]
+    lines.append(
+      f"  log-spectral distance of the sound ({sound['notes']} notes): {sound['lsd_db']:.2f} dB"
+    )
+  if "probes" in results:
+    lines.append(
+      "  read from the code by a linear probe: "
+      + ", ".join(
+        f"{name} {100 * results['probes'][name]:.1f} % (chance "
+        f"{100 * results['probes'][f'{name}_chance']:.1f} %)"
+        for name in ("family", "pitch")
+      )
     )
   return "\n".join(lines)
 

@@ -190,6 +190,36 @@ def draw_data_set(splits: Mapping[str, Any]) -> bytes:
   return _to_png(figure)
 
 
+def draw_bars(
+  title: str,
+  names: Sequence[str],
+  panels: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+) -> bytes:
+  """A PNG of several measures of the same things side by side, a panel each.
+
+  Args:
+    title: of the whole.
+    names: of what is compared, from top to bottom.
+    panels: (title, values, deviations) of each measure; a deviation of NaN is not drawn.
+  """
+  width = 1.5 + 2.9 * len(panels)
+  figure, axes = _new_figure(width, 1.3 + 0.36 * len(names), 1, len(panels), sharey=True)
+  rows = np.arange(len(names))
+  for axis, (what, values, deviations) in zip(axes[0], panels, strict=True):
+    errors_of = np.nan_to_num(np.asarray(deviations, float))
+    axis.errorbar(
+      values, rows, xerr=errors_of if errors_of.any() else None, fmt="o", color="C0", capsize=3
+    )
+    axis.set_title(what, fontsize=9)
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_yticks(rows, names)
+    axis.tick_params(labelsize=9)
+    axis.margins(x=0.15)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+  figure.suptitle(title, fontsize=11)
+  return _to_png(figure)
+
+
 def draw_waveform(audio: np.ndarray, sample_rate: int) -> bytes:
   """A PNG of the whole waveform, and of 20 ms of it around its loudest sample."""
   figure, axes = _new_figure(9, 4.6, 2)

@@ -8,17 +8,36 @@ import argparse
 import logging
 import os
 
+import numpy as np
+
 from cvae_jax import cli
 
 _log = logging.getLogger("cvae_jax.generate")  # Also as __main__.
 
 
+def _number(text: str) -> float:
+  """60, or 60.5."""
+  return float(text) if "." in text else int(text)
+
+
+def _mix(text: str) -> str | dict[str, float]:
+  """organ, or organ:0.7,flute:0.3."""
+  if ":" not in text:
+    return text
+  pairs = [part.partition(":") for part in text.split(",")]
+  return {name: float(weight or "1") for name, _, weight in pairs}
+
+
 def add_label_arguments(parser: argparse.ArgumentParser) -> None:
   """Adds the flags of a note's labels."""
-  parser.add_argument("--pitch", type=int, help="MIDI number, 0-127; 60 is middle C")
+  parser.add_argument(
+    "--pitch", type=_number, help="MIDI number, 0-127; 60 is middle C, 60.5 is between two keys"
+  )
   parser.add_argument("--velocity", type=int, help="0-127")
-  parser.add_argument("--family", help="bass, brass, flute, guitar, keyboard, ...")
-  parser.add_argument("--source", help="acoustic, electronic, synthetic")
+  parser.add_argument(
+    "--family", type=_mix, help="bass, brass, flute, ...; a mix: organ:0.7,flute:0.3"
+  )
+  parser.add_argument("--source", type=_mix, help="acoustic, electronic, synthetic; or a mix")
   parser.add_argument("--instrument", help="a name of the data set's, for runs conditioned on it")
   parser.add_argument(
     "--qualities", type=lambda text: text.split(","), help="such as bright,percussive"
@@ -41,6 +60,9 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--workdir", required=True, help="of the run")
   parser.add_argument("--num", type=int, default=1, help="how many notes (default 1)")
   parser.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
+  parser.add_argument(
+    "--temperature", type=float, default=1.0, help="0 for the most typical note (default 1)"
+  )
   parser.add_argument("--out", default="out", help="directory of the WAVs (default out)")
   add_label_arguments(parser)
   args = parser.parse_args(argv)
@@ -53,14 +75,14 @@ def main(argv: list[str] | None = None) -> None:
   drawn = synth.draw_labels(args.num, args.seed, **label_arguments(args))
   if "pitch" in synth.conditions:
     known = synth.table.known("pitch")
-    if args.pitch is not None and args.pitch not in known:
+    if args.pitch is not None and not known.min() <= args.pitch <= known.max():
       _log.warning(
-        "pitch %d was not in this run's training notes (%d-%d): expect anything",
+        "pitch %g was not in this run's training notes (%d-%d): expect anything",
         args.pitch,
         known.min(),
         known.max(),
       )
-  audio = synth.sample(drawn, args.seed)
+  audio = synth.sample(drawn, args.seed, args.temperature)
   for i in range(args.num):
     path = os.path.join(args.out, file_name(synth.conditions, drawn, i, args.seed))
     files.write_wav(path, audio[i], labels.SAMPLE_RATE)
@@ -71,12 +93,20 @@ def file_name(conditions, drawn, index: int, seed: int) -> str:
   """guitar_acoustic-060-100-seed0-0.wav: what the note was asked to be, and which one it is."""
   from cvae_jax.data import labels
 
+  def name_of(value, names):
+    if np.ndim(value):  # A mix: organ70-flute30.
+      return "-".join(f"{names[i]}{100 * value[i]:.0f}" for i in np.flatnonzero(value))
+    return names[value] if value >= 0 else "any"
+
+  def number_of(value):
+    return "any" if value < 0 else f"{int(value):03d}" if value == int(value) else f"{value:g}"
+
   instrument = [
-    names[drawn[name][index]]
+    name_of(drawn[name][index], names)
     for name, names in (("family", labels.FAMILIES), ("source", labels.SOURCES))
     if name in conditions
   ]
-  numbers = [f"{drawn[n][index]:03d}" for n in ("pitch", "velocity") if n in conditions]
+  numbers = [number_of(drawn[n][index]) for n in ("pitch", "velocity") if n in conditions]
   parts = ["_".join(instrument) or "note", *numbers, f"seed{seed}", str(index)]
   return "-".join(parts) + ".wav"
 

@@ -37,18 +37,28 @@ class LabelTable(NamedTuple):
   ) -> dict[str, np.ndarray]:
     """Labels of `num` notes: those given, the rest from training notes that share them.
 
+    Args:
+      rng: to draw with.
+      given: by name; a mix by its weights, a pitch between two keys as a float.
+      num: of notes.
+
     Returns:
-      [num] integers of each label, qualities [num, 10].
+      [num] integers of each label, qualities [num, 10]; a mix [num, n], what is between keys [num]
+      floats.
     """
     rows = np.arange(self.columns["pitch"].size)
     for name in _ORDER:
       if name in given:
-        narrower = rows[self.columns[name][rows] == given[name]]
+        asked = np.asarray(given[name])
+        nearest = np.argmax(asked) if asked.ndim else np.rint(asked)
+        narrower = rows[self.columns[name][rows] == nearest]
         rows = narrower if narrower.size else rows
     chosen = rng.choice(rows, num)
     drawn = {name: self.columns[name][chosen].copy() for name in notes.BATCH_LABELS}
     for name, value in given.items():
-      drawn[name][:] = value
+      drawn[name] = np.repeat(np.asarray(value)[None], num, axis=0)
+      if np.issubdtype(drawn[name].dtype, np.integer):
+        drawn[name] = drawn[name].astype(self.columns[name].dtype)
     return drawn
 
   def known(self, name: str) -> np.ndarray:

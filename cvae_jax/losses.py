@@ -7,30 +7,81 @@ the batch is taken once, in the train step, where the sum is also divided by the
 """
 
 import math
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
 from jaxtyping import Int
 
+from cvae_jax.audio import stft
+
 
 def gaussian_nll(
-  features: Float[Array, "B *shape"], mean: Float[Array, "B *shape"], sigma: float
+  features: Float[Array, "B *shape"],
+  mean: Float[Array, "B *shape"],
+  sigma: float | Float[Array, "..."],
 ) -> Float[Array, " B"]:
   """-log N(features; mean, sigma^2 I), summed over all axes but the first.
 
   Args:
     features: [B, ...] observed.
     mean: [B, ...] predicted.
-    sigma: standard deviation of the observation, in the features' units.
+    sigma: standard deviation of the observation, in the features' units; one for all, or an array
+      that broadcasts against the features.
 
   Returns:
     [B] nats. Its gradient is that of the squared error over 2 sigma^2.
   """
-  axes = tuple(range(1, features.ndim))
   scaled = jnp.square((features - mean) / sigma)
-  constant = math.log(sigma) + 0.5 * math.log(2.0 * math.pi)
-  return jnp.sum(0.5 * scaled + constant, axis=axes)
+  return _sum(0.5 * scaled + jnp.log(sigma) + 0.5 * math.log(2.0 * math.pi))
+
+
+def laplace_nll(
+  features: Float[Array, "B *shape"],
+  median: Float[Array, "B *shape"],
+  sigma: float | Float[Array, "..."],
+) -> Float[Array, " B"]:
+  """-log of a Laplace density, summed over all axes but the first.
+
+  Args:
+    features: [B, ...] observed.
+    median: [B, ...] predicted.
+    sigma: standard deviation, as in `gaussian_nll`; the density's scale is sigma / sqrt(2).
+
+  Returns:
+    [B] nats. Its gradient is that of the absolute error over the scale.
+  """
+  scale = sigma / math.sqrt(2.0)
+  return _sum(jnp.abs(features - median) / scale + jnp.log(2.0 * scale))
+
+
+def _sum(terms):
+  return jnp.sum(terms, axis=tuple(range(1, terms.ndim)))
+
+
+def multi_resolution_stft(
+  audio: Float[Array, "B T"], predicted: Float[Array, "B T"]
+) -> Float[Array, " B"]:
+  """Distance of two waveforms' spectra, seen through windows of 512, 1,024 and 2,048 samples.
+
+  Of each, the spectral convergence |S - S'| / |S| and the mean absolute difference of log S, in
+  nepers; their sum over the windows, divided by their number.
+
+  Source: Yamamoto, Song & Kim 2020, "Parallel WaveGAN", equations 4 to 6.
+  """
+  total = jnp.zeros(audio.shape[0])
+  sizes = (512, 1024, 2048)
+  for size in sizes:
+    # The square root has no gradient at 0, where silence is.
+    a, b = (
+      jnp.sqrt(jnp.square(jnp.abs(stft.stft(x, size, size // 4, size, "hann"))) + 1e-7)
+      for x in (audio, predicted)
+    )
+    norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(x), axis=(1, 2)))
+    total += norm(a - b) / norm(a) + jnp.mean(jnp.abs(jnp.log(a) - jnp.log(b)), axis=(1, 2))
+  return total / len(sizes)
 
 
 def kl_to_standard_normal(
@@ -50,9 +101,120 @@ def kl_to_standard_normal(
   return 0.5 * (jnp.square(mean) + jnp.exp(logvar) - 1.0 - logvar)
 
 
-def beta_schedule(step: Int[Array, ""], beta: float, warmup_steps: int) -> Float[Array, ""]:
+def kl_between_normals(
+  mean: Float[Array, "B D"],
+  logvar: Float[Array, "B D"],
+  prior_mean: Float[Array, "B D"],
+  prior_logvar: Float[Array, "B D"],
+) -> Float[Array, "B D"]:
+  """KL(N(mean, exp(logvar)) || N(prior_mean, exp(prior_logvar))) of each latent dimension, in nats.
+
+  Source: Sohn, Lee & Yan 2015, for a prior p(z|c) that is learnt.
+  """
+  scaled = jnp.square(mean - prior_mean) * jnp.exp(-prior_logvar)
+  return 0.5 * (scaled + jnp.exp(logvar - prior_logvar) - 1.0 + prior_logvar - logvar)
+
+
+def normal_log_density(
+  z: Float[Array, "*#batch D"], mean: Float[Array, "*#batch D"], logvar: Float[Array, "*#batch D"]
+) -> Float[Array, "... D"]:
+  """log N(z; mean, exp(logvar)) of each dimension, in nats."""
+  return -0.5 * (jnp.square(z - mean) * jnp.exp(-logvar) + logvar + math.log(2.0 * math.pi))
+
+
+class Decomposition(NamedTuple):
+  """The three parts that KL(q(z|x) || p(z)) is the sum of, on average over the data.
+
+  Attributes:
+    mutual_information: [B] of z and the example's index.
+    total_correlation: [B] KL(q(z) || prod_d q(z_d)): how far the dimensions are from independent.
+    dimension_kl: [B] sum over d of KL(q(z_d) || p(z_d)).
+  """
+
+  mutual_information: Float[Array, " B"]
+  total_correlation: Float[Array, " B"]
+  dimension_kl: Float[Array, " B"]
+
+
+def decompose_kl(
+  z: Float[Array, "B D"], mean: Float[Array, "B D"], logvar: Float[Array, "B D"], num_examples: int
+) -> Decomposition:
+  """Estimates the parts of the KL to N(0, I) from a batch, by minibatch-weighted sampling.
+
+  Args:
+    z: [B, D] a sample of each example's posterior.
+    mean: [B, D] of the posteriors.
+    logvar: [B, D].
+    num_examples: in the data set, of which the batch is a draw.
+
+  Returns:
+    In nats. The estimate is off by a constant, log of the batch's size for every log q; gradients
+    are not.
+
+  Source: Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs", equations 2 and S6.
+  """
+  # [i, j, d]: the density of sample i under example j's posterior.
+  pairs = normal_log_density(z[:, None], mean[None], logvar[None])
+  log_count = math.log(z.shape[0] * num_examples)
+  log_q = jax.nn.logsumexp(jnp.sum(pairs, axis=-1), axis=1) - log_count
+  log_q_product = jnp.sum(jax.nn.logsumexp(pairs, axis=1) - log_count, axis=-1)
+  log_q_given_x = jnp.sum(normal_log_density(z, mean, logvar), axis=-1)
+  zeros = jnp.zeros_like(z)
+  log_p = jnp.sum(normal_log_density(z, zeros, zeros), axis=-1)
+  return Decomposition(log_q_given_x - log_q, log_q - log_q_product, log_q_product - log_p)
+
+
+def maximum_mean_discrepancy(a: Float[Array, "M D"], b: Float[Array, "N D"]) -> Float[Array, ""]:
+  """Squared MMD of two samples by inverse multiquadratic kernels; its mean is 0 if they are alike.
+
+  Source: Gretton et al. 2012, equation 3; the kernels and their seven scales are those of
+  Tolstikhin et al. 2018, "Wasserstein Auto-Encoders", section 4. InfoVAE (Zhao et al. 2017) adds it
+  to the ELBO.
+  """
+  dim = a.shape[1]
+
+  def kernel(x, y):
+    square = jnp.sum(jnp.square(x[:, None] - y[None]), axis=-1)
+    scales = 2.0 * dim * jnp.asarray([0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0])
+    return jnp.sum(scales / (scales + square[..., None]), axis=-1)
+
+  def others(x):
+    """Mean of the kernel over pairs of different points."""
+    count = x.shape[0]
+    return (jnp.sum(kernel(x, x)) - 7.0 * count) / (count * (count - 1))
+
+  return others(a) + others(b) - 2.0 * jnp.mean(kernel(a, b))
+
+
+def sparsity_kl(code: Float[Array, "B D"], target: float) -> Float[Array, ""]:
+  """Sum over dimensions of KL(target || mean activation), the activation being sigmoid(code).
+
+  Args:
+    code: [B, D].
+    target: mean activation that is wanted, as 0.05.
+
+  Source: Ng 2011, "Sparse autoencoder", CS294A lecture notes.
+  """
+  mean = jnp.clip(jnp.mean(jax.nn.sigmoid(code), axis=0), 1e-6, 1.0 - 1e-6)
+  return jnp.sum(
+    target * jnp.log(target / mean) + (1.0 - target) * jnp.log((1.0 - target) / (1.0 - mean))
+  )
+
+
+def beta_schedule(
+  step: Int[Array, ""], beta: float, warmup_steps: int, cycle_steps: int = 0
+) -> Float[Array, ""]:
   """Weight of the KL at a step: from 0 up to `beta` in a straight line, then held.
 
-  Source: Bowman et al. 2016 (KL annealing); Higgins et al. 2017 for beta.
+  Args:
+    step: from 0.
+    beta: the weight in the end.
+    warmup_steps: until it is reached.
+    cycle_steps: after which it begins again from 0; 0 for never.
+
+  Source: Bowman et al. 2016 (KL annealing); Fu et al. 2019 (cyclical); Higgins et al. 2017 for
+  beta.
   """
+  if cycle_steps:
+    step = step % cycle_steps
   return beta * jnp.clip(step / max(warmup_steps, 1), 0.0, 1.0)

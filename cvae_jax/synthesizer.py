@@ -19,7 +19,8 @@ from cvae_jax import label_table
 from cvae_jax import methods
 from cvae_jax.data import labels
 
-Label = int | str | Sequence[str]
+# A number, a name, names of qualities, or a mix: weights by name.
+Label = int | float | str | Sequence[str] | Mapping[str, float]
 _UNCONDITIONED_VELOCITY = 127  # full level, where a run knows nothing of velocity
 
 
@@ -59,8 +60,8 @@ class Synthesizer:
     """Checks labels and turns names into numbers; those that are None are left out.
 
     Args:
-      **asked: pitch (MIDI number), velocity (0-127), family, source, instrument (names or numbers),
-        qualities (names).
+      **asked: pitch (MIDI number; between two keys, a float), velocity (0-127), family, source,
+        instrument (names or numbers; a mix of them, weights by name), qualities (names).
 
     Raises:
       UserError: one line, for a label that this run is not conditioned on, one that does not exist,
@@ -79,6 +80,10 @@ class Synthesizer:
     return resolved
 
   def _resolve(self, name: str, value: Any) -> Any:
+    if name == "pitch" and float(value) != int(value):
+      if not 0 <= value <= 127:
+        raise errors.UserError(f"pitch must be 0-127, got {value}")
+      return np.float32(value)
     if name in ("pitch", "velocity"):
       return labels.check_range(value, 127, name)
     if name == "qualities":
@@ -89,6 +94,13 @@ class Synthesizer:
       "source": labels.SOURCES,
       "instrument": self.table.instruments,
     }[name]
+    if isinstance(value, Mapping):
+      weights = np.zeros(len(names), np.float32)
+      for part, weight in value.items():
+        if not weight > 0:
+          raise errors.UserError(f"the weight of {name} {part} must be positive, got {weight}")
+        weights[self._resolve(name, part)] = weight
+      return weights / weights.sum()
     index = labels.index_of(value, names, name)
     known = self.table.known(name)
     if index not in known:
@@ -101,6 +113,9 @@ class Synthesizer:
   def draw_labels(self, num: int, seed: int, **asked: Label | None) -> dict[str, np.ndarray]:
     """Labels of `num` notes: those asked for, the rest drawn from training notes that share them.
 
+    A run that was taught with labels at times unknown (condition.drop_rate) is left free in what is
+    not asked: these labels are -1.
+
     Raises:
       UserError: as `resolve`; or a number of notes or a seed that is none.
     """
@@ -108,7 +123,12 @@ class Synthesizer:
       raise errors.UserError(f"the number of notes must be 1 or more, got {num}")
     if not 0 <= seed < 2**32:
       raise errors.UserError(f"seed must be 0 to {2**32 - 1}, got {seed}")
-    drawn = self.table.draw(np.random.default_rng(seed), self.resolve(**asked), num)
+    given = self.resolve(**asked)
+    drawn = self.table.draw(np.random.default_rng(seed), given, num)
+    if self.config.condition.drop_rate:
+      for name in self.conditions:
+        if name not in given:
+          drawn[name] = np.full_like(drawn[name], -1)
     if "velocity" not in self.conditions:
       drawn["velocity"][:] = _UNCONDITIONED_VELOCITY
     return drawn
@@ -130,44 +150,54 @@ class Synthesizer:
 
     return compilation.jit(every)
 
-  def sample(self, note_labels: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
+  def sample(
+    self, note_labels: Mapping[str, np.ndarray], seed: int = 0, temperature: float = 1.0
+  ) -> np.ndarray:
     """Generates a note for each row of labels ([M, T] float32, full scale -1 to 1).
 
     Args:
       note_labels: as `draw_labels` gives them.
       seed: the same one gives the same notes.
+      temperature: of the prior's deviation: 0.0 gives its most typical note, 1.0 its own variety.
 
     Raises:
-      UserError: a run that has nothing to sample from.
+      UserError: a run that has nothing to sample from, or a temperature that is negative.
     """
+    if not temperature >= 0.0:
+      raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
     if self.method.sample is None:
       raise errors.UserError(
         "this run is a plain autoencoder: it has no prior to generate from, and can reconstruct"
       )
-    return np.asarray(self._sample(self.params, dict(note_labels), np.uint32(seed)))
+    wanted = dict(note_labels)
+    if temperature != 1.0:
+      wanted["temperature"] = np.full(len(wanted["pitch"]), temperature, np.float32)
+    return np.asarray(self._sample(self.params, wanted, np.uint32(seed)))
 
   def generate(
     self,
-    pitch: int | None = None,
-    family: str | int | None = None,
+    pitch: float | None = None,
+    family: str | int | Mapping[str, float] | None = None,
     velocity: int | None = None,
-    source: str | int | None = None,
+    source: str | int | Mapping[str, float] | None = None,
     instrument: str | int | None = None,
     qualities: Sequence[str] | None = None,
     num: int | None = None,
     seed: int = 0,
+    temperature: float = 1.0,
   ) -> np.ndarray:
     """Generates notes; what is not asked for is drawn from the training notes' labels.
 
     Args:
-      pitch: MIDI number, 0 to 127.
-      family: one of `labels.FAMILIES`.
+      pitch: MIDI number, 0 to 127; 60.5 lies between two keys.
+      family: one of `labels.FAMILIES`, or a mix: {'organ': 0.7, 'flute': 0.3}.
       velocity: 0 to 127.
-      source: one of `labels.SOURCES`.
+      source: one of `labels.SOURCES`, or a mix.
       instrument: a name of the data set's.
       qualities: names of `labels.QUALITIES`.
       num: how many; without it one note comes alone, [T] rather than [1, T].
       seed: the same one gives the same notes.
+      temperature: see `sample`.
 
     Returns:
       [num, T] float32 or [T], 4 s at `sample_rate`.
@@ -185,7 +215,7 @@ class Synthesizer:
       instrument=instrument,
       qualities=qualities,
     )
-    audio = self.sample(drawn, seed)
+    audio = self.sample(drawn, seed, temperature)
     return audio[0] if num is None else audio
 
   @functools.cached_property

@@ -122,7 +122,9 @@ def train_and_evaluate(
 
   data = pipeline.open_notes(config.data)
   statistics = _feature_statistics(config, workdir, data)
-  method = methods.make_method(config, len(data.table.instruments), statistics=statistics)
+  method = methods.make_method(
+    config, len(data.table.instruments), len(data.train), statistics=statistics
+  )
   iterator = pipeline.make_train_iterator(
     data.train, config.data, config.train.batch_size, config.seed
   )

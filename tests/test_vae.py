@@ -181,3 +181,135 @@ def test_the_numbers_of_the_first_steps_are_what_they_were(batch):
 
 
 GOLDEN = [18.790527, 0.70639229, 3715.2791]
+
+
+# Several at a time, where they do not stand in each other's way: each by itself has its own tests.
+OPTIONS = {
+  "observation": {
+    "method.likelihood": "laplace",
+    "method.learn_sigma": True,
+    "method.perceptual": True,
+  },
+  "prior and condition": {
+    "method.prior": "learned",
+    "method.free_bits": 0.1,
+    "condition.drop_rate": 0.3,
+    "method.leak_weight": 10.0,
+  },
+  "penalties": {
+    "method.capacity": 5.0,
+    "method.capacity_steps": 10,
+    "method.tc_weight": 4.0,
+    "method.mmd_weight": 10.0,
+    "method.beta_cycle_steps": 10,
+  },
+  "denoising and sparse": {
+    "method.posterior": "point",
+    "method.sparsity": "kl",
+    "method.corruption": "time_mask",
+    "method.corruption_amount": 0.3,
+  },
+  "spectral": {"method.spectral_weight": 100.0, "representation.name": "mdct"},
+}
+SMALL = {
+  "model.name": "conv2d",
+  "representation.name": "log_mel",
+  "representation.n_fft": 1024,
+  "representation.win_length": 1024,
+  "representation.hop_length": 1024,
+  "representation.n_mels": 16,
+}
+NETWORKS = {
+  "resize": {
+    "model.downsampling": "max_pool",
+    "model.upsampling": "resize",
+    "model.conditioning": "film",
+    "model.norm": "group",
+    "model.activation": "silu",
+  },
+  "subpixel": {
+    "model.downsampling": "blur_pool",
+    "model.upsampling": "subpixel",
+    "model.conditioning": "both",
+    "model.norm": "layer",
+    "model.residual_blocks": 1,
+    "model.output_size": "zero_pad",
+  },
+}
+
+
+@pytest.mark.parametrize(
+  "fields",
+  [
+    *(pytest.param(fields, id=name) for name, fields in OPTIONS.items()),
+    *(pytest.param({**SMALL, **fields}, id=name) for name, fields in NETWORKS.items()),
+  ],
+)
+def test_every_option_learns_and_plays(batch, fields):
+  method = build(**{"optimizer.learning_rate": 5e-3, **fields})
+  state = method.init(jax.random.key(0), batch)
+  nll = []
+  for _ in range(25):
+    state, metrics = method.train_step(state, batch)
+    nll.append(float(metrics["nll"]))
+  assert np.isfinite(nll).all() and min(nll[-3:]) < nll[0]
+  moved = jax.tree.map(
+    lambda a, b: float(jnp.abs(a - b).max()),
+    state.params,
+    method.init(jax.random.key(0), batch).params,
+  )
+  # Every parameter is learnt: none has been left out of the loss.
+  still = [path for path, change in jax.tree_util.tree_leaves_with_path(moved) if change == 0.0]
+  assert not still
+  play = method.sample or method.reconstruct
+  audio = np.asarray(play(state.params, batch, jax.random.key(0)))
+  assert audio.shape == (8, 64_000) and np.isfinite(audio).all()
+  masked = {**batch, "mask": jnp.ones(8)}
+  sums = method.eval_step(state.params, masked, jax.random.key(0))
+  assert all(np.isfinite(float(total)) for total, _ in sums.values())
+
+
+def test_the_elbo_is_the_mean_log_weight_and_below_the_importance_weighted_bound(fitted, batch):
+  """Burda et al. 2016. The first checks the closed KL, prior and posterior against sampling."""
+  method, state, _ = fitted
+  keys = [jax.random.key(i) for i in range(128)]
+  scores = np.stack([method.score(state.params, batch, key) for key in keys])
+  weights = np.stack([method.log_weight(state.params, batch, key) for key in keys])
+  error = np.std(weights - scores, axis=0) / np.sqrt(len(keys))
+  assert (np.abs(weights.mean(axis=0) - scores.mean(axis=0)) < 4 * error).all()
+  assert (error < 0.5).all()
+  bound = np.asarray(jax.nn.logsumexp(jnp.asarray(weights), axis=0)) - np.log(len(keys))
+  assert (bound > scores.mean(axis=0)).all()
+
+
+def test_evaluation_states_the_bound_in_nats_and_bits(fitted, batch):
+  method, state, _ = fitted
+  masked = {**batch, "mask": jnp.ones(8)}
+  rng = jax.random.key(4)
+  sums = method.eval_step(state.params, masked, rng)
+  average = {name: float(total) / float(count) for name, (total, count) in sums.items()}
+  elbo = float(method.score(state.params, batch, rng).mean())
+  assert average["elbo"] == pytest.approx(elbo, rel=1e-4)
+  num_features = np.prod(method.features(batch).shape[1:])
+  assert average["bits_per_dim"] == pytest.approx(-elbo / num_features / np.log(2), rel=1e-4)
+
+
+def test_an_encoder_that_plays_against_a_critic_says_less_of_the_labels(batch):
+  fields = {**LONG, "train.steps": 200}
+  critics = {}
+  for weight in (1.0, 3000.0):  # The first is one that only reads.
+    method = build(**fields, **{"method.leak_weight": weight})
+    critics[weight] = train(method, batch, 200)[1]["leak"]
+  # Of eight notes' pitch, family and source, log(8) + log(8) + log(2) nats say nothing.
+  assert critics[1.0] < 1.0 < critics[3000.0]
+
+
+def test_a_label_that_is_not_known_is_no_label(batch):
+  method = build(**{"condition.drop_rate": 0.5})
+  state, _ = train(method, batch, 3)
+  unknown = {**batch, "pitch": jnp.full(8, -1), "family": jnp.full(8, -1)}
+  other = {**batch, "pitch": jnp.full(8, -7), "family": jnp.full(8, -2)}
+  rng = jax.random.key(0)
+  a, b, c = (method.score(state.params, x, rng) for x in (batch, unknown, other))
+  np.testing.assert_array_equal(b, c)
+  assert np.abs(a - b).max() > 0

@@ -30,11 +30,13 @@ class Task(NamedTuple):
     representation: between waveforms and features.
     condition: from labels to c.
     total_steps: of the run, for schedules.
+    num_notes: of its training split.
   """
 
   representation: representations.Representation
   condition: condition_lib.Condition
   total_steps: int
+  num_notes: int
 
 
 class Method(NamedTuple):
@@ -46,9 +48,15 @@ class Method(NamedTuple):
     eval_step: (params, batch, rng) to sums and counts; batch['mask'] [B] is 0 for padding.
     features: batch to the features [B, N, F, C] that the network sees.
     level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
+    encode: (params, batch) to codes [B, D]: the posterior's mean.
+    decode: (params, codes [B, D], labels, rng) to [B, T] waveforms at the peak `level.PEAK`.
     reconstruct: (params, batch, rng) to [B, T] waveforms at the originals' level.
-    sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity.
+    sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity. Labels may
+      hold a 'temperature' [B], by which the prior's deviation is multiplied.
     score: (params, batch, rng) to [B] log-likelihood or a bound of it, in nats.
+    log_weight: (params, batch, rng) to [B] log p(x, z | c) - log q(z | x, c) of one sample z, in
+      nats: its mean is the ELBO, and the log of its exponential's mean over K samples the
+      importance-weighted bound (Burda et al. 2016).
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -56,9 +64,12 @@ class Method(NamedTuple):
   eval_step: Callable[[Any, Batch, jax.Array], Sums]
   features: Callable[[Batch], jax.Array] | None
   level_db: Callable[[jax.Array], jax.Array] | None
+  encode: Callable[[Any, Batch], jax.Array] | None
+  decode: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None
   reconstruct: Callable[[Any, Batch, jax.Array], jax.Array] | None
   sample: Callable[[Any, Batch, jax.Array], jax.Array] | None
   score: Callable[[Any, Batch, jax.Array], jax.Array] | None
+  log_weight: Callable[[Any, Batch, jax.Array], jax.Array] | None
 
 
 def make_representation(config: ml_collections.ConfigDict) -> representations.Representation:
@@ -71,6 +82,7 @@ def make_representation(config: ml_collections.ConfigDict) -> representations.Re
 def make_method(
   config: ml_collections.ConfigDict,
   num_instruments: int,
+  num_notes: int = 1,
   total_steps: int | None = None,
   statistics: feature_statistics.FeatureStatistics | None = None,
 ) -> Method:
@@ -79,6 +91,7 @@ def make_method(
   Args:
     config: a whole config.
     num_instruments: how many instruments the data set has.
+    num_notes: of the training split; only training needs it.
     total_steps: for schedules; `config.train.steps` without one.
     statistics: of the features, where the config has them standardised.
 
@@ -94,6 +107,7 @@ def make_method(
     representation,
     condition_lib.make_condition(config.condition.labels, num_instruments),
     total_steps or config.train.steps,
+    num_notes,
   )
   module = parts.load("cvae_jax.methods", config.method.name, "method.name")
   return module.make_method(config, task)

@@ -1,12 +1,13 @@
 """Autoencoders: AE, VAE and CVAE are one method with other settings.
 
     AE    posterior 'point', no condition: minimises the reconstruction error
-    VAE   posterior 'gaussian', no condition: -ELBO = -log p(x|z) + KL(q(z|x) || N(0, I))
-    CVAE  posterior 'gaussian' and a condition c: q(z|x, c), p(x|z, c), p(z|c) = N(0, I)
+    VAE   posterior 'gaussian', no condition: -ELBO = -log p(x|z) + KL(q(z|x) || p(z))
+    CVAE  posterior 'gaussian' and a condition c: q(z|x, c), p(x|z, c), p(z|c)
 
 log p(x|z, c) is a Gaussian of fixed standard deviation `method.sigma` around the decoder's output,
 so that minimising it is minimising the squared error, as the thesis does; sigma says how much of it
-a nat of KL is worth.
+a nat of KL is worth. `observation.py` has its other forms, `regularization.py` what may stand in
+the KL's place or beside it, `corruption.py` what makes an autoencoder a denoising one.
 
 Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins et al. 2017 for beta.
 """
@@ -18,22 +19,36 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
+from cvae_jax import corruption
 from cvae_jax import losses
 from cvae_jax import methods
+from cvae_jax import observation as observation_lib
 from cvae_jax import parts
+from cvae_jax import regularization
 from cvae_jax import state as state_lib
 from cvae_jax.audio import augment
 from cvae_jax.audio import level
 from cvae_jax.data import labels
+from cvae_jax.models import latent as latent_lib
 
 
 def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
-  representation, condition, total_steps = task
-  gaussian = config.method.posterior == "gaussian"
+  representation, condition = task.representation, task.condition
+  settings, drop_rate = config.method, config.condition.drop_rate
+  gaussian = settings.posterior == "gaussian"
   models = parts.load("cvae_jax.models", config.model.name, "model.name")
   model = models.make_model(config.model, representation, condition, gaussian)
-  optimizer = state_lib.make_optimizer(config.optimizer, total_steps)
+  prior_network = latent_lib.PriorNetwork(config.model.latent_dim)
+  has_prior = gaussian and settings.prior == "learned" and condition.dim > 0
+  leaking = [name for name in condition.labels if name not in ("velocity", "qualities")]
+  critic = latent_lib.LabelCritic(
+    tuple(condition.places[name][1] - condition.places[name][0] for name in leaking)
+  )
+  has_critic = settings.leak_weight > 0 and bool(leaking)
+  observation = observation_lib.make_observation(settings, representation)
+  penalty = regularization.make_penalty(settings, task.num_notes)
+  optimizer = state_lib.make_optimizer(config.optimizer, task.total_steps)
   ema_decay = config.optimizer.ema_decay
   num_features = math.prod(representation.shape)
 
@@ -41,7 +56,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return representation.encode(level.normalize(batch["audio"]))
 
   def augmented(batch, rng):
-    """`features` of the notes as other instruments of their kind might sound."""
+    """The notes' audio, normalised, as other instruments of their kind might sound."""
     audio = augment.vary(
       batch["audio"],
       rng,
@@ -49,13 +64,21 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
       config.augment.equaliser_db,
       config.augment.envelope_db,
     )
-    return features({"audio": audio})
+    return level.normalize(audio)
 
   def encode(params, x, c):
     return model.apply(params, x, c, method="encode")
 
   def decode(params, z, c):
     return model.apply(params, z, c, method="decode")
+
+  def prior(params, c):
+    """p(z|c); None for N(0, I)."""
+    return prior_network.apply({"params": params["params"]["prior"]}, c) if has_prior else None
+
+  def likelihood(params, x, predicted):
+    """-log p(x|z, c) of each example, in nats."""
+    return observation.nll(params["params"].get("observation", {}), x, predicted)
 
   def draw(latent, rng):
     """Reparameterization: z = mean + std * noise, so that gradients reach mean and logvar."""
@@ -65,36 +88,65 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
 
   def terms(params, x, c, rng):
-    """Negative log-likelihood and KL of each example in nats ([B] each), and x's prediction."""
+    """Negative log-likelihood and KL of each example in nats: minus their sum is the ELBO."""
     latent = encode(params, x, c)
-    predicted = decode(params, draw(latent, rng), c)
-    nll = losses.gaussian_nll(x, predicted, config.method.sigma)
-    kl = jnp.zeros_like(nll)
-    if latent.logvar is not None:
-      kl = jnp.sum(losses.kl_to_standard_normal(latent.mean, latent.logvar), axis=-1)
-    return nll, kl, predicted
+    nll = likelihood(params, x, decode(params, draw(latent, rng), c))
+    return nll, jnp.sum(regularization.divergence(latent, prior(params, c)), axis=-1)
 
   def squared_error_db(x, predicted):
     return jnp.square(representation.level_db(x) - representation.level_db(predicted))
 
+  def leak(params, z, batch):
+    """Nats by which a critic misses the labels that z is to say nothing of ([B])."""
+    guesses = critic.apply({"params": params["params"]["critic"]}, latent_lib.reverse_gradient(z))
+    return sum(
+      optax.softmax_cross_entropy_with_integer_labels(guess, batch[name])
+      for guess, name in zip(guesses, leaking, strict=True)
+    )
+
   def init(rng, batch):
     params_rng, run_rng = jax.random.split(rng)
+    prior_rng, critic_rng = (jax.random.fold_in(params_rng, i) for i in (1, 2))
     c = condition.encode(batch)
     x = jnp.zeros((c.shape[0], *representation.shape))
-    return state_lib.init_state(model.init(params_rng, x, c), optimizer, run_rng, ema_decay)
+    z = jnp.zeros((c.shape[0], config.model.latent_dim))
+    extra = {
+      "prior": prior_network.init(prior_rng, c)["params"] if has_prior else {},
+      "critic": critic.init(critic_rng, z)["params"] if has_critic else {},
+      "observation": observation.init(),
+    }
+    params = model.init(params_rng, x, c)
+    params = {"params": {**params["params"], **{k: v for k, v in extra.items() if v}}}
+    return state_lib.init_state(params, optimizer, run_rng, ema_decay)
 
   def train_step(state, batch):
     augment_rng, z_rng = jax.random.split(jax.random.fold_in(state.rng, state.step))
-    x, c = augmented(batch, augment_rng), condition.encode(batch)
-    beta = losses.beta_schedule(state.step, config.method.beta, config.method.beta_warmup_steps)
+    drop_rng, corrupt_rng, mmd_rng, phase_rng = (jax.random.fold_in(z_rng, i) for i in range(4))
+    audio, c = augmented(batch, augment_rng), condition.encode(batch)
+    x = representation.encode(audio)
+    if drop_rate and condition.dim:
+      c = condition.drop(c, drop_rng, drop_rate)
+    seen = corruption.corrupt(
+      x, corrupt_rng, settings.corruption, settings.corruption_amount, representation.floored
+    )
 
     def loss_fn(params):
-      nll, kl, predicted = terms(params, x, c, z_rng)
-      loss = jnp.mean(nll + beta * kl) / num_features
-      return loss, {
-        "nll": jnp.mean(nll) / num_features,
-        "kl": jnp.mean(kl),
-        "beta": beta,
+      latent = encode(params, seen, c)
+      z = draw(latent, z_rng)
+      predicted = decode(params, z, c)
+      nll = jnp.mean(likelihood(params, x, predicted))
+      cost, metrics = penalty(latent, prior(params, c), z, state.step, mmd_rng)
+      total = nll + cost
+      if settings.spectral_weight:
+        distance = losses.multi_resolution_stft(audio, representation.decode(predicted, phase_rng))
+        metrics["spectral"] = jnp.mean(distance)
+        total += settings.spectral_weight * metrics["spectral"]
+      if has_critic:
+        metrics["leak"] = jnp.mean(leak(params, z, batch))
+        total += settings.leak_weight * metrics["leak"]
+      return total / num_features, {
+        "nll": nll / num_features,
+        **metrics,
         "rmse_db": jnp.sqrt(jnp.mean(squared_error_db(x, predicted))),
       }
 
@@ -104,38 +156,60 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
 
   def eval_step(params, batch, rng):
     x, c = features(batch), condition.encode(batch)
-    nll, kl, _ = terms(params, x, c, rng)
+    nll, kl = terms(params, x, c, rng)
     # The error is measured at the posterior's mean: the best single reconstruction.
     error_db = squared_error_db(x, decode(params, encode(params, x, c).mean, c))
     mask = batch["mask"]
     count = jnp.sum(mask)
     per_note = {
-      "loss": (nll + config.method.beta * kl) / num_features,
+      "loss": (nll + settings.beta * kl) / num_features,
       "nll": nll / num_features,
       "kl": kl,
+      "elbo": -(nll + kl),
+      "bits_per_dim": (nll + kl) / (num_features * math.log(2.0)),
       "mse_db2": jnp.mean(error_db, axis=(1, 2)),
       "lsd_db": jnp.mean(jnp.sqrt(jnp.mean(error_db, axis=2)), axis=1),
     }
+    if not gaussian:  # A point has no density: there is no bound.
+      per_note = {k: v for k, v in per_note.items() if k not in ("elbo", "bits_per_dim")}
     return {name: (jnp.sum(mask * value), count) for name, value in per_note.items()}
 
+  def to_code(params, batch):
+    return encode(params, features(batch), condition.encode(batch)).mean
+
+  def from_code(params, z, batch, rng):
+    audio = representation.decode(decode(params, z, condition.encode(batch)), rng)
+    return level.peak_normalize(audio)
+
   def reconstruct(params, batch, rng):
-    x, c = features(batch), condition.encode(batch)
-    audio = representation.decode(decode(params, encode(params, x, c).mean, c), rng)
     original = level.remove_dc(batch["audio"])
-    return level.peak_normalize(audio) * (
-      jnp.max(jnp.abs(original), axis=-1, keepdims=True) / level.PEAK
-    )
+    audio = from_code(params, to_code(params, batch), batch, rng)
+    return audio * (jnp.max(jnp.abs(original), axis=-1, keepdims=True) / level.PEAK)
 
   def sample(params, batch, rng):
     z_rng, phase_rng = jax.random.split(rng)
     c = condition.encode(batch)
+    # A velocity that is not known sounds at the full level.
+    velocity = jnp.where(batch["velocity"] < 0, labels.MAX_VELOCITY, batch["velocity"])
     z = jax.random.normal(z_rng, (c.shape[0], config.model.latent_dim))
-    audio = representation.decode(decode(params, z, c), phase_rng)
-    return level.peak_normalize(audio) * level.velocity_to_gain(batch["velocity"])[:, None]
+    z *= jnp.asarray(batch.get("temperature", 1.0))[..., None]
+    if has_prior:
+      given = prior(params, c)
+      z = given.mean + jnp.exp(0.5 * given.logvar) * z
+    return from_code(params, z, batch, phase_rng) * level.velocity_to_gain(velocity)[:, None]
 
   def score(params, batch, rng):
-    nll, kl, _ = terms(params, features(batch), condition.encode(batch), rng)
+    nll, kl = terms(params, features(batch), condition.encode(batch), rng)
     return -(nll + kl)
+
+  def log_weight(params, batch, rng):
+    x, c = features(batch), condition.encode(batch)
+    latent, given = encode(params, x, c), prior(params, c)
+    z = draw(latent, rng)
+    if given is None:
+      given = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
+    log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (given, latent))
+    return jnp.sum(log_p - log_q, axis=-1) - likelihood(params, x, decode(params, z, c))
 
   return methods.Method(
     init=init,
@@ -143,7 +217,10 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     eval_step=eval_step,
     features=features,
     level_db=representation.level_db,
+    encode=to_code,
+    decode=from_code,
     reconstruct=reconstruct,
     sample=sample if gaussian else None,
     score=score,
+    log_weight=log_weight if gaussian else None,
   )

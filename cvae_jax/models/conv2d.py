@@ -1,16 +1,16 @@
-"""Convolution over time and frequency: the thesis' network.
+"""Convolution over time and frequency: the thesis' network, and the choices around it.
 
-Three hidden layers of stride-2 convolutions a side, flatten and a linear layer to the latent, a
-linear layer and unflatten back, stride-2 transposed convolutions with the channels mirrored. The
-output is cut to the input's size, or padded with zeros where it falls short. The condition joins
-the flattened code on the way in and z on the way out, each by concatenation.
+Hidden layers that halve the image, flatten and a linear layer to the latent; a linear layer and
+unflatten back, and layers that double it, with the channels mirrored. As the thesis has it these
+are three of stride-2 convolutions and three of transposed ones with ReLU, and the condition joins
+the flattened code on the way in and z on the way out; every one of these choices is a field.
 
 Nearly all parameters are in the linear layers: 262,144 activations of an input of 256 x 512 for
 each dimension of the latent. `flat_channels` has a 1 x 1 convolution bring them down to fewer
 channels before they are flattened, and another bring them up after.
 """
 
-from typing import Any
+import functools
 
 from flax import linen as nn
 import jax
@@ -21,6 +21,66 @@ from cvae_jax import condition as condition_lib
 from cvae_jax.audio import representations
 from cvae_jax.models import latent
 from cvae_jax.models import layers
+from cvae_jax.models import resampling
+
+ACTIVATIONS = {
+  "relu": nn.relu,
+  "leaky_relu": nn.leaky_relu,
+  "elu": nn.elu,
+  "gelu": nn.gelu,
+  "silu": nn.silu,
+}
+NORMS = ("none", "layer", "group")
+CONDITIONINGS = ("concat", "film", "both")
+OUTPUT_SIZES = ("exact", "zero_pad")
+
+
+class Stage(nn.Module):
+  """What follows a layer: normalisation, the condition, activation, and residual blocks.
+
+  Attributes:
+    activation: of `ACTIVATIONS`.
+    norm: of `NORMS`.
+    film: whether the condition scales and shifts every channel (Perez et al. 2018).
+    residual_blocks: of two convolutions each, after the activation.
+    kernel_size: taps along each axis, of these.
+    dtype: of the computation.
+  """
+
+  activation: str
+  norm: str
+  film: bool
+  residual_blocks: int
+  kernel_size: tuple[int, int]
+  dtype: jnp.dtype
+
+  def _normalize(self, x: jax.Array, name: str) -> jax.Array:
+    if self.norm == "layer":
+      return nn.LayerNorm(dtype=self.dtype, name=name)(x)
+    if self.norm == "group":
+      groups = next(n for n in (8, 4, 2, 1) if x.shape[-1] % n == 0)
+      return nn.GroupNorm(groups, dtype=self.dtype, name=name)(x)
+    return x
+
+  @nn.compact
+  def __call__(self, x: jax.Array, condition: jax.Array) -> jax.Array:
+    activation = ACTIVATIONS[self.activation]
+    channels = x.shape[-1]
+    x = self._normalize(x, "norm")
+    if self.film and condition.shape[-1]:
+      to_film = nn.Dense(
+        2 * channels, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="film"
+      )
+      scale, shift = jnp.split(to_film(condition)[:, None, None], 2, axis=-1)
+      x = x * (1.0 + scale) + shift
+    x = activation(x)
+    for i in range(self.residual_blocks):
+      h = x
+      for j in range(2):
+        h = activation(self._normalize(h, f"block_{i}_norm_{j}"))
+        h = layers.Conv(channels, self.kernel_size, (1, 1), self.dtype, name=f"block_{i}_{j}")(h)
+      x = x + h
+    return x
 
 
 class Conv2D(nn.Module):
@@ -34,6 +94,15 @@ class Conv2D(nn.Module):
     kernel_size: frames, and bins.
     gaussian: whether the latent has a variance.
     flat_channels: channels of what is flattened; None for those of the last layer.
+    downsampling: of `resampling.DOWN`.
+    upsampling: of `resampling.UP`.
+    output_size: how 2^layers divides the features: 'exact' decodes to the next multiple and crops,
+      'zero_pad' to the one before and pads with silence.
+    activation: of `ACTIVATIONS`.
+    norm: of `NORMS`.
+    conditioning: 'concat' joins c to the flattened code and to z; 'film' has it scale and shift the
+      channels of every hidden layer; 'both'.
+    residual_blocks: after every hidden layer.
     dtype: of the computation.
   """
 
@@ -44,50 +113,79 @@ class Conv2D(nn.Module):
   kernel_size: int
   gaussian: bool
   flat_channels: int | None = None
+  downsampling: str = "stride"
+  upsampling: str = "transposed"
+  output_size: str = "exact"
+  activation: str = "relu"
+  norm: str = "none"
+  conditioning: str = "concat"
+  residual_blocks: int = 0
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
-    settings: dict[str, Any] = dict(
-      kernel_size=(self.kernel_size,) * 2, strides=(2, 2), dtype=self.dtype
-    )
-    self.down = [layers.Conv(c, **settings) for c in self.channels]
+    size = (self.kernel_size,) * 2
+    self.down = [
+      resampling.make_down(self.downsampling, c, size, self.dtype) for c in self.channels
+    ]
     self.head = latent.LatentHead(self.latent_dim, self.gaussian)
     shrink = 2 ** len(self.channels)
     flat_channels = self.flat_channels or self.channels[-1]
-    self.start_shape = (*(-(-n // shrink) for n in self.feature_shape[:2]), flat_channels)
+    if self.output_size == "exact":
+      start = (-(-n // shrink) for n in self.feature_shape[:2])
+    else:
+      start = (max(n // shrink, 1) for n in self.feature_shape[:2])
+    self.start_shape = (*start, flat_channels)
     rows, columns, depth = self.start_shape
     self.start = nn.Dense(rows * columns * depth, dtype=self.dtype)
     if self.flat_channels:
       self.narrow = nn.Dense(flat_channels, dtype=self.dtype)
       self.widen = nn.Dense(self.channels[-1], dtype=self.dtype)
+    hidden = self.channels[::-1][1:]
     self.up = [
-      *(layers.ConvTranspose(c, **settings) for c in self.channels[::-1][1:]),
-      layers.ConvTranspose(self.feature_shape[-1], output=self.floored, **settings),
+      *(resampling.make_up(self.upsampling, c, size, self.dtype) for c in hidden),
+      resampling.make_up(self.upsampling, self.feature_shape[-1], size, self.dtype, self.floored),
     ]
+    stage = functools.partial(
+      Stage,
+      activation=self.activation,
+      norm=self.norm,
+      film=self.conditioning != "concat",
+      residual_blocks=self.residual_blocks,
+      kernel_size=size,
+      dtype=self.dtype,
+    )
+    self.down_stage = [stage() for _ in self.channels]
+    self.up_stage = [stage() for _ in hidden]
+
+  def _joined(self, x, condition):
+    """x and c in one, where the condition comes by concatenation."""
+    if self.conditioning == "film":
+      return x
+    return jnp.concatenate([x, condition.astype(x.dtype)], axis=-1)
 
   def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
     """[B, N, F, C] features and [B, K] condition to the latent; K may be 0."""
     del train
     x = features.astype(self.dtype)
-    for layer in self.down:
-      x = nn.relu(layer(x))  # [B, N / 2, F / 2, C]
+    for layer, stage in zip(self.down, self.down_stage, strict=True):
+      x = stage(layer(x), condition)  # [B, N / 2, F / 2, C]
     if self.flat_channels:
-      x = nn.relu(self.narrow(x))
+      x = ACTIVATIONS[self.activation](self.narrow(x))
     x = x.reshape(x.shape[0], -1)
-    return self.head(jnp.concatenate([x, condition.astype(x.dtype)], axis=-1))
+    return self.head(self._joined(x, condition))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
     del train
-    x = jnp.concatenate([z, condition], axis=-1).astype(self.dtype)
-    x = nn.relu(self.start(x)).reshape(-1, *self.start_shape)
+    activation = ACTIVATIONS[self.activation]
+    x = self._joined(z, condition).astype(self.dtype)
+    x = activation(self.start(x)).reshape(-1, *self.start_shape)
     if self.flat_channels:
-      x = nn.relu(self.widen(x))
-    for i, layer in enumerate(self.up):
-      x = layer(x)
-      if i < len(self.up) - 1:
-        x = nn.relu(x)
-    x = layers.fit(x, self.feature_shape[:2]).astype(jnp.float32)
+      x = activation(self.widen(x))
+    *hidden, last = self.up
+    for layer, stage in zip(hidden, self.up_stage, strict=True):
+      x = stage(layer(x), condition)
+    x = layers.fit(last(x), self.feature_shape[:2], self.floored).astype(jnp.float32)
     return layers.above_silence(x, self.floored)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
@@ -110,5 +208,12 @@ def make_model(
     kernel_size=config.kernel_size,
     gaussian=gaussian,
     flat_channels=config.flat_channels,
+    downsampling=config.downsampling,
+    upsampling=config.upsampling,
+    output_size=config.output_size,
+    activation=config.activation,
+    norm=config.norm,
+    conditioning=config.conditioning,
+    residual_blocks=config.residual_blocks,
     dtype=jnp.dtype(config.dtype),
   )

@@ -40,3 +40,52 @@ class LatentHead(nn.Module):
     logvar = nn.Dense(self.latent_dim, kernel_init=nn.initializers.zeros, name="logvar")(hidden)
     # Variances past e^-12 and e^6 say nothing more, and would overflow before they could come back.
     return Latent(mean, jnp.clip(logvar, -12.0, 6.0))
+
+
+class PriorNetwork(nn.Module):
+  """p(z|c), where it is learnt: a Gaussian that starts as N(0, I) for every c.
+
+  Attributes:
+    latent_dim: D.
+    hidden: units of its one hidden layer.
+  """
+
+  latent_dim: int
+  hidden: int = 128
+
+  @nn.compact
+  def __call__(self, condition: jax.Array) -> Latent:
+    x = nn.gelu(nn.Dense(self.hidden)(condition))
+    zeros = nn.initializers.zeros
+    mean = nn.Dense(self.latent_dim, kernel_init=zeros, name="mean")(x)
+    logvar = nn.Dense(self.latent_dim, kernel_init=zeros, name="logvar")(x)
+    return Latent(mean, jnp.clip(logvar, -12.0, 6.0))
+
+
+class LabelCritic(nn.Module):
+  """Guesses labels from z, so that an encoder can be taught to leave it nothing to go by.
+
+  Attributes:
+    sizes: number of values of each label.
+    hidden: units of its one hidden layer.
+  """
+
+  sizes: tuple[int, ...]
+  hidden: int = 128
+
+  @nn.compact
+  def __call__(self, z: jax.Array) -> tuple[jax.Array, ...]:
+    x = nn.gelu(nn.Dense(self.hidden)(z))
+    return tuple(nn.Dense(size, name=f"label_{i}")(x) for i, size in enumerate(self.sizes))
+
+
+@jax.custom_vjp
+def reverse_gradient(x: jax.Array) -> jax.Array:
+  """x itself, its gradient turned over: what comes before learns the contrary of what comes after.
+
+  Source: Ganin & Lempitsky 2015, "Unsupervised Domain Adaptation by Backpropagation".
+  """
+  return x
+
+
+reverse_gradient.defvjp(lambda x: (x, None), lambda _, cotangent: (-cotangent,))

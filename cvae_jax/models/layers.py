@@ -219,19 +219,24 @@ class ConvTranspose(_Convolution):
     return self._apply(conv_transpose, x)
 
 
-def fit(x: jax.Array, shape: Sequence[int]) -> jax.Array:
-  """Crops the spatial axes to a shape, or pads them with zeros at the end.
+def fit(x: jax.Array, shape: Sequence[int], floored: Sequence[bool] = ()) -> jax.Array:
+  """Crops the spatial axes to a shape, or pads them at the end.
 
   Args:
     x: [B, n1, ..., C].
     shape: (m1, ...) wanted.
+    floored: for each channel, whether it is a level, which is padded with silence; what is not,
+      with zeros.
 
   Returns:
     [B, m1, ..., C].
   """
   x = x[(slice(None), *(slice(0, m) for m in shape))]
   short = [(0, m - n) for m, n in zip(shape, x.shape[1:-1], strict=True)]
-  return jnp.pad(x, [(0, 0), *short, (0, 0)])
+  if not any(after for _, after in short):
+    return x
+  silence = jnp.where(np.asarray(floored, bool), _START, 0.0).astype(x.dtype) if floored else 0.0
+  return jnp.pad(x - silence, [(0, 0), *short, (0, 0)]) + silence
 
 
 def _above_silence(x):

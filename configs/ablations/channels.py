@@ -1,0 +1,18 @@
+"""How many channels do the layers need?
+
+python -m cvae_jax.ablate --config=configs/ablations/channels.py
+"""
+
+from cvae_jax import ablation as ablation_lib
+
+
+def get_ablation(variant=""):
+  base = ablation_lib.get_base()
+  return ablation_lib.Ablation(
+    question="How many channels do the layers need?",
+    base=ablation_lib.get_tiny(base) if variant == "tiny" else base,
+    variants={
+      f"{first}, {2 * first}, {4 * first}": {"model.channels": (first, 2 * first, 4 * first)}
+      for first in (8, 16, 32, 64)
+    },
+  )

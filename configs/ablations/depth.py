@@ -1,0 +1,18 @@
+"""How many layers does the network need?
+
+python -m cvae_jax.ablate --config=configs/ablations/depth.py
+"""
+
+from cvae_jax import ablation as ablation_lib
+
+
+def get_ablation(variant=""):
+  base = ablation_lib.get_base()
+  return ablation_lib.Ablation(
+    question="How many layers does the network need?",
+    base=ablation_lib.get_tiny(base) if variant == "tiny" else base,
+    variants={
+      f"{depth} layers": {"model.channels": tuple(32 * 2**i for i in range(depth))}
+      for depth in (2, 3, 4, 5)
+    },
+  )

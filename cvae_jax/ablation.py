@@ -1,0 +1,251 @@
+"""Ablations: one question, and a run for every answer that it might have.
+
+A file of `configs/ablations` has `get_ablation(variant='')`, as a config's has `get_config`. All
+runs of an ablation share data, budget and seeds, and differ in the fields that the question is
+about.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import csv
+import importlib.util
+import io
+import itertools
+import json
+import math
+import os
+from typing import Any
+from typing import NamedTuple
+
+import ml_collections
+import numpy as np
+
+from cvae_jax import atomic
+from cvae_jax import config as config_lib
+from cvae_jax import errors
+from cvae_jax import evaluate
+
+
+class Measure(NamedTuple):
+  """A column of the table.
+
+  Attributes:
+    path: of the number in results.json, by keys between dots.
+    title: with its unit, and an arrow that says which way is better.
+    digits: after the point.
+    scale: that the number is multiplied by.
+  """
+
+  path: str
+  title: str
+  digits: int = 2
+  scale: float = 1.0
+
+
+PARAMETERS = Measure("parameters", "parameters", 0)
+LSD = Measure("eval.lsd_db", "log-spectral distance, dB ↓")
+WAVEFORM_LSD = Measure("waveform.lsd_db", "log-spectral distance of the sound, dB ↓")
+BITS = Measure("eval.bits_per_dim", "bits a dimension ↓", 3)
+KL = Measure("eval.kl", "KL, nats", 0)
+PITCH = Measure("pitch.generated", "in tune, % ↑", 1, 100.0)
+PROBE_FAMILY = Measure("probes.family", "family read from z, %", 1, 100.0)
+PROBE_PITCH = Measure("probes.pitch", "pitch read from z, %", 1, 100.0)
+SECONDS = Measure("seconds", "seconds", 0)
+
+
+class Ablation(NamedTuple):
+  """A question and its runs.
+
+  Attributes:
+    question: in one line.
+    base: config that all runs share.
+    variants: of each run its name, and the fields that it sets, by dotted name.
+    measures: columns of the table; the first is drawn.
+  """
+
+  question: str
+  base: ml_collections.ConfigDict
+  variants: dict[str, dict[str, Any]]
+  measures: tuple[Measure, ...] = (LSD, WAVEFORM_LSD, KL, PITCH, PARAMETERS, SECONDS)
+
+
+class Job(NamedTuple):
+  """A run of an ablation."""
+
+  variant: str
+  seed: int
+
+  def workdir(self, workdir: str) -> str:
+    """Where the run is kept, in the ablation's own workdir."""
+    return os.path.join(workdir, "runs", self.variant, f"seed-{self.seed}")
+
+
+def get_base() -> ml_collections.ConfigDict:
+  """What the ablations share: the thesis' network, at a size that two cores train in minutes.
+
+  Levels of 128 mel bands every 512 samples, an image of 126 x 128, conditioned on all four labels.
+  """
+  config = config_lib.get_base_config()
+  config.representation.name = "log_mel"
+  config.representation.n_mels = 128
+  config.model.name = "conv2d"
+  config.model.channels = (32, 64, 128)
+  config.model.flat_channels = 16
+  config.model.latent_dim = 64
+  config.condition.labels = ("pitch", "family", "source", "velocity")
+  config.optimizer.learning_rate = 1e-3
+  config.train.steps = 600
+  config.train.log_every_steps = 200
+  config.eval.every_steps = config.checkpoint.every_steps = 1_000_000
+  config.eval.baselines = False
+  config.eval.waveform_notes = 128
+  config.eval.pitch_notes = 128
+  config.eval.sample_notes = 4
+  config.checkpoint.keep = 1
+  return config
+
+
+def get_tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+  """The same in seconds, for tests."""
+  name, channels = config.model.name, config.model.channels
+  config_lib.apply_variants(config, "tiny")
+  config.model.name, config.model.channels = name, (4,) * len(channels)
+  config.train.steps = 4
+  config.train.log_every_steps = 4
+  config.eval.every_steps = config.checkpoint.every_steps = 100
+  config.eval.pitch_notes = config.eval.waveform_notes = 4
+  config.eval.sample_notes = 0
+  return config
+
+
+def load(path: str) -> Ablation:
+  """Reads an ablation's file: FILE, or FILE:variant.
+
+  Raises:
+    UserError: a file that is not there, or that holds no ablation.
+  """
+  path, _, variant = path.partition(":")
+  if not os.path.isfile(path):
+    raise errors.UserError(f"--config={path} does not exist")
+  spec = importlib.util.spec_from_file_location("ablation_config", path)
+  assert spec is not None and spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  if not hasattr(module, "get_ablation"):
+    raise errors.UserError(f"--config={path} is no ablation: it has no get_ablation")
+  return module.get_ablation(variant)
+
+
+def make_jobs(ablation: Ablation, num_seeds: int) -> list[Job]:
+  """All runs, in turn: every variant with the first seed, then with the next."""
+  return [Job(v, s) for s, v in itertools.product(range(num_seeds), ablation.variants)]
+
+
+def make_config(ablation: Ablation, job: Job) -> ml_collections.ConfigDict:
+  """The config of a run."""
+  config = ablation.base.copy_and_resolve_references()
+  config.update_from_flattened_dict(ablation.variants[job.variant])
+  config.seed = job.seed
+  return config
+
+
+def read_results(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any] | None:
+  """A run's results, if it is finished; None if it is not."""
+  try:
+    with open(os.path.join(workdir, evaluate.RESULTS)) as f:
+      results = json.load(f)
+  except (OSError, json.JSONDecodeError):
+    return None
+  return results if results.get("step") == config.train.steps else None
+
+
+def _number(results: Mapping[str, Any], path: str) -> float:
+  """The number at a path; NaN where a run has none."""
+  value: Any = results
+  for key in path.split("."):
+    value = value.get(key) if isinstance(value, Mapping) else None
+  return math.nan if value is None else float(value)
+
+
+class Row(NamedTuple):
+  """What a variant reached.
+
+  Attributes:
+    variant: its name.
+    mean: by measure, over seeds.
+    deviation: by measure, of the seeds' sample; NaN for a single one.
+    seeds: how many runs are finished.
+  """
+
+  variant: str
+  mean: list[float]
+  deviation: list[float]
+  seeds: int
+
+
+def collect(ablation: Ablation, workdir: str, num_seeds: int) -> list[Row]:
+  """Rows of all variants, from what is finished in a workdir."""
+  rows = []
+  for variant in ablation.variants:
+    found = []
+    for seed in range(num_seeds):
+      job = Job(variant, seed)
+      results = read_results(make_config(ablation, job), job.workdir(workdir))
+      if results is not None:
+        found.append([_number(results, m.path) * m.scale for m in ablation.measures])
+    values = np.asarray(found).reshape(len(found), len(ablation.measures))
+    nothing = [math.nan] * len(ablation.measures)
+    mean = values.mean(axis=0).tolist() if found else nothing
+    deviation = values.std(axis=0, ddof=1).tolist() if len(found) > 1 else nothing
+    rows.append(Row(variant, mean, deviation, len(found)))
+  return rows
+
+
+def _cell(mean: float, deviation: float, digits: int) -> str:
+  if math.isnan(mean):
+    return "-"
+  text = f"{mean:,.{digits}f}"
+  return text if math.isnan(deviation) else f"{text} ± {deviation:,.{digits}f}"
+
+
+def to_markdown(ablation: Ablation, rows: Sequence[Row]) -> str:
+  """The question and the table."""
+  header = ["variant", *(m.title for m in ablation.measures)]
+  lines = [" | ".join(header), "|".join(["---"] * len(header))]
+  for row in rows:
+    cells = map(_cell, row.mean, row.deviation, (m.digits for m in ablation.measures))
+    lines.append(" | ".join([row.variant, *cells]))
+  return ablation.question + "\n\n" + "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def to_csv(ablation: Ablation, rows: Sequence[Row]) -> str:
+  """Mean, deviation and number of seeds, by variant, in full precision."""
+  out = io.StringIO()
+  writer = csv.writer(out, lineterminator="\n")
+  paths = [m.path for m in ablation.measures]
+  writer.writerow(["variant", "seeds", *paths, *(f"{path} deviation" for path in paths)])
+  for row in rows:
+    numbers = ["" if math.isnan(x) else repr(x) for x in (*row.mean, *row.deviation)]
+    writer.writerow([row.variant, row.seeds, *numbers])
+  return out.getvalue()
+
+
+def write_report(ablation: Ablation, workdir: str, num_seeds: int) -> str:
+  """Writes table.md, table.csv and figure.png into the workdir; returns the table."""
+  from cvae_jax import figures
+
+  rows = collect(ablation, workdir, num_seeds)
+  table = to_markdown(ablation, rows)
+  for name, text in (("table.md", table), ("table.csv", to_csv(ablation, rows))):
+    with atomic.open_file(os.path.join(workdir, name), encoding="utf-8") as f:
+      f.write(text)
+  drawn = [row for row in rows if not all(map(math.isnan, row.mean))]
+  if drawn:
+    panels = [
+      (m.title, [r.mean[i] for r in drawn], [r.deviation[i] for r in drawn])
+      for i, m in enumerate(ablation.measures)
+      if m not in (PARAMETERS, SECONDS) and not all(math.isnan(r.mean[i]) for r in drawn)
+    ]
+    png = figures.draw_bars(ablation.question, [row.variant for row in drawn], panels)
+    figures.write_png(os.path.join(workdir, "figure.png"), png)
+  return table

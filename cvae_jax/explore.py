@@ -1,0 +1,143 @@
+"""Notes between notes, as other notes, and along an attribute, from a trained run.
+
+python -m cvae_jax.explore interpolate --workdir=runs/cvae a.wav b.wav --steps=8 --out=out/
+python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --family=flute --semitones=7
+python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --attribute=bright:1.5
+python -m cvae_jax.explore neighbours --workdir=runs/cvae in.wav --num=5
+"""
+
+import argparse
+import logging
+import os
+
+from cvae_jax import cli
+from cvae_jax import errors
+from cvae_jax import generate
+
+_log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
+
+
+def _read(path):
+  from cvae_jax.audio import files
+  from cvae_jax.data import labels
+
+  recording = files.read_note(path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
+  for change in recording.changes:
+    _log.info("%s: %s", path, change)
+  return recording.audio
+
+
+def interpolate(args: argparse.Namespace) -> None:
+  """Writes the notes from one recording to another, or all of them as one WAV."""
+  from cvae_jax import latent_space
+  from cvae_jax import synthesizer
+  from cvae_jax.audio import files
+
+  synth = synthesizer.load(args.workdir)
+  a, b = (latent_space.encode(synth, _read(path), seed=args.seed) for path in (args.a, args.b))
+  points = latent_space.interpolate(a, b, args.steps, args.path, args.part)
+  audio = latent_space.decode(synth, points, args.seed)
+  if args.join:
+    paths = {os.path.join(args.out, "interpolation.wav"): audio.reshape(-1)}
+  else:
+    paths = {os.path.join(args.out, f"step-{i:02d}.wav"): note for i, note in enumerate(audio)}
+  for path, samples in paths.items():
+    files.write_wav(path, samples, synth.sample_rate)
+    _log.info("%s", path)
+
+
+def _parse_attribute(text: str) -> tuple[str, float]:
+  from cvae_jax.data import labels
+
+  name, _, amount = text.partition(":")
+  labels.index_of(name, labels.QUALITIES, "attribute")
+  try:
+    return name, float(amount or 1.0)
+  except ValueError:
+    raise errors.UserError(f"--attribute wants NAME:AMOUNT, as bright:1.5; got '{text}'") from None
+
+
+def convert(args: argparse.Namespace) -> None:
+  """Writes a recording's code under other labels, or moved along attributes."""
+  from cvae_jax import latent_space
+  from cvae_jax import synthesizer
+  from cvae_jax.audio import files
+  from cvae_jax.data import labels
+  from cvae_jax.data import pipeline
+
+  moves = [_parse_attribute(text) for text in args.attribute]
+  synth = synthesizer.load(args.workdir)
+  point = latent_space.encode(synth, _read(args.input), seed=args.seed)
+  wanted = generate.label_arguments(args)
+  point = latent_space.relabel(synth, point, args.semitones, **wanted)
+  if moves:
+    codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+    qualities = codes.labels()["qualities"]
+    for name, amount in moves:
+      has = qualities[:, labels.QUALITIES.index(name)] > 0
+      vector = latent_space.attribute_vector(codes, has)
+      point = point._replace(code=point.code + amount * vector)
+  audio = latent_space.decode(synth, point, args.seed)[0]
+  files.write_wav(args.output, audio, synth.sample_rate)
+  _log.info("%s", args.output)
+
+
+def neighbours(args: argparse.Namespace) -> None:
+  """Prints the training notes whose codes are nearest to a recording's."""
+  from cvae_jax import latent_space
+  from cvae_jax import synthesizer
+  from cvae_jax.data import pipeline
+
+  if args.num < 1:
+    raise errors.UserError(f"--num must be 1 or more, got {args.num}")
+  synth = synthesizer.load(args.workdir)
+  point = latent_space.encode(synth, _read(args.input), seed=args.seed)
+  codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+  places, distances = latent_space.neighbours(codes, point.code[0], args.num)
+  ids = codes.labels()["id"]
+  for place, distance in zip(places, distances, strict=True):
+    _log.info("%8.3f  %s", distance, ids[place])
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Runs the command that the arguments name."""
+  parser = argparse.ArgumentParser(
+    prog="python -m cvae_jax.explore",
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  commands = parser.add_subparsers(required=True)
+  settings = argparse.ArgumentParser(add_help=False)
+  settings.add_argument("--workdir", required=True, help="of the run")
+  settings.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
+
+  one = commands.add_parser("interpolate", parents=[settings], help="from one note to another")
+  one.add_argument("a", help="recording that it begins with")
+  one.add_argument("b", help="recording that it ends with")
+  one.add_argument("--steps", type=int, default=8, help="notes, both ends among them (default 8)")
+  one.add_argument("--path", default="spherical", help="of the codes: linear, spherical (default)")
+  one.add_argument("--part", default="both", help="that goes over: code, labels, both (default)")
+  one.add_argument("--join", action="store_true", help="write one WAV of all")
+  one.add_argument("--out", default="out", help="directory of the WAVs (default out)")
+  one.set_defaults(run=interpolate)
+
+  one = commands.add_parser("convert", parents=[settings], help="a note as another one")
+  one.add_argument("input", help="recording")
+  one.add_argument("output", help="WAV to write")
+  one.add_argument("--semitones", type=float, default=0.0, help="to move the pitch by")
+  one.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
+                   help="a quality to move along, as bright:1.5")  # fmt: skip
+  generate.add_label_arguments(one)
+  one.set_defaults(run=convert)
+
+  one = commands.add_parser("neighbours", parents=[settings], help="training notes that are near")
+  one.add_argument("input", help="recording")
+  one.add_argument("--num", type=int, default=5, help="how many (default 5)")
+  one.set_defaults(run=neighbours)
+
+  args = parser.parse_args(argv)
+  args.run(args)
+
+
+if __name__ == "__main__":
+  cli.run(main)
