@@ -50,6 +50,7 @@ def test_every_variant_is_a_run_of_its_own_that_takes_a_step(path):
     assert metrics["loss"].shape == ()
 
 
+@pytest.mark.slow
 def test_an_ablation_runs_goes_on_and_makes_its_table(tmp_path, tfds_dir):
   command = (
     "cvae_jax.ablate", f"--config={ROOT}/configs/ablations/output_size.py:tiny",
@@ -91,6 +92,7 @@ def test_the_table_has_means_and_deviations_of_what_is_finished(tmp_path):
   assert (tmp_path / "figure.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_leaves_the_others_and_is_named(tmp_path, tfds_dir):
   done = run_module(
     "cvae_jax.ablate", f"--config={ROOT}/configs/ablations/output_size.py:tiny",

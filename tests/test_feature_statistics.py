@@ -71,6 +71,7 @@ def test_a_run_keeps_them_and_is_loaded_with_them(run):
   assert np.isfinite(note).all() and np.abs(note).max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_with_those_that_it_began_with(run, config):
   path = os.path.join(run, "features.npz")
   before = open(path, "rb").read()

@@ -147,6 +147,7 @@ def test_temperature_is_the_spread_of_what_is_generated(synth):
   assert "temperature must be 0 or more, got -1.0" in one_line(error)
 
 
+@pytest.mark.slow
 def test_a_run_with_labels_at_times_unknown_is_left_free_in_what_is_not_asked(tmp_path, tfds_dir):
   config = get_config(
     "cvae", "tiny",
@@ -164,6 +165,7 @@ def test_a_run_with_labels_at_times_unknown_is_left_free_in_what_is_not_asked(tm
   assert np.isfinite(free.generate(seed=1)).all()  # Of nothing at all.
 
 
+@pytest.mark.slow
 def test_the_commands_write_what_they_say(tmp_path, tiny_run, synth):
   share = synth.table.columns["qualities"].mean(axis=0)
   quality = labels.QUALITIES[

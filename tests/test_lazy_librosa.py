@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 _PITCH = """
 import numpy as np
 from cvae_jax.metrics import pitch
@@ -17,6 +19,7 @@ def _start(cache):
   )
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_leave_a_cache_that_works(tmp_path):
   # Without the lock, about every second time one of them or all later ones crash.
   for wave in ([_start(tmp_path / "numba") for _ in range(3)], [_start(tmp_path / "numba")]):

@@ -15,7 +15,9 @@ QUICK = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("steps", [2, 100])  # They end within the run, or with it.
+@pytest.mark.parametrize(
+  "steps", [2, pytest.param(100, marks=pytest.mark.slow)]
+)  # They end within the run, or with it.
 def test_a_profile_is_written_on_request(tmp_path, tfds_dir, steps):
   profile = {"profile.steps": steps, "profile.first_step": 1}
   config = get_config("cvae", "tiny", **{**QUICK, **profile, "data.tfds_dir": tfds_dir})

@@ -133,9 +133,18 @@ def test_labels_do_not_reach_an_unconditional_model(batch):
 @pytest.mark.parametrize(
   "model,representation",
   [
-    *(("conv1d", name) for name in ("log_mel", "cqt", "log_magnitude_if", "log_mel_if")),
-    *(("conv1d", name) for name in ("waveform", "mdct", "pqmf")),
-    *(("conv2d", name) for name in ("log_magnitude", "log_magnitude_if", "mdct")),
+    *(("conv1d", name) for name in ("log_mel", "log_magnitude_if", "waveform")),
+    *(("conv2d", name) for name in ("log_magnitude", "mdct")),
+    *(
+      pytest.param(model, name, marks=pytest.mark.slow)
+      for model, name in (
+        ("conv1d", "cqt"),
+        ("conv1d", "log_mel_if"),
+        ("conv1d", "mdct"),
+        ("conv1d", "pqmf"),
+        ("conv2d", "log_magnitude_if"),
+      )
+    ),
   ],
 )
 def test_networks_learn_and_play_every_representation(batch, model, representation):
@@ -151,6 +160,7 @@ def test_networks_learn_and_play_every_representation(batch, model, representati
   assert audio.shape == (8, 64_000) and np.isfinite(audio).all()
 
 
+@pytest.mark.slow
 def test_training_varies_the_notes_and_evaluation_does_not(batch):
   varied = build(**{"augment.equaliser_db": 3.0, "augment.envelope_db": 2.0})
   plain = build()
@@ -211,6 +221,7 @@ OPTIONS = {
   },
   "spectral": {"method.spectral_weight": 100.0, "representation.name": "mdct"},
 }
+QUICK = ("prior and condition", "resize")
 SMALL = {
   "model.name": "conv2d",
   "representation.name": "log_mel",
@@ -241,8 +252,14 @@ NETWORKS = {
 @pytest.mark.parametrize(
   "fields",
   [
-    *(pytest.param(fields, id=name) for name, fields in OPTIONS.items()),
-    *(pytest.param({**SMALL, **fields}, id=name) for name, fields in NETWORKS.items()),
+    *(
+      pytest.param(fields, id=name, marks=() if name in QUICK else pytest.mark.slow)
+      for name, fields in OPTIONS.items()
+    ),
+    *(
+      pytest.param({**SMALL, **fields}, id=name, marks=() if name in QUICK else pytest.mark.slow)
+      for name, fields in NETWORKS.items()
+    ),
   ],
 )
 def test_every_option_learns_and_plays(batch, fields):
@@ -294,6 +311,7 @@ def test_evaluation_states_the_bound_in_nats_and_bits(fitted, batch):
   assert average["bits_per_dim"] == pytest.approx(-elbo / num_features / np.log(2), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_an_encoder_that_plays_against_a_critic_says_less_of_the_labels(batch):
   fields = {**LONG, "train.steps": 200}
   critics = {}
