@@ -224,9 +224,8 @@ def _child(arguments: dict[str, Any]) -> Any:
   """Runs one measurement in a process of its own."""
   environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
   if sys.platform == "linux":
-    environment["GLIBC_TUNABLES"] = (
-      "glibc.malloc.hugetlb=1"  # As `cvae_jax.main` has them; for both.
-    )
+    # As `cvae_jax.main` has them; for both.
+    environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
   command = [sys.executable, os.path.abspath(__file__), "--child", json.dumps(arguments)]
   done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
   if done.returncode:

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cvae_jax.models import layers
+
 KINDS = ("none", "gaussian", "time_mask", "frequency_mask")
-_SILENCE = -1.0  # what a hidden cell of a level holds; one of anything else holds 0
 
 
 def corrupt(
@@ -48,4 +49,5 @@ def corrupt(
   place = jnp.arange(size) + 0.5
   hidden = (place >= start) & (place < start + length)  # [B, N or F]
   hidden = jnp.expand_dims(hidden, [3 - axis, 3])
-  return jnp.where(hidden, np.where(floored, _SILENCE, 0.0), features)
+  # Of a level, a hidden cell holds silence; of anything else, 0.
+  return jnp.where(hidden, np.where(floored, layers.SILENCE, 0.0), features)

@@ -19,6 +19,7 @@ import numpy as np
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
+from cvae_jax import latent_space
 from cvae_jax import methods
 from cvae_jax import sharding
 from cvae_jax.data import labels
@@ -183,7 +184,7 @@ def measure_waveform(
   """
   assert method.reconstruct is not None
   reconstruct = compilation.jit(method.reconstruct)
-  rows = _spread(len(held_out), num_notes)
+  rows = notes.spread_rows(len(held_out), num_notes)
   distances = []
   for i, batch in enumerate(pipeline.eval_batches(held_out, batch_size, rows)):
     inputs = {"audio": batch["audio"], **_labels(batch)}
@@ -218,12 +219,9 @@ def measure_probes(
   encode = compilation.jit(method.encode)
 
   def encode_split(source):
-    rows = _spread(len(source), num_notes)
-    codes = [
-      np.asarray(encode(params, {"audio": b["audio"], **_labels(b)}))[b["mask"] > 0]
-      for b in pipeline.eval_batches(source, batch_size, rows)
-    ]
-    return np.concatenate(codes), {name: source.labels[name][rows] for name in ("family", "pitch")}
+    rows = notes.spread_rows(len(source), num_notes)
+    codes = latent_space.encode_rows(encode, params, source, rows, batch_size)
+    return codes, {name: source.labels[name][rows] for name in ("family", "pitch")}
 
   train_codes, train_labels = encode_split(data.train)
   codes, wanted = encode_split(data.held_out)
@@ -232,11 +230,6 @@ def measure_probes(
     found[name] = probes.linear_probe(train_codes, train_labels[name], codes, wanted[name])
     found[f"{name}_chance"] = probes.chance(train_labels[name], wanted[name])
   return found
-
-
-def _spread(count, num_notes):
-  """Rows of `num_notes` of `count` notes, at even distances."""
-  return np.unique(np.linspace(0, count - 1, min(num_notes, count)).astype(int))
 
 
 def _labels(batch):

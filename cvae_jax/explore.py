@@ -13,18 +13,9 @@ import os
 from cvae_jax import cli
 from cvae_jax import errors
 from cvae_jax import generate
+from cvae_jax import reconstruct
 
 _log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
-
-
-def _read(path):
-  from cvae_jax.audio import files
-  from cvae_jax.data import labels
-
-  recording = files.read_note(path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
-  for change in recording.changes:
-    _log.info("%s: %s", path, change)
-  return recording.audio
 
 
 def interpolate(args: argparse.Namespace) -> None:
@@ -34,7 +25,10 @@ def interpolate(args: argparse.Namespace) -> None:
   from cvae_jax.audio import files
 
   synth = synthesizer.load(args.workdir)
-  a, b = (latent_space.encode(synth, _read(path), seed=args.seed) for path in (args.a, args.b))
+  a, b = (
+    latent_space.encode(synth, reconstruct.read_recording(path), seed=args.seed)
+    for path in (args.a, args.b)
+  )
   points = latent_space.interpolate(a, b, args.steps, args.path, args.part)
   audio = latent_space.decode(synth, points, args.seed)
   if args.join:
@@ -67,7 +61,7 @@ def convert(args: argparse.Namespace) -> None:
 
   moves = [_parse_attribute(text) for text in args.attribute]
   synth = synthesizer.load(args.workdir)
-  point = latent_space.encode(synth, _read(args.input), seed=args.seed)
+  point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
   wanted = generate.label_arguments(args)
   point = latent_space.relabel(synth, point, args.semitones, **wanted)
   if moves:
@@ -91,7 +85,7 @@ def neighbours(args: argparse.Namespace) -> None:
   if args.num < 1:
     raise errors.UserError(f"--num must be 1 or more, got {args.num}")
   synth = synthesizer.load(args.workdir)
-  point = latent_space.encode(synth, _read(args.input), seed=args.seed)
+  point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
   codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
   places, distances = latent_space.neighbours(codes, point.code[0], args.num)
   ids = codes.labels()["id"]

@@ -4,6 +4,7 @@ A `Point` is a code z with the labels that it is decoded under. Labels may be mi
 two keys is a float, a family or a source is a weight for each of them.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 from typing import Any
@@ -83,7 +84,7 @@ def decode(synth: Synthesizer, point: Point, seed: int = 0) -> np.ndarray:
   """
   wanted = {name: np.asarray(point.labels[name]) for name in notes.BATCH_LABELS}
   audio = _decoder(synth)(synth.params, point.code, wanted, jax.random.key(seed))
-  gain = level.velocity_to_gain(np.maximum(wanted["velocity"], 0))
+  gain = level.velocity_to_gain(wanted["velocity"])
   return np.asarray(audio) * np.asarray(gain)[:, None]
 
 
@@ -184,7 +185,7 @@ def relabel(synth: Synthesizer, point: Point, semitones: float = 0.0, **asked: A
       raise errors.UserError(
         f"{semitones:+g} semitones lead to pitch {moved.max():g}, out of 0-127"
       )
-    changed["pitch"] = moved if moved.dtype.kind == "f" and (moved % 1).any() else moved.astype(int)
+    changed["pitch"] = moved if (moved % 1).any() else moved.astype(int)
   return Point(point.code, changed)
 
 
@@ -217,13 +218,31 @@ def encode_notes(
     num_notes: how many at most.
     batch_size: notes at a time.
   """
-  rows = np.unique(np.linspace(0, len(source) - 1, min(num_notes, len(source))).astype(int))
-  encoder = _encoder(synth)
+  rows = notes.spread_rows(len(source), num_notes)
+  return Codes(encode_rows(_encoder(synth), synth.params, source, rows, batch_size), rows, source)
+
+
+def encode_rows(
+  encode: Callable[[Any, Mapping[str, Any]], jax.Array],
+  params: Any,
+  source: pipeline.NoteSource,
+  rows: np.ndarray,
+  batch_size: int,
+) -> np.ndarray:
+  """Codes of some of a source's notes ([M, D]), under their own labels.
+
+  Args:
+    encode: of a method, jitted.
+    params: of the network.
+    source: of the notes.
+    rows: [M] of them.
+    batch_size: notes at a time.
+  """
   codes = []
   for batch in pipeline.eval_batches(source, batch_size, rows):
     inputs = {name: batch[name] for name in pipeline.DEVICE_KEYS}
-    codes.append(np.asarray(encoder(synth.params, inputs))[batch["mask"] > 0])
-  return Codes(np.concatenate(codes), rows, source)
+    codes.append(np.asarray(encode(params, inputs))[batch["mask"] > 0])
+  return np.concatenate(codes)
 
 
 def neighbours(codes: Codes, code: np.ndarray, num: int = 5) -> tuple[np.ndarray, np.ndarray]:

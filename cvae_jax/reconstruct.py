@@ -6,10 +6,27 @@ python -m cvae_jax.reconstruct --workdir=runs/cvae in.wav out.wav
 import argparse
 import logging
 
+import numpy as np
+
 from cvae_jax import cli
 from cvae_jax import generate
 
 _log = logging.getLogger("cvae_jax.reconstruct")  # Also as __main__.
+
+
+def read_recording(path: str) -> np.ndarray:
+  """A recording as a note ([T] float32 at 16 kHz); what had to be done to it is logged.
+
+  Raises:
+    UserError: a file that cannot be read.
+  """
+  from cvae_jax.audio import files
+  from cvae_jax.data import labels
+
+  recording = files.read_note(path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
+  for change in recording.changes:
+    _log.info("%s: %s", path, change)
+  return recording.audio
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -30,12 +47,10 @@ def main(argv: list[str] | None = None) -> None:
   from cvae_jax.audio import files
   from cvae_jax.data import labels
 
-  recording = files.read_note(args.input, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
-  for change in recording.changes:
-    _log.info("%s: %s", args.input, change)
+  original = read_recording(args.input)
   synth = synthesizer.load(args.workdir)
-  found = synth.infer_labels(recording.audio, args.seed, **generate.label_arguments(args))
-  audio = synth.reconstruct(recording.audio, found, args.seed)
+  found = synth.infer_labels(original, args.seed, **generate.label_arguments(args))
+  audio = synth.reconstruct(original, found, args.seed)
   files.write_wav(args.output, audio, labels.SAMPLE_RATE)
   if synth.conditions:
     names = {"family": labels.FAMILIES, "source": labels.SOURCES}

@@ -62,11 +62,12 @@ def velocity_to_gain(velocity):
   """Gain of a MIDI velocity: 40 log10(velocity / 127) dB.
 
   Args:
-    velocity: MIDI velocity, 0 to 127, of any shape.
+    velocity: MIDI velocity, 0 to 127, of any shape; a negative one is not known, and full level.
 
   Returns:
     Linear gain, 0 to 1, of the same shape.
 
   Source: General MIDI 2 and DLS Level 1, the concave transform of velocity to attenuation.
   """
-  return jnp.square(jnp.asarray(velocity, jnp.float32) / 127.0)
+  velocity = jnp.asarray(velocity, jnp.float32)
+  return jnp.where(velocity < 0.0, 1.0, jnp.square(velocity / 127.0))

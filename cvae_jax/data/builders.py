@@ -24,6 +24,13 @@ def _check_folder(config, name, variant, what):
     raise errors.UserError(f"{name} needs --config.data.dir, {what}")
 
 
+def _choose(name, variant, known):
+  """A variant's name, the first of those that there are where none is given."""
+  if variant and variant not in known:
+    raise errors.UserError(f"{name} comes as {', '.join(known)}, got '{variant}'")
+  return variant or next(iter(known))
+
+
 def _synth_notes(config, variant):
   from cvae_jax.data import synth_factors
   from cvae_jax.data import synth_notes
@@ -33,9 +40,7 @@ def _synth_notes(config, variant):
     for builder in (synth_notes.SynthNotes, synth_factors.SynthFactors)
     for builder_config in builder.BUILDER_CONFIGS
   }
-  variant = variant or "default"
-  if variant not in known:
-    raise errors.UserError(f"synth_notes comes as {', '.join(known)}, got '{variant}'")
+  variant = _choose("synth_notes", variant, known)
   return known[variant](config=variant, data_dir=config.tfds_dir, file_format="array_record")
 
 
@@ -79,14 +84,11 @@ def _folder_notes(config, variant):
 def _nsynth(config, variant):
   from cvae_jax.data import nsynth
 
-  known = nsynth.variants()
-  if variant and variant not in known:
-    raise errors.UserError(f"nsynth comes as {', '.join(known)}, got '{variant}'")
   return nsynth.Nsynth(
     config.dir,
     config.beam_options,
     config.num_threads,
-    config=variant or known[0],
+    config=_choose("nsynth", variant, nsynth.variants()),
     data_dir=config.tfds_dir,
   )
 
@@ -100,8 +102,6 @@ BUILDERS = {
 }
 # Those that are prepared by `cvae_jax.prepare` alone: 73 GB are no side effect of training.
 _ON_REQUEST = ("nsynth",)
-
-
 # What the writers of records say of a disk; they raise RuntimeError.
 _OF_THE_DISK = ("write() failed", "open() failed", "close() failed")
 
@@ -112,7 +112,7 @@ def _prepare(builder: tfds.core.DatasetBuilder) -> None:
   try:
     os.makedirs(parent, exist_ok=True)
     with filelock.FileLock(os.path.join(parent, f".{version}.lock")):
-      if builder.data_path.exists() and builder.is_prepared():
+      if builder.is_prepared():
         return
       for left in glob.glob(os.path.join(parent, f"incomplete.*_{version}")):
         _log.info("clearing away what a preparation that was killed has left: %s", left)

@@ -38,7 +38,6 @@ QUALITIES = (
 VELOCITIES = (25, 50, 75, 100, 127)
 NUM_PITCHES = 128  # MIDI's
 NUM_VELOCITIES = 128
-MAX_VELOCITY = 127
 # The pitches of a piano, which NSynth's notes are drawn from.
 MIN_PITCH, MAX_PITCH = 21, 108
 

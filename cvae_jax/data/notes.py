@@ -63,6 +63,16 @@ def note_str(instrument: str, pitch: int, velocity: int) -> str:
   return f"{instrument}-{pitch:03d}-{velocity:03d}"
 
 
+def spread_rows(count: int, num: int) -> np.ndarray:
+  """Rows of `num` of `count` notes at even distances, in order; all, where there are fewer."""
+  return np.unique(np.linspace(0, count - 1, min(num, count)).astype(int))
+
+
+def fill_up(rows: np.ndarray, size: int) -> np.ndarray:
+  """Rows of a batch of one size: a short one is filled with its own first row."""
+  return np.concatenate([rows, np.repeat(rows[:1], size - rows.size)])
+
+
 def name_part(path: str) -> str:
   """A path's last part, in letters that the name of a data set may have."""
   return re.sub(r"\W+", "_", os.path.basename(os.path.abspath(path))) or "folder"

@@ -209,7 +209,7 @@ def eval_batches(
   rows = np.arange(len(source)) if rows is None else rows
   for start in range(0, len(rows), batch_size):
     chunk = rows[start : start + batch_size]
-    filled = np.concatenate([chunk, np.repeat(chunk[:1], batch_size - chunk.size)])
+    filled = notes.fill_up(chunk, batch_size)
     examples = [source[int(i)] for i in filled]
     batch = {key: np.stack([e[key] for e in examples]) for key in DEVICE_KEYS}
     mask = (np.arange(batch_size) < chunk.size).astype(np.float32)

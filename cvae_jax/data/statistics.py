@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cvae_jax.data import labels
+from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 
 SILENT_DB = -60.0  # a note whose peak is softer counts as silent
@@ -52,7 +53,7 @@ def _measure_note(audio: np.ndarray) -> tuple[float, float, bool, float]:
 
 def measure(source: pipeline.NoteSource, limit: int, num_threads: int = 2) -> Split:
   """Counts and measures a split's notes, or `limit` of them spread evenly over it."""
-  rows = np.unique(np.linspace(0, len(source) - 1, min(limit, len(source))).astype(int))
+  rows = notes.spread_rows(len(source), limit)
   with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
     measured = list(pool.map(lambda i: _measure_note(source[int(i)]["audio"]), rows))
   level_db, peak_db, clipped, offset = (

@@ -79,8 +79,8 @@ def render_table(table: factors.Table, seed: int) -> Iterator[tuple[int, np.ndar
     batches += [(method, rows[i : i + _BATCH]) for i in range(0, rows.size, _BATCH)]
 
   def render(number, method, rows):
-    # One shape, one compilation: a last, short batch is filled with its own first row.
-    full = np.concatenate([rows, np.repeat(rows[:1], _BATCH - rows.size)])
+    # One shape, one compilation.
+    full = notes.fill_up(rows, _BATCH)
     columns = (table.values[full], table.pitch[full], table.velocity[full])
     audio = _render(factors.METHODS[method], *columns, np.uint32(seed * 65_537 + number))
     return rows.tolist(), np.asarray(audio)

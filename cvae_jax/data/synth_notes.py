@@ -152,8 +152,8 @@ def render_plan(
     batches += [(name, rows[i : i + _BATCH]) for i in range(0, rows.size, _BATCH)]
 
   def dispatch(name, rows):
-    # One shape, one compilation: a last, short batch is filled with its own first row.
-    full = np.concatenate([rows, np.repeat(rows[:1], _BATCH - rows.size)])
+    # One shape, one compilation.
+    full = notes.fill_up(rows, _BATCH)
     return rows, _render(
       name,
       parameters[plan.instrument[full]],

@@ -189,14 +189,14 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   def sample(params, batch, rng):
     z_rng, phase_rng = jax.random.split(rng)
     c = condition.encode(batch)
-    # A velocity that is not known sounds at the full level.
-    velocity = jnp.where(batch["velocity"] < 0, labels.MAX_VELOCITY, batch["velocity"])
     z = jax.random.normal(z_rng, (c.shape[0], config.model.latent_dim))
     z *= jnp.asarray(batch.get("temperature", 1.0))[..., None]
     if has_prior:
       given = prior(params, c)
       z = given.mean + jnp.exp(0.5 * given.logvar) * z
-    return from_code(params, z, batch, phase_rng) * level.velocity_to_gain(velocity)[:, None]
+    return (
+      from_code(params, z, batch, phase_rng) * level.velocity_to_gain(batch["velocity"])[:, None]
+    )
 
   def score(params, batch, rng):
     nll, kl = terms(params, features(batch), condition.encode(batch), rng)

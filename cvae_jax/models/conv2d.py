@@ -30,9 +30,6 @@ ACTIVATIONS = {
   "gelu": nn.gelu,
   "silu": nn.silu,
 }
-NORMS = ("none", "layer", "group")
-CONDITIONINGS = ("concat", "film", "both")
-OUTPUT_SIZES = ("exact", "zero_pad")
 
 
 class Stage(nn.Module):
@@ -40,7 +37,7 @@ class Stage(nn.Module):
 
   Attributes:
     activation: of `ACTIVATIONS`.
-    norm: of `NORMS`.
+    norm: 'none', 'layer' or 'group'.
     film: whether the condition scales and shifts every channel (Perez et al. 2018).
     residual_blocks: of two convolutions each, after the activation.
     kernel_size: taps along each axis, of these.
@@ -99,7 +96,7 @@ class Conv2D(nn.Module):
     output_size: how 2^layers divides the features: 'exact' decodes to the next multiple and crops,
       'zero_pad' to the one before and pads with silence.
     activation: of `ACTIVATIONS`.
-    norm: of `NORMS`.
+    norm: 'none', 'layer' or 'group'.
     conditioning: 'concat' joins c to the flattened code and to z; 'film' has it scale and shift the
       channels of every hidden layer; 'both'.
     residual_blocks: after every hidden layer.
