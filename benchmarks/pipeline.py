@@ -4,8 +4,8 @@ python benchmarks/pipeline.py
 
 Reads the embedded data set by the pipeline that training reads it by: with nothing in memory, with
 all notes in memory, and with all notes on the device (data.device_cache). Beside them what bounds
-the first, the records alone; and what bounds the others, batches copied out of one array. Prints
-Markdown.
+the first, the records alone; and what bounds the others, batches copied out of one array. And the
+rate at which `synth_notes/factors` is made. Prints Markdown.
 """
 
 import argparse
@@ -20,10 +20,12 @@ from cvae_jax import cli
 from cvae_jax import config as config_lib
 from cvae_jax import sharding
 from cvae_jax.data import builders
+from cvae_jax.data import factors
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.data import resident
+from cvae_jax.data import synth_factors
 
 
 def time_iterator(source, config, batch_size: int, batches: int, kept=None) -> float:
@@ -70,6 +72,18 @@ def time_copies(batch_size: int, batches: int) -> float:
   return batches * batch_size / (time.perf_counter() - start)
 
 
+def time_making(notes_of_each: int = 512) -> float:
+  """Notes/s of rendering `synth_notes/factors`, as many notes by each of its methods."""
+  table = factors.draw(2 * notes_of_each * len(factors.METHODS), 0, labels.VELOCITIES)
+  rows = [np.flatnonzero(table.method == m)[:notes_of_each] for m in range(len(factors.METHODS))]
+  table = table.take(np.concatenate(rows))
+  for _ in synth_factors.render_table(table.take(np.arange(0, table.method.size, 8)), 0):
+    pass  # Compiles.
+  start = time.perf_counter()
+  made = sum(1 for _ in synth_factors.render_table(table, 0))
+  return made / (time.perf_counter() - start)
+
+
 def main() -> None:
   """Runs what the flags ask for and prints it."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -97,6 +111,7 @@ def main() -> None:
   config.device_cache = True
   rate = time_iterator(cached, config, args.batch_size, 10 * args.batches, kept)
   print(f"| on the device | {rate:.0f} |")
+  print(f"| made by synthesis, and nothing read | {time_making():.0f} |", flush=True)
   print(f"| copies out of one array, 1 thread | {time_copies(args.batch_size, args.batches):.0f} |")
 
 
