@@ -3,7 +3,8 @@
 python -m cvae_jax.ablate --config=configs/ablations/depth.py --seeds=3
 
 It is kept in --workdir, runs/ablations/depth without one. Started again it goes on where it was,
-and leaves alone what is done. As a job array, each job by itself and the table in the end:
+and leaves alone what is done; a run that another ablation beside it has made with the very same
+config is taken from there. As a job array, each job by itself and the table in the end:
 --index=0 to --index=N-1 (--list says which), then --report.
 """
 
@@ -45,6 +46,11 @@ def run_job(ablation: ablation_lib.Ablation, job: ablation_lib.Job, workdir: str
   config, where = ablation_lib.make_config(ablation, job), job.workdir(workdir)
   if ablation_lib.read_results(config, where) is not None:
     _log.info("%s, seed %d: done before", job.variant, job.seed)
+    return
+  twin = ablation_lib.find_twin(config, workdir)
+  if twin is not None:
+    ablation_lib.take_over(twin, where)
+    _log.info("%s, seed %d: the same as %s, and taken from there", job.variant, job.seed, twin)
     return
   from cvae_jax import train  # After `cli.set_up`, which JAX reads on import.
 

@@ -8,6 +8,7 @@ about.
 from collections.abc import Mapping
 from collections.abc import Sequence
 import csv
+import glob
 import importlib.util
 import io
 import itertools
@@ -89,7 +90,7 @@ def get_base() -> ml_collections.ConfigDict:
   config.representation.name = "log_mel"
   config.representation.n_mels = 128
   config.model.name = "conv2d"
-  config.model.channels = (32, 64, 128)
+  config.model.channels = (16, 32, 64)
   config.model.flat_channels = 16
   config.model.latent_dim = 64
   config.condition.labels = ("pitch", "family", "source", "velocity")
@@ -157,6 +158,37 @@ def read_results(config: ml_collections.ConfigDict, workdir: str) -> dict[str, A
   except (OSError, json.JSONDecodeError):
     return None
   return results if results.get("step") == config.train.steps else None
+
+
+def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:
+  """A finished run of another ablation beside this one that has the very same config.
+
+  Most ablations have the base among their variants: it is run once.
+
+  Args:
+    config: of the run.
+    workdir: of the ablation; the others are looked for in its parent.
+
+  Returns:
+    The run's workdir, if there is one.
+  """
+  wanted = config_lib.flatten(config)
+  pattern = os.path.join(os.path.dirname(os.path.abspath(workdir)), "*", "runs", "*", "seed-*")
+  for where in sorted(glob.glob(pattern)):
+    if (
+      read_results(config, where) is not None
+      and config_lib.flatten(config_lib.load(where)) == wanted
+    ):
+      return where
+  return None
+
+
+def take_over(twin: str, workdir: str) -> None:
+  """Copies a twin's config and results, with a word on where they are from."""
+  with open(os.path.join(twin, evaluate.RESULTS)) as f:
+    results = json.load(f)
+  config_lib.save(config_lib.load(twin), workdir)
+  evaluate.save_results({**results, "run": os.path.abspath(twin)}, workdir)
 
 
 def _number(results: Mapping[str, Any], path: str) -> float:

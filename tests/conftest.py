@@ -10,15 +10,22 @@ import jaxtyping
 
 jaxtyping.install_import_hook(["cvae_jax.audio", "cvae_jax.losses"], "beartype.beartype")
 
-# Most of the tests' time is XLA's compiler, whose lower levels make the same functions sooner.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+# Most of the tests' time is XLA's compiler, which makes the same functions sooner without its
+# costly passes, and in one piece where every worker has a core of its own.
+os.environ.setdefault(
+  "XLA_FLAGS",
+  "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+  " --xla_cpu_parallel_codegen_split_count=1",
+)
 
+import filelock  # noqa: E402
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from cvae_jax import cli  # noqa: E402
 from cvae_jax import errors  # noqa: E402
+from cvae_jax import evaluate  # noqa: E402
 from cvae_jax import lazy_librosa  # noqa: E402
 from cvae_jax.audio import files  # noqa: E402
 from cvae_jax.data import labels  # noqa: E402
@@ -76,9 +83,18 @@ def one_line(error: pytest.ExceptionInfo) -> str:
 
 
 @pytest.fixture(scope="session")
-def tfds_dir(tmp_path_factory):
+def shared_dir(tmp_path_factory, worker_id):
+  """A directory of this session, which all of its workers have in common."""
+  base = tmp_path_factory.getbasetemp()
+  shared = (base if worker_id == "master" else base.parent) / "shared"
+  shared.mkdir(exist_ok=True)
+  return shared
+
+
+@pytest.fixture(scope="session")
+def tfds_dir(shared_dir):
   """Where data sets are prepared, once a session."""
-  return str(tmp_path_factory.mktemp("tfds"))
+  return str(shared_dir / "tfds")
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +105,14 @@ def real_note():
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory, tfds_dir):
-  """The workdir of a finished run of configs/cvae.py:tiny."""
+def tiny_run(shared_dir, tfds_dir):
+  """The workdir of a finished run of configs/cvae.py:tiny, which tests only read."""
   from cvae_jax import train
 
-  workdir = str(tmp_path_factory.mktemp("runs") / "cvae")
-  train.train_and_evaluate(get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}), workdir)
-  return workdir
+  workdir = shared_dir / "cvae"
+  with filelock.FileLock(shared_dir / "cvae.lock"):
+    if not (workdir / evaluate.RESULTS).exists():
+      train.train_and_evaluate(
+        get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}), str(workdir)
+      )
+  return str(workdir)

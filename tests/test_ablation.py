@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cvae_jax import ablate
 from cvae_jax import ablation as ablation_lib
 from cvae_jax import config as config_lib
 from cvae_jax import errors
+from cvae_jax import evaluate
 from cvae_jax import methods
 
 FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
@@ -90,6 +92,26 @@ def test_the_table_has_means_and_deviations_of_what_is_finished(tmp_path):
   assert [(row["variant"], row["seeds"]) for row in rows] == [("exact", "2"), ("zero_pad", "0")]
   assert float(rows[0]["eval.lsd_db deviation"]) == pytest.approx(np.std([4, 5], ddof=1))
   assert (tmp_path / "figure.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_run_that_another_ablation_has_made_is_not_made_again(tmp_path):
+  ours, theirs = (
+    ablation_lib.load(f"{ROOT}/configs/ablations/{n}.py") for n in ("depth", "channels")
+  )
+  job = ablation_lib.Job("16, 32, 64", 0)
+  config, made = ablation_lib.make_config(theirs, job), job.workdir(str(tmp_path / "channels"))
+  config_lib.save(config, made)
+  same = ablation_lib.make_config(ours, ablation_lib.Job("3 layers", 0))
+  workdir = str(tmp_path / "depth")
+  assert ablation_lib.find_twin(same, workdir) is None  # It is not finished.
+  evaluate.save_results({"step": config.train.steps, "eval": {"lsd_db": 4.0}}, made)
+  assert ablation_lib.find_twin(same, workdir) == made
+  for variant, seed in (("2 layers", 0), ("3 layers", 1)):
+    other = ablation_lib.make_config(ours, ablation_lib.Job(variant, seed))
+    assert ablation_lib.find_twin(other, workdir) is None
+  ablate.run_job(ours, ablation_lib.Job("3 layers", 0), workdir)
+  rows = {row.variant: row for row in ablation_lib.collect(ours, workdir, 1)}
+  assert rows["3 layers"].mean[0] == 4.0 and rows["2 layers"].seeds == 0
 
 
 @pytest.mark.slow

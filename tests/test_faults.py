@@ -40,7 +40,11 @@ def test_a_damaged_shard_is_named_and_what_to_do(tmp_path, tfds_dir, damage, lab
   source = pipeline.open_split(builders.load(config.data), "train")
   assert len(source.labels["id"]) == 108  # And they are kept from now on.
   copied = tmp_path / "tfds"
-  shutil.copytree(os.path.join(tfds_dir, "synth_notes", "tiny"), copied / "synth_notes" / "tiny")
+  shutil.copytree(
+    os.path.join(tfds_dir, "synth_notes", "tiny"),
+    copied / "synth_notes" / "tiny",
+    ignore=shutil.ignore_patterns("*.tmp"),  # Another worker may be writing.
+  )
   (shard,) = glob.glob(str(copied / "**" / "*train.array_record*"), recursive=True)
   damage(shard)
   if not labels_are_kept:

@@ -1,6 +1,8 @@
+from conftest import get_config
 import numpy as np
 import pytest
 
+from cvae_jax.data import builders
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
@@ -83,8 +85,7 @@ def test_notes_are_a_function_of_the_seed(some_notes):
 
 
 def test_prepared_notes_read_back_as_they_were_made(tfds_dir):
-  builder = synth_notes.SynthNotes(config="tiny", data_dir=tfds_dir, file_format="array_record")
-  builder.download_and_prepare()
+  builder = builders.load(get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}).data)
   source = pipeline.open_split(builder, "valid")
   plan = synth_notes.make_plan(TINY, "valid")
   names = synth_notes.instrument_names(TINY)

@@ -13,6 +13,6 @@ def get_ablation(variant=""):
     base=ablation_lib.get_tiny(base) if variant == "tiny" else base,
     variants={
       f"{first}, {2 * first}, {4 * first}": {"model.channels": (first, 2 * first, 4 * first)}
-      for first in (8, 16, 32, 64)
+      for first in (4, 8, 16, 32)
     },
   )

@@ -12,7 +12,7 @@ def get_ablation(variant=""):
     question="How many layers does the network need?",
     base=ablation_lib.get_tiny(base) if variant == "tiny" else base,
     variants={
-      f"{depth} layers": {"model.channels": tuple(32 * 2**i for i in range(depth))}
+      f"{depth} layers": {"model.channels": tuple(16 * 2**i for i in range(depth))}
       for depth in (2, 3, 4, 5)
     },
   )
