@@ -32,10 +32,14 @@ from cvae_jax.data import notes
 
 _BATCH = 16
 _MEGASAMPLES = labels.NUM_SAMPLES / 1e6
-# Representation, with fewer iterations of phase recovery or not, to its way back to a waveform.
+# Representation, with the default iterations of phase recovery or others, to its way back.
 _CASES = {
   "log_magnitude": "phases recovered",
-  "log_magnitude, 8 iterations": "phases recovered",
+  "log_magnitude, 32 iterations": "phases recovered",
+  "log_magnitude, 16 iterations": "phases recovered",
+  "log_magnitude, 4 iterations": "phases recovered",
+  "log_magnitude, 2 iterations": "phases recovered",
+  "log_magnitude, 0 iterations": "phases recovered",
   "log_mel": "phases recovered",
   "cqt": "phases recovered",
   "log_magnitude_if": "invertible",
@@ -137,9 +141,9 @@ def main() -> None:
     else:
       config = config_lib.get_base_config()
       config.condition.labels = ("pitch", "family", "source", "velocity")
-      config.representation.name, *fewer = name.split(", ")
-      if fewer:
-        config.representation.griffin_lim_iters = 8
+      config.representation.name, *iterations = name.split(", ")
+      if iterations:
+        config.representation.griffin_lim_iters = int(iterations[0].split()[0])
       synth = make_synthesizer(config)
     representation = representations.make_representation(
       synth.config.representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE

@@ -9,12 +9,10 @@ config is taken from there. As a job array, each job by itself and the table in 
 """
 
 import argparse
-import ast
 import logging
 import os
 import subprocess
 import sys
-from typing import Any
 
 from cvae_jax import ablation as ablation_lib
 from cvae_jax import cli
@@ -22,23 +20,6 @@ from cvae_jax import config as config_lib
 from cvae_jax import errors
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
-
-
-def _override(base: Any, setting: str) -> None:
-  """Sets a field of the base by FIELD=VALUE."""
-  name, equals, text = setting.partition("=")
-  if not equals or name not in config_lib.flatten(base):
-    raise errors.UserError(
-      f"--set wants FIELD=VALUE of a config, as train.steps=500; got {setting}"
-    )
-  try:
-    value = ast.literal_eval(text)
-  except (ValueError, SyntaxError):
-    value = text
-  try:
-    base.update_from_flattened_dict({name: value})
-  except TypeError as e:
-    raise errors.UserError(f"--set {setting}: {' '.join(str(e).split())}") from None
 
 
 def run_job(ablation: ablation_lib.Ablation, job: ablation_lib.Job, workdir: str) -> None:
@@ -92,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
   name = os.path.splitext(os.path.basename(args.config.partition(":")[0]))[0]
   workdir = args.workdir or os.path.join("runs", "ablations", name)
   for setting in args.set:
-    _override(ablation.base, setting)
+    config_lib.override(ablation.base, setting)
   jobs = ablation_lib.make_jobs(ablation, args.seeds)
   for job in jobs[: len(ablation.variants)]:
     config_lib.check(ablation_lib.make_config(ablation, job))

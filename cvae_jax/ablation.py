@@ -94,14 +94,16 @@ def get_base() -> ml_collections.ConfigDict:
   config.model.flat_channels = 16
   config.model.latent_dim = 64
   config.condition.labels = ("pitch", "family", "source", "velocity")
-  config.optimizer.learning_rate = 1e-3
-  config.train.steps = 600
+  config.optimizer.learning_rate = 4e-3  # 1e-3 and 2e-3 reach less in so few steps
+  config.optimizer.warmup_steps = config.method.beta_warmup_steps = 100
+  config.train.steps = 400
   config.train.log_every_steps = 200
   config.eval.every_steps = config.checkpoint.every_steps = 1_000_000
   config.eval.baselines = False
-  config.eval.waveform_notes = 128
-  config.eval.pitch_notes = 128
-  config.eval.sample_notes = 4
+  config.eval.waveform_notes = 96
+  config.eval.pitch_notes = 96
+  config.eval.probe_notes = 1024
+  config.eval.sample_notes = 0
   config.checkpoint.keep = 1
   return config
 
@@ -115,6 +117,7 @@ def get_tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   config.train.log_every_steps = 4
   config.eval.every_steps = config.checkpoint.every_steps = 100
   config.eval.pitch_notes = config.eval.waveform_notes = 4
+  config.eval.probe_notes = 8
   config.eval.sample_notes = 0
   return config
 

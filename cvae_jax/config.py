@@ -4,6 +4,7 @@ A file in `configs/` starts from `get_base_config` and overrides what makes it i
 was trained with is kept in its workdir as `config.json`, so that nothing else is needed to use it.
 """
 
+import ast
 from collections.abc import Callable
 from collections.abc import Mapping
 import json
@@ -80,7 +81,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   representation.window = "hann"  # any that scipy.signal.get_window knows
   representation.floor_db = -80.0  # dB below a full-scale sine; what is softer is silence
   representation.phase_start = "integrated"  # integrated, random: where Griffin-Lim begins
-  representation.griffin_lim_iters = 16
+  representation.griffin_lim_iters = 8
   # Whether every bin is brought to mean 0 and deviation 1, as measured on training notes.
   representation.standardize = False
   representation.n_mels = 256  # log_mel, log_mel_if: bins
@@ -171,6 +172,11 @@ def get_base_config() -> ml_collections.ConfigDict:
   evaluation.waveform_notes = 0  # at the end: held-out notes whose sound is compared; 0 for none
   # At the end: notes of either split whose codes are probed for their labels; 0 for none.
   evaluation.probe_notes = 0
+  # At the end: held-out notes whose codes are counted, clustered and gone between; 0 for none.
+  evaluation.latent_notes = 0
+  # At the end: notes generated under held-out labels, and set beside these notes; 0 for none.
+  evaluation.generation_notes = 0
+  evaluation.classifier_steps = 800  # of 64 notes, that teach the classifier which hears them
   evaluation.sample_notes = 8  # at the end: notes written to samples/
 
   config.profile = profile = ml_collections.ConfigDict()
@@ -222,6 +228,7 @@ def _tiny(config):
   config.train.log_every_steps = 5
   config.eval.every_steps = 10
   config.eval.pitch_notes = 8
+  config.eval.classifier_steps = 20
   config.eval.sample_notes = 2
   config.checkpoint.every_steps = 10
   config.optimizer.warmup_steps = config.method.beta_warmup_steps = 5
@@ -263,6 +270,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "train.log_every_steps",
     "train.steps_per_dispatch",
     "eval.every_steps",
+    "eval.classifier_steps",
     "eval.batch_size",
     "checkpoint.every_steps",
     "checkpoint.keep",
@@ -299,6 +307,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     "eval.sample_notes",
     "eval.waveform_notes",
     "eval.probe_notes",
+    "eval.latent_notes",
+    "eval.generation_notes",
     "representation.griffin_lim_iters",
     "representation.companding",
     "profile.steps",
@@ -339,6 +349,27 @@ def check(config: ml_collections.ConfigDict) -> None:
   for name, allowed in choices.items():
     if flat[name] not in allowed:
       raise errors.UserError(f"{name} must be one of {', '.join(allowed)}, got '{flat[name]}'")
+
+
+def override(config: ml_collections.ConfigDict, setting: str) -> None:
+  """Sets a field by what a flag --set says, FIELD=VALUE with a dotted name.
+
+  Raises:
+    UserError: a field that there is not, or a value of another type.
+  """
+  name, equals, text = setting.partition("=")
+  if not equals or name not in flatten(config):
+    raise errors.UserError(
+      f"--set wants FIELD=VALUE of a config, as train.steps=500; got {setting}"
+    )
+  try:
+    value = ast.literal_eval(text)
+  except (ValueError, SyntaxError):
+    value = text
+  try:
+    config.update_from_flattened_dict({name: value})
+  except TypeError as e:
+    raise errors.UserError(f"--set {setting}: {' '.join(str(e).split())}") from None
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,17 +8,16 @@ from cvae_jax import ablation as ablation_lib
 
 def get_ablation(variant=""):
   base = ablation_lib.get_base()
-  base.eval.probe_notes = 8 if variant == "tiny" else 2048
   return ablation_lib.Ablation(
     question="How should the condition reach the network, and what does z then say of the labels?",
     base=ablation_lib.get_tiny(base) if variant == "tiny" else base,
     variants={
       "none (VAE)": {"condition.labels": ()},
-      "concat": {"model.conditioning": "concat"},
+      "concat": {},
       "film": {"model.conditioning": "film"},
       "both": {"model.conditioning": "both"},
       "both, prior learned": {"model.conditioning": "both", "method.prior": "learned"},
-      "both, critic": {"model.conditioning": "both", "method.leak_weight": 30.0},
+      "both, critic": {"model.conditioning": "both", "method.leak_weight": 100.0},
     },
     measures=(
       ablation_lib.LSD,

@@ -9,7 +9,7 @@ from cvae_jax import ablation as ablation_lib
 def get_ablation(variant=""):
   base = ablation_lib.get_base()
   base.representation.name = "log_magnitude"
-  base.train.steps = 300  # Images up to eight times as large.
+  base.train.steps = 200  # Images up to eight times as large.
   return ablation_lib.Ablation(
     question="Which window and hop serve the STFT best?",
     base=ablation_lib.get_tiny(base) if variant == "tiny" else base,

@@ -59,6 +59,11 @@ class NoteSource:
   def __len__(self) -> int:
     return len(self._rows)
 
+  @property
+  def folder(self) -> str:
+    """Where the data set is, and what is measured of all of it may be kept."""
+    return os.path.dirname(self._arguments[2])
+
   def select(self, rows: np.ndarray) -> "NoteSource":
     """A source of some of these notes alone."""
     selected = type(self)(*self._arguments, self._rows[rows])
@@ -97,10 +102,10 @@ class NoteSource:
     try:
       return notes.parse(self._arguments[0][row])
     except (RuntimeError, ValueError, LookupError, OSError) as e:
-      folder = os.path.dirname(self._arguments[2])
       why = " ".join(str(e).split())
       raise errors.UserError(
-        f"note {row} of {folder} cannot be read ({why}): remove the folder, and it is prepared anew"
+        f"note {row} of {self.folder} cannot be read ({why}): "
+        "remove the folder, and it is prepared anew"
       ) from None
 
   def __repr__(self) -> str:  # Grain compares it when it restores an iterator.

@@ -1,0 +1,166 @@
+"""Distances between two sets of notes, from features of each: is what is generated like the data?
+
+Every measure takes rows of features ([M, D] and [N, D]) and says nothing of where they are from.
+None means anything alone: the same measure between two halves of the data is its ceiling.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+import scipy.spatial
+import scipy.stats
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+  """Squared Fréchet (2-Wasserstein) distance of the Gaussians of two sets; lower is nearer.
+
+  |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)), with covariances A and B.
+
+  Args:
+    a: [M, D], M > 1.
+    b: [N, D], N > 1.
+
+  Source: Dowson & Landau 1982; Heusel et al. 2017 ("FID").
+  """
+  a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+  difference = a.mean(axis=0) - b.mean(axis=0)
+  cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
+  # The trace of (A B)^(1/2) is that of the symmetric (A^(1/2) B A^(1/2))^(1/2), which is the sum of
+  # roots of real eigenvalues: no root of a matrix that has none.
+  values, vectors = scipy.linalg.eigh(cov_a)
+  root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+  shared = np.sqrt(np.maximum(scipy.linalg.eigvalsh(root @ cov_b @ root), 0.0)).sum()
+  return float(difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2.0 * shared)
+
+
+def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
+  """Squared MMD under the kernel (x y / D + 1)^3, unbiased; lower is nearer, and 0 on average for
+  two samples of one distribution, so that it may be negative.
+
+  Args:
+    a: [M, D], M > 1.
+    b: [N, D], N > 1.
+
+  Source: Binkowski et al. 2018 ("KID").
+  """
+  a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+  within_a, within_b, across = (
+    (x @ y.T / x.shape[1] + 1.0) ** 3 for x, y in ((a, a), (b, b), (a, b))
+  )
+  m, n = len(a), len(b)
+  return float(
+    (within_a.sum() - np.trace(within_a)) / (m * (m - 1))
+    + (within_b.sum() - np.trace(within_b)) / (n * (n - 1))
+    - 2.0 * across.mean()
+  )
+
+
+def inception_score(probabilities: np.ndarray) -> float:
+  """exp of the mean KL of p(y|x) to its mean over notes, 1 to the number of classes; higher is
+  better: every note is surely of one class, and all classes come.
+
+  Args:
+    probabilities: [M, K] of a classifier.
+
+  Source: Salimans et al. 2016.
+  """
+  p = np.clip(np.asarray(probabilities, np.float64), 1e-12, None)
+  p /= p.sum(axis=1, keepdims=True)
+  return float(np.exp(np.mean(scipy.stats.entropy(p, np.broadcast_to(p.mean(0), p.shape), axis=1))))
+
+
+class Bins(NamedTuple):
+  """How the bins of one set are filled by another.
+
+  Attributes:
+    different: share of bins whose filling differs statistically ("NDB / k"), 0 to 1; lower is
+      better.
+    jensen_shannon: divergence of the two fillings in nats, 0 to ln 2; lower is better.
+  """
+
+  different: float
+  jensen_shannon: float
+
+
+def compare_bins(
+  a: np.ndarray, b: np.ndarray, num_bins: int = 50, significance: float = 0.05, seed: int = 0
+) -> Bins:
+  """Number of statistically different bins: k-means bins of a, and the shares of a and b in each.
+
+  A bin differs where a two-proportion z-test says so.
+
+  Args:
+    a: [M, D] of the data.
+    b: [N, D] of what is compared with it.
+    num_bins: k; fewer where a has fewer notes.
+    significance: of the test.
+    seed: of k-means.
+
+  Source: Richardson & Weiss 2018, "On GANs and GMMs"; k = 50 as in GANSynth (Engel et al. 2019).
+  """
+  from sklearn import cluster
+
+  scale = a.std(axis=0) + 1e-12
+  num_bins = min(num_bins, len(a))
+  means = cluster.KMeans(num_bins, n_init=3, random_state=seed).fit(a / scale)
+  count_a, count_b = (np.bincount(labels, minlength=num_bins)
+                      for labels in (means.labels_, means.predict(b / scale)))  # fmt: skip
+  p, q = count_a / len(a), count_b / len(b)
+  pooled = (count_a + count_b) / (len(a) + len(b))
+  error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / len(a) + 1.0 / len(b)))
+  z = np.abs(p - q) / np.maximum(error, 1e-12)
+  different = float(np.mean(2.0 * scipy.stats.norm.sf(z) < significance))
+  middle = (p + q) / 2.0
+  divergence = (scipy.stats.entropy(p, middle) + scipy.stats.entropy(q, middle)) / 2.0
+  return Bins(different, float(divergence))
+
+
+class Coverage(NamedTuple):
+  """How two sets overlap.
+
+  Attributes:
+    density: how many neighbourhoods of real notes a generated one lies in, over k; 1 for the data
+      itself, less where notes lie outside of it. Higher is better.
+    coverage: share of real notes that have a generated one in their neighbourhood, 0 to 1; higher
+      is better.
+  """
+
+  density: float
+  coverage: float
+
+
+def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) -> Coverage:
+  """Density and coverage by neighbourhoods that reach to the k-th nearest real note.
+
+  Args:
+    real: [M, D], M > k.
+    generated: [N, D].
+    k: neighbours.
+
+  Source: Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models".
+  """
+  real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
+  radii = scipy.spatial.KDTree(real).query(real, k + 1)[0][:, -1]  # The first is the note itself.
+  inside = scipy.spatial.distance.cdist(real, generated) < radii[:, None]
+  return Coverage(float(inside.sum() / (k * generated.shape[0])), float(inside.any(axis=1).mean()))
+
+
+def nearest_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  """[N]: of every row of b ([N, D]) the Euclidean distance to the nearest row of a ([M, D])."""
+  return scipy.spatial.KDTree(np.asarray(a, np.float64)).query(np.asarray(b, np.float64))[0]
+
+
+def diversity(features: np.ndarray, groups: np.ndarray) -> float:
+  """Mean Euclidean distance of two notes of one condition; 0 where all of a condition are alike.
+
+  Args:
+    features: [M, D].
+    groups: [M] integers: which condition each was made under; one with a single note has no say.
+  """
+  distances = []
+  for group in np.unique(groups):
+    rows = np.asarray(features, np.float64)[groups == group]
+    if len(rows) > 1:
+      distances.append(scipy.spatial.distance.pdist(rows).mean())
+  return float(np.mean(distances)) if distances else float("nan")

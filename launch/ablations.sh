@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# All ablations, one after the other; what is done is left alone, so that it may be stopped and
+# started again. About two hours on two cores.
+#
+#   launch/ablations.sh                              # into runs/ablations
+#   launch/ablations.sh --seeds=3 --set=data.name=soundfont_notes
+#   OUT=elsewhere ONLY="depth beta" launch/ablations.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+out=${OUT:-runs/ablations}
+only=${ONLY:-condition beta latent_dim depth reconstruction_loss conditioning_labels upsampling
+  downsampling output_size channels representation stft_parameters}
+failed=()
+for name in $only; do
+  python -m cvae_jax.ablate --config="configs/ablations/$name.py" --workdir="$out/$name" "$@" ||
+    failed+=("$name")
+done
+if ((${#failed[@]})); then
+  echo "not finished: ${failed[*]}" >&2
+  exit 1
+fi

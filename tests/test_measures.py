@@ -1,0 +1,197 @@
+import json
+
+from conftest import get_config
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cvae_jax import evaluate
+from cvae_jax import measures
+from cvae_jax import methods
+from cvae_jax import synthesizer
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+from cvae_jax.data import pipeline
+from cvae_jax.measures import generation
+from cvae_jax.measures import latent
+from cvae_jax.measures import reconstruction
+from cvae_jax.metrics import classifier as classifier_lib
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run):
+  """A run whose measures are all asked for, of some ten notes."""
+  synth = synthesizer.load(tiny_run)
+  synth.config.update_from_flattened_dict(dict.fromkeys(evaluate.FULL, 12))
+  data = pipeline.open_notes(synth.config.data)
+  return measures.Run(synth.config, synth.method, synth.params, data)
+
+
+def with_method(run, **functions):
+  return run._replace(method=run.method._replace(**functions))
+
+
+def finds_notes(run, note_labels):
+  """Rows of held-out notes with these labels."""
+  held_out = run.data.held_out.labels
+  same = [held_out[n][None] == np.asarray(note_labels[n])[:, None] for n in ("pitch", "instrument")]
+  return np.argmax(np.all(same, axis=0), axis=1)
+
+
+def test_a_generator_of_sines_is_the_floor_and_one_of_the_notes_themselves_the_ceiling(run):
+  sines = with_method(
+    run, sample=lambda params, given, rng: generation._sines(given["pitch"], given["velocity"])
+  )
+  found = generation.measure_generation(sines)
+  assert found["generated"] == pytest.approx(found["floor"], rel=1e-3, abs=1e-4)
+  assert set(found["generated"]) == set(found["ceiling"]) and found["notes"] == 12
+  assert found["ceiling"]["pitch_yin"] > 0.9 and found["floor"]["pitch_yin"] > 0.9
+
+  audio = jnp.asarray(np.stack([n["audio"] for n in (run.data.held_out[i] for i in range(54))]))
+  columns = {
+    n: jnp.asarray(run.data.held_out.labels[n]) for n in ("pitch", "instrument", "velocity")
+  }
+
+  def itself(params, given, rng):
+    same = [columns[n][None] == given[n][:, None] for n in columns]
+    return audio[jnp.argmax(jnp.all(jnp.stack(same), axis=0), axis=1)]
+
+  copied = generation.measure_generation(with_method(run, sample=itself))
+  made, bound = copied["generated"], copied["ceiling"]
+  for name in made:
+    if name not in generation._OF_TWO_SETS:
+      assert made[name] == pytest.approx(bound[name], rel=1e-4), name
+  assert made["frechet"] == pytest.approx(0.0, abs=1e-2)
+  assert made["jensen_shannon"] == pytest.approx(0.0, abs=1e-9) and made["coverage"] == 1.0
+
+
+def test_louder_is_louder_where_the_gain_says_so_and_not_where_it_does_not(run):
+  def louder(sign):
+    def sample(params, given, rng):
+      gain = 0.9 * given["velocity"] / 127.0
+      tone = jnp.asarray(generation._sines(np.full(1, 60), np.full(1, 127)))
+      return tone * (gain if sign > 0 else 1.0 - gain)[:, None]
+
+    return with_method(run, sample=sample)
+
+  assert generation.measure_velocity(louder(1))["correlation"] == pytest.approx(1.0)
+  assert generation.measure_velocity(louder(-1))["correlation"] == pytest.approx(-1.0)
+
+
+def test_what_comes_back_as_it_was_is_at_no_distance(run):
+  found = reconstruction.measure_waveform(
+    with_method(run, reconstruct=lambda params, batch, rng: batch["audio"])
+  )
+  assert found["notes"] == 12
+  assert found["lsd_db"] == found["mcd_db"] == found["multi_resolution"] == 0.0
+  assert found["si_sdr_db"] > 100
+
+
+def test_measures_do_not_depend_on_the_batches(run):
+  config = run.config.copy_and_resolve_references()
+  config.eval.batch_size = 5
+  other = run._replace(config=config)
+  for measure in (latent.measure_use, latent.measure_probes, latent.measure_interpolation):
+    found, expected = measure(other), measure(run)
+    for name in expected:
+      # Noise is drawn by batch: bounds are estimates.
+      loose = name in ("importance_weighted", "elbo")
+      assert found[name] == pytest.approx(expected[name], rel=0.05 if loose else 1e-3), name
+
+
+def test_the_bound_of_many_samples_is_the_nearer_one(run):
+  found = latent.measure_use(run)
+  assert found["importance_weighted"] > found["elbo"]
+  assert 0 <= found["active_units"] <= run.config.model.latent_dim
+
+
+def test_a_code_that_is_the_family_is_clustered_and_probed(run):
+  def encode(params, batch):
+    family = jnp.asarray(batch["family"], jnp.float32)
+    return jnp.stack([10 * family, family, -family, 0 * family], axis=1)
+
+  told = with_method(run, encode=encode)
+  clusters, probes = latent.measure_clusters(told), latent.measure_probes(told)
+  assert clusters["code"]["accuracy"] == 1.0 == probes["family"]
+  assert set(clusters) == {"code", "features", "pca_4", "notes"}
+  assert probes["family_chance"] < 0.7 and probes["pitch"] < 0.7
+
+
+def test_a_straight_and_even_way_is_one(run):
+  tone = generation._sines(np.full(1, 60), np.full(1, 127))
+  noise = 0.1 * np.random.default_rng(0).normal(size=tone.shape).astype(np.float32)
+
+  def jump(params, code, given, rng):
+    """One sound up to the middle of the way, another from there on."""
+    return jnp.where(code[:, :1] > 0.5, tone, noise)
+
+  def encode(params, batch):
+    return jnp.linspace(0, 1, batch["audio"].shape[0])[:, None].round()
+
+  found = latent.measure_interpolation(with_method(run, encode=encode, decode=jump), steps=9)
+  if found["straightness"] > 0:  # Some pair is of two different notes.
+    assert found["largest_step"] == pytest.approx(8.0 * found["straightness"], rel=1e-3)
+
+
+def test_factors_that_are_not_in_the_code_are_not_found(tfds_dir, monkeypatch):
+  monkeypatch.setattr(latent, "_VOTES", 24)
+  monkeypatch.setattr(latent, "_GROUP", 6)
+  fields = {
+    "data.tfds_dir": tfds_dir, "data.name": "synth_notes/factors_tiny", "eval.latent_notes": 12,
+    "model.latent_dim": 4,
+  }  # fmt: skip
+  config = get_config("cvae", "tiny", **fields)
+  data = pipeline.open_notes(config.data)
+  method = methods.make_method(config, len(data.table.instruments))
+
+  def encode(params, batch):
+    return jnp.stack([jnp.asarray(batch["pitch"], jnp.float32)] * 4, axis=1)
+
+  run = measures.Run(config, method._replace(encode=encode), None, data)
+  votes, fixed = latent._votes(run)
+  assert votes.shape == (24, 6, 4) and fixed.shape == (24,)
+  found = latent.measure_disentanglement(run)
+  # The pitch is none of the factors, and every dimension is the same.
+  assert found["mig"] == pytest.approx(0.0, abs=1e-6) and found["factor_vae"] < 0.6
+  assert all(0.0 <= found[n] <= 1.0 for n in found if n != "notes")
+
+
+def test_a_run_is_measured_in_full_by_one_command(tiny_run, tmp_path):
+  import shutil
+
+  copied = tmp_path / "run"
+  shutil.copytree(tiny_run, copied)
+  counts = [f"--set={name}=8" for name in evaluate.FULL]
+  evaluate.main([f"--workdir={copied}", "--full", *counts])
+  results = json.loads((copied / "results.json").read_text())
+  assert set(evaluate.MEASURES) - set(results) == {"disentanglement"}  # No factors.
+  text = evaluate.describe(results)
+  assert "frechet" in text and "active_units" in text and "k-means" in text
+
+
+def test_the_classifier_learns_is_kept_and_hears_no_level(run, tmp_path):
+  train = run.data.train
+  audio = np.stack([train[i]["audio"] for i in range(len(train))])
+  columns = {name: train.labels[name] for name in classifier_lib.CLASSES}
+
+  def read(rows):
+    return {"audio": audio[rows], **{name: column[rows] for name, column in columns.items()}}
+
+  classifier = classifier_lib.train(read, len(train), steps=40)
+  heard = classifier.listen(audio)
+  assert heard.features.shape == (len(train), classifier_lib.NUM_FEATURES)
+  for name, wanted in columns.items():
+    often = np.bincount(wanted).max() / wanted.size
+    assert np.mean(heard.guesses(name) == wanted) > 1.4 * often, name
+    np.testing.assert_allclose(heard.probabilities[name].sum(axis=1), 1.0, rtol=1e-4)
+  softer = classifier.listen(0.3 * audio[:5] + 0.01, batch_size=3)
+  np.testing.assert_allclose(softer.features, heard.features[:5], rtol=0.02, atol=0.05)
+  path = str(tmp_path / "classifier.npz")
+  classifier_lib.save(classifier, path)
+  np.testing.assert_array_equal(classifier_lib.load(path).listen(audio[:3]).features,
+                                classifier.listen(audio[:3]).features)  # fmt: skip
+  assert classifier_lib.load(str(tmp_path / "none.npz")) is None
+  (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04nothing")
+  assert classifier_lib.load(str(tmp_path / "bad.npz")) is None
+  assert labels.NUM_PITCHES == heard.probabilities["pitch"].shape[1]
+  assert set(notes.BATCH_LABELS) >= set(columns)
