@@ -5,7 +5,6 @@ runs of an ablation share data, budget and seeds, and differ in the fields that 
 about.
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import csv
 import glob
@@ -25,33 +24,17 @@ from cvae_jax import atomic
 from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import tables
 
-
-class Measure(NamedTuple):
-  """A column of the table.
-
-  Attributes:
-    path: of the number in results.json, by keys between dots.
-    title: with its unit, and an arrow that says which way is better.
-    digits: after the point.
-    scale: that the number is multiplied by.
-  """
-
-  path: str
-  title: str
-  digits: int = 2
-  scale: float = 1.0
-
-
-PARAMETERS = Measure("parameters", "parameters", 0)
-LSD = Measure("eval.lsd_db", "log-spectral distance, dB ↓")
-WAVEFORM_LSD = Measure("waveform.lsd_db", "log-spectral distance of the sound, dB ↓")
-BITS = Measure("eval.bits_per_dim", "bits a dimension ↓", 3)
-KL = Measure("eval.kl", "KL, nats", 0)
-PITCH = Measure("pitch.generated", "in tune, % ↑", 1, 100.0)
-PROBE_FAMILY = Measure("probes.family", "family read from z, %", 1, 100.0)
-PROBE_PITCH = Measure("probes.pitch", "pitch read from z, %", 1, 100.0)
-SECONDS = Measure("seconds", "seconds", 0)
+PARAMETERS = tables.Measure("parameters", "parameters", 0)
+LSD = tables.Measure("eval.lsd_db", "log-spectral distance, dB ↓")
+WAVEFORM_LSD = tables.Measure("waveform.lsd_db", "log-spectral distance of the sound, dB ↓")
+BITS = tables.Measure("eval.bits_per_dim", "bits a dimension ↓", 3)
+KL = tables.Measure("eval.kl", "KL, nats", 0)
+PITCH = tables.Measure("pitch.generated", "in tune, % ↑", 1, 100.0)
+PROBE_FAMILY = tables.Measure("probes.family", "family read from z, %", 1, 100.0)
+PROBE_PITCH = tables.Measure("probes.pitch", "pitch read from z, %", 1, 100.0)
+SECONDS = tables.Measure("seconds", "seconds", 0)
 
 
 class Ablation(NamedTuple):
@@ -67,7 +50,7 @@ class Ablation(NamedTuple):
   question: str
   base: ml_collections.ConfigDict
   variants: dict[str, dict[str, Any]]
-  measures: tuple[Measure, ...] = (LSD, WAVEFORM_LSD, KL, PITCH, PARAMETERS, SECONDS)
+  measures: tuple[tables.Measure, ...] = (LSD, WAVEFORM_LSD, KL, PITCH, PARAMETERS, SECONDS)
 
 
 class Job(NamedTuple):
@@ -194,14 +177,6 @@ def take_over(twin: str, workdir: str) -> None:
   evaluate.save_results({**results, "run": os.path.abspath(twin)}, workdir)
 
 
-def _number(results: Mapping[str, Any], path: str) -> float:
-  """The number at a path; NaN where a run has none."""
-  value: Any = results
-  for key in path.split("."):
-    value = value.get(key) if isinstance(value, Mapping) else None
-  return math.nan if value is None else float(value)
-
-
 class Row(NamedTuple):
   """What a variant reached.
 
@@ -227,7 +202,7 @@ def collect(ablation: Ablation, workdir: str, num_seeds: int) -> list[Row]:
       job = Job(variant, seed)
       results = read_results(make_config(ablation, job), job.workdir(workdir))
       if results is not None:
-        found.append([_number(results, m.path) * m.scale for m in ablation.measures])
+        found.append([m.of(results) for m in ablation.measures])
     values = np.asarray(found).reshape(len(found), len(ablation.measures))
     nothing = [math.nan] * len(ablation.measures)
     mean = values.mean(axis=0).tolist() if found else nothing
@@ -236,21 +211,12 @@ def collect(ablation: Ablation, workdir: str, num_seeds: int) -> list[Row]:
   return rows
 
 
-def _cell(mean: float, deviation: float, digits: int) -> str:
-  if math.isnan(mean):
-    return "-"
-  text = f"{mean:,.{digits}f}"
-  return text if math.isnan(deviation) else f"{text} ± {deviation:,.{digits}f}"
-
-
 def to_markdown(ablation: Ablation, rows: Sequence[Row]) -> str:
   """The question and the table."""
   header = ["variant", *(m.title for m in ablation.measures)]
-  lines = [" | ".join(header), "|".join(["---"] * len(header))]
-  for row in rows:
-    cells = map(_cell, row.mean, row.deviation, (m.digits for m in ablation.measures))
-    lines.append(" | ".join([row.variant, *cells]))
-  return ablation.question + "\n\n" + "\n".join(f"| {line} |" for line in lines) + "\n"
+  digits = [m.digits for m in ablation.measures]
+  body = [[row.variant, *map(tables.cell, row.mean, digits, row.deviation)] for row in rows]
+  return ablation.question + "\n\n" + tables.to_markdown(header, body)
 
 
 def to_csv(ablation: Ablation, rows: Sequence[Row]) -> str:

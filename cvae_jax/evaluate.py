@@ -185,6 +185,17 @@ def save_results(results: Mapping[str, Any], workdir: str) -> None:
     f.write("\n")
 
 
+def _kept(workdir: str, step: int) -> dict[str, Any]:
+  """What training has found of this checkpoint beside measures: its size and its time."""
+  try:
+    with open(os.path.join(workdir, RESULTS)) as f:
+      before = json.load(f)
+  except (OSError, json.JSONDecodeError):
+    return {}
+  same = before.get("step") == step
+  return {name: before[name] for name in ("parameters", "seconds") if same and name in before}
+
+
 def main(argv: list[str] | None = None) -> None:
   """Evaluates a workdir's newest checkpoint and prints the table."""
   parser = argparse.ArgumentParser(prog="python -m cvae_jax.evaluate", description=__doc__)
@@ -205,7 +216,7 @@ def main(argv: list[str] | None = None) -> None:
     run.config.data.eval_split = args.split
   results = evaluate_run(run.config, run.method, run.params, pipeline.open_notes(run.config.data))
   _log.info("%s", describe(results))
-  save_results({**results, "step": run.step}, args.workdir)
+  save_results({**_kept(args.workdir, run.step), **results, "step": run.step}, args.workdir)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import methods
+from cvae_jax import tables
 
 FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
 NAMES = {
@@ -146,8 +147,17 @@ def test_what_cannot_be_asked_is_one_line(tmp_path, arguments, says):
 
 
 def test_a_cell_without_a_number_is_a_dash():
-  assert ablation_lib._cell(math.nan, math.nan, 1) == "-"
-  assert ablation_lib._cell(1234.5, math.nan, 1) == "1,234.5"
-  assert ablation_lib._cell(2.346, 0.1, 2) == "2.35 ± 0.10"
+  assert tables.cell(math.nan, 1) == "-"
+  assert tables.cell(1234.5, 1) == "1,234.5"
+  assert tables.cell(2.346, 2, 0.1) == "2.35 ± 0.10"
   with pytest.raises(errors.UserError):
     ablation_lib.load("nowhere.py")
+
+
+def test_a_measure_is_found_by_its_path():
+  results = {"eval": {"lsd_db": 2.0, "none": None}, "baselines": {"pca_64": {"lsd_db": 3.0}}}
+  assert tables.Measure("eval.lsd_db", "", scale=100.0).of(results) == 200.0
+  assert tables.Measure("baselines.pca_*.lsd_db", "").of(results) == 3.0
+  for path in ("eval.none", "eval.lsd_db.more", "nothing", "baselines.mean*.lsd_db"):
+    assert math.isnan(tables.Measure(path, "").of(results))
+  assert [tables.Measure("", t).direction for t in ("a ↑", "b, dB ↓", "c")] == [1, -1, 0]

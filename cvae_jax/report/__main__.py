@@ -1,0 +1,119 @@
+"""Sets runs side by side: one HTML page with tables, figures and sounds, and Markdown and CSV.
+
+python -m cvae_jax.report runs/vae runs/cvae --out=report/
+
+The numbers are those of each run's results.json: `python -m cvae_jax.evaluate --workdir=RUN --full`
+measures all of them. The maps are made anew from the runs themselves.
+"""
+
+import argparse
+import csv
+import io
+import json
+import logging
+import os
+from typing import Any
+
+from cvae_jax import atomic
+from cvae_jax import cli
+from cvae_jax import config as config_lib
+from cvae_jax import errors
+from cvae_jax import evaluate
+from cvae_jax.report import sections
+
+_log = logging.getLogger("cvae_jax.report")  # Also as __main__.
+
+
+def read_results(workdir: str) -> dict[str, Any]:
+  """A run's results.
+
+  Raises:
+    UserError: a workdir without a run, or one that has not been measured.
+  """
+  config_lib.load(workdir)
+  path = os.path.join(workdir, evaluate.RESULTS)
+  try:
+    with open(path) as f:
+      return json.load(f)
+  except (OSError, json.JSONDecodeError):
+    raise errors.UserError(
+      f"{path} cannot be read: python -m cvae_jax.evaluate --workdir={workdir} --full writes it"
+    ) from None
+
+
+def name_runs(workdirs: list[str]) -> list[str]:
+  """Short names that differ: as many last parts of the paths as that takes."""
+  parts = [os.path.normpath(os.path.abspath(w)).split(os.sep) for w in workdirs]
+  for count in range(1, max(map(len, parts)) + 1):
+    names = ["/".join(p[-count:]) for p in parts]
+    if len(set(names)) == len(names):
+      return names
+  raise errors.UserError("a run is given twice")
+
+
+def differing_settings(workdirs: list[str]) -> dict[str, list[str]]:
+  """The fields in which the runs' configs differ, with a value for every run."""
+  flat = [config_lib.flatten(config_lib.load(w)) for w in workdirs]
+  free = ("eval.", "checkpoint.", "profile.", "data.tfds_dir", "data.num_threads", "data.prefetch")
+  return {
+    name: [str(f.get(name)) for f in flat]
+    for name in sorted(set().union(*flat))
+    if not name.startswith(free) and len({str(f.get(name)) for f in flat}) > 1
+  }
+
+
+def to_csv(tables: list[sections.Table]) -> str:
+  """Section, measure, and a column for every run and bound."""
+  out = io.StringIO()
+  writer = csv.writer(out, lineterminator="\n")
+  for table in tables:
+    writer.writerow(["section", "measure", *table.header[1:]])
+    writer.writerows([table.section.title, *row] for row in table.rows)
+  return out.getvalue()
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Writes what the arguments name."""
+  parser = argparse.ArgumentParser(prog="python -m cvae_jax.report", description=__doc__)
+  parser.add_argument("runs", nargs="+", metavar="RUN", help="workdirs")
+  parser.add_argument("--out", default="report", help="directory of the report (default report)")
+  parser.add_argument("--title", default="Runs of cvae_jax", help="of the page")
+  parser.add_argument(
+    "--maps", type=int, default=200, metavar="NOTES", help="in the maps of each run (default 200)"
+  )
+  args = parser.parse_args(argv)
+  if args.maps and args.maps < 4:
+    raise errors.UserError(f"--maps must be 0, or 4 or more, got {args.maps}")
+  names = name_runs(args.runs)
+  results = [read_results(w) for w in args.runs]
+  made = [sections.make_table(s, names, results) for s in sections.SECTIONS]
+  tables = [t for t in made if t is not None]
+
+  from cvae_jax import synthesizer
+  from cvae_jax.report import maps
+  from cvae_jax.report import page
+
+  runs = []
+  for name, workdir in zip(names, args.runs, strict=True):
+    notes, drawn = None, []
+    if args.maps:
+      synth = synthesizer.load(workdir)
+      if synth.method.encode is not None:
+        _log.info("mapping %s", workdir)
+        notes = maps.collect(synth, args.maps)
+        drawn = maps.make_maps(notes.codes, synth.config.seed)
+    runs.append(page.RunPage(name, workdir, notes, drawn))
+  written = {
+    "index.html": page.render(args.title, tables, runs, differing_settings(args.runs)),
+    "report.md": f"# {args.title}\n\n{sections.to_markdown(tables)}",
+    "report.csv": to_csv(tables),
+  }
+  for name, text in written.items():
+    path = os.path.join(args.out, name)
+    with atomic.open_file(path, encoding="utf-8") as f:
+      f.write(text)
+    _log.info("%s", path)
+
+
+if __name__ == "__main__":
+  cli.run(main)

@@ -1,0 +1,204 @@
+"""The report as one HTML file that needs nothing else: figures and sounds are within it."""
+
+import base64
+from collections.abc import Mapping
+from collections.abc import Sequence
+import html
+import importlib.resources
+import io
+import json
+import os
+import string
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from cvae_jax import samples as samples_lib
+from cvae_jax.audio import files
+from cvae_jax.data import labels
+from cvae_jax.report import maps
+from cvae_jax.report import sections
+
+# Twelve colours that are told apart by people who see colours differently, light on dark and dark
+# on light (after Okabe & Ito 2008, and four more).
+_COLOURS = (
+  "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a400", "#7a5fd0",
+  "#8c564b", "#2ca02c", "#888888", "#d62790",
+)  # fmt: skip
+_SIZE = 380  # of a map, in pixels
+
+
+class RunPage(NamedTuple):
+  """What of a run is shown beside the tables.
+
+  Attributes:
+    name: of the run.
+    workdir: where it is.
+    notes: of its maps; None for a run that has none.
+    maps: of them.
+  """
+
+  name: str
+  workdir: str
+  notes: maps.Notes | None
+  maps: list[maps.Map]
+
+
+def _data_url(kind: str, content: bytes) -> str:
+  return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def encode_audio(audio: np.ndarray, kind: str) -> str:
+  """A waveform ([T], full scale) as a URL: 'flac', lossless, or 'mp3', a quarter of its size."""
+  buffer = io.BytesIO()
+  clipped = np.clip(audio, -1.0, 1.0)
+  soundfile.write(buffer, clipped, labels.SAMPLE_RATE, format=kind.upper())
+  return _data_url({"flac": "audio/flac", "mp3": "audio/mpeg"}[kind], buffer.getvalue())
+
+
+def _table(table: sections.Table) -> str:
+  head = "".join(f"<th scope=col>{html.escape(h)}</th>" for h in table.header)
+  rows = []
+  for row, best in zip(table.rows, table.best, strict=True):
+    cells = [f"<th scope=row>{html.escape(row[0])}</th>"]
+    cells += [
+      f"<td class=best>{html.escape(c)}</td>" if i in best else f"<td>{html.escape(c)}</td>"
+      for i, c in enumerate(row[1:], 1)
+    ]
+    rows.append(f"<tr>{''.join(cells)}</tr>")
+  return (
+    f"<section><h2>{html.escape(table.section.title)}</h2>"
+    f"<p>{html.escape(table.section.note)}</p><div class=wide><table>"
+    f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+  )
+
+
+def _samples(run: RunPage) -> str:
+  """A run's samples: its figure and its players, a note a row."""
+  folder = os.path.join(run.workdir, samples_lib.DIRECTORY)
+  names = (
+    sorted(f for f in os.listdir(folder) if f.endswith(".wav")) if os.path.isdir(folder) else []
+  )
+  if not names:
+    return ""
+  by_note: dict[str, dict[str, str]] = {}
+  for name in names:
+    note, version, _ = name.rsplit(".", 2)
+    by_note.setdefault(note, {})[version] = os.path.join(folder, name)
+  versions = [
+    v for v in ("original", "reconstruction", "generated") if any(v in x for x in by_note.values())
+  ]
+  rows = []
+  for note, paths in by_note.items():
+    cells = []
+    for version in versions:
+      if version in paths:
+        audio = files.read_clip(paths[version], labels.SAMPLE_RATE).audio
+        label = html.escape(f"{note}, {version}")
+        cells.append(
+          f'<td><audio controls preload=none aria-label="{label}" '
+          f'src="{encode_audio(audio, "flac")}"></audio></td>'
+        )
+      else:
+        cells.append("<td>-</td>")
+    rows.append(f"<tr><th scope=row>{html.escape(note)}</th>{''.join(cells)}</tr>")
+  figure = ""
+  path = os.path.join(folder, samples_lib.FIGURE)
+  if os.path.exists(path):
+    with open(path, "rb") as f:
+      url = _data_url("image/png", f.read())
+    figure = f'<img alt="Spectrograms of the samples of {html.escape(run.name)}" src="{url}">'
+  head = "".join(f"<th scope=col>{v}</th>" for v in versions)
+  return (
+    f"<h3>{html.escape(run.name)}</h3><div class=wide><table class=players><thead><tr><th></th>"
+    f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{figure}"
+  )
+
+
+def _legend(families: Sequence[int]) -> str:
+  items = [
+    f'<li><span style="background:{_COLOURS[f]}"></span>{labels.FAMILIES[f]}</li>' for f in families
+  ]
+  return f"<ul class=legend>{''.join(items)}</ul>"
+
+
+def _maps(index: int, run: RunPage) -> str:
+  """A run's maps as SVG; a dot is a button that plays its note."""
+  if run.notes is None:
+    return ""
+  columns = run.notes.columns
+  drawn = []
+  for one in run.maps:
+    dots = []
+    for i, (x, y) in enumerate(one.places):
+      colour, name = _COLOURS[int(columns["family"][i])], html.escape(run.notes.names[i])
+      dots.append(
+        f'<circle cx="{12 + x * (_SIZE - 24):.1f}" cy="{12 + (1 - y) * (_SIZE - 24):.1f}" r="5" '
+        f'fill="{colour}" data-note="{i}"><title>{name}</title></circle>'
+      )
+    drawn.append(
+      f"<figure><figcaption>{html.escape(one.title)}</figcaption>"
+      f'<svg viewBox="0 0 {_SIZE} {_SIZE}" data-run="{index}" tabindex=0 role=img aria-label="'
+      f"{html.escape(one.title)} of {html.escape(run.name)}: arrow keys go from note to note"
+      f'">{"".join(dots)}</svg></figure>'
+    )
+  families = sorted(set(columns["family"].tolist()))
+  return (
+    f"<h3>{html.escape(run.name)}</h3>{_legend(families)}<div class=maps>{''.join(drawn)}</div>"
+    f"<p class=said data-said={index} aria-live=polite>&nbsp;</p>"
+  )
+
+
+def render(
+  title: str,
+  tables: Sequence[sections.Table],
+  runs: Sequence[RunPage],
+  settings: Mapping[str, Sequence[str]],
+) -> str:
+  """The page.
+
+  Args:
+    title: of it.
+    tables: of all runs.
+    runs: with what is shown beside the tables.
+    settings: fields of the configs that differ, by name, with a value for every run.
+  """
+  sounds = {
+    str(i): [encode_audio(x, "mp3") for x in run.notes.audio]
+    for i, run in enumerate(runs)
+    if run.notes is not None
+  }
+  names = {str(i): run.notes.names for i, run in enumerate(runs) if run.notes is not None}
+  differing = ""
+  if settings:
+    head = "".join(f"<th scope=col>{html.escape(run.name)}</th>" for run in runs)
+    rows = "".join(
+      f"<tr><th scope=row>{html.escape(name)}</th>"
+      + "".join(f"<td>{html.escape(v)}</td>" for v in values)
+      + "</tr>"
+      for name, values in settings.items()
+    )
+    differing = (
+      "<section><h2>In what the runs differ</h2><div class=wide><table><thead><tr><th></th>"
+      f"{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+  players = "".join(map(_samples, runs))
+  drawn = "".join(_maps(i, run) for i, run in enumerate(runs))
+  template = string.Template(
+    importlib.resources.files("cvae_jax.report").joinpath("page.html").read_text("utf-8")
+  )
+  return template.substitute(
+    title=html.escape(title),
+    tables="".join(map(_table, tables)),
+    settings=differing,
+    samples=f"<section><h2>Sounds</h2>{players}</section>" if players else "",
+    maps=(
+      "<section><h2>Maps of the latent space</h2><p>A dot is a held-out note: point at it, or "
+      f"touch it, and it sounds.</p>{drawn}</section>"
+      if drawn
+      else ""
+    ),
+    # "</" would end the script within which it stands.
+    data=json.dumps({"sounds": sounds, "names": names}).replace("</", "<\\/"),
+  )
