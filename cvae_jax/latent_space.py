@@ -223,11 +223,12 @@ def encode_notes(
 
 
 def encode_rows(
-  encode: Callable[[Any, Mapping[str, Any]], jax.Array],
+  encode: Callable[..., jax.Array],
   params: Any,
   source: pipeline.NoteSource,
   rows: np.ndarray,
   batch_size: int,
+  rng: jax.Array | None = None,
 ) -> np.ndarray:
   """Codes of some of a source's notes ([M, D]), under their own labels.
 
@@ -237,11 +238,13 @@ def encode_rows(
     source: of the notes.
     rows: [M] of them.
     batch_size: notes at a time.
+    rng: for draws from the posterior; its mean without one.
   """
   codes = []
-  for batch in pipeline.eval_batches(source, batch_size, rows):
+  for i, batch in enumerate(pipeline.eval_batches(source, batch_size, rows)):
     inputs = {name: batch[name] for name in pipeline.DEVICE_KEYS}
-    codes.append(np.asarray(encode(params, inputs))[batch["mask"] > 0])
+    key = () if rng is None else (jax.random.fold_in(rng, i),)
+    codes.append(np.asarray(encode(params, inputs, *key))[batch["mask"] > 0])
   return np.concatenate(codes)
 
 

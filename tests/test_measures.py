@@ -1,6 +1,7 @@
 import json
 
 from conftest import get_config
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_the_bound_of_many_samples_is_the_nearer_one(run):
 
 
 def test_a_code_that_is_the_family_is_clustered_and_probed(run):
-  def encode(params, batch):
+  def encode(params, batch, rng=None):
     family = jnp.asarray(batch["family"], jnp.float32)
     return jnp.stack([10 * family, family, -family, 0 * family], axis=1)
 
@@ -117,6 +118,17 @@ def test_a_code_that_is_the_family_is_clustered_and_probed(run):
   assert probes["family_chance"] < 0.7 and probes["pitch"] < 0.7
 
 
+def test_a_trace_in_the_mean_that_the_posterior_drowns_is_not_in_the_code(run):
+  def encode(params, batch, rng=None):
+    mean = 1e-3 * jnp.asarray(batch["family"], jnp.float32)[:, None] * jnp.ones(4)
+    return mean if rng is None else mean + jax.random.normal(rng, mean.shape)
+
+  config = run.config.copy_and_resolve_references()
+  config.eval.probe_notes = 54
+  found = latent.measure_probes(with_method(run._replace(config=config), encode=encode))
+  assert found["family_of_mean"] == 1.0 and found["family"] < 0.6
+
+
 def test_a_straight_and_even_way_is_one(run):
   tone = generation._sines(np.full(1, 60), np.full(1, 127))
   noise = 0.1 * np.random.default_rng(0).normal(size=tone.shape).astype(np.float32)
@@ -125,7 +137,7 @@ def test_a_straight_and_even_way_is_one(run):
     """One sound up to the middle of the way, another from there on."""
     return jnp.where(code[:, :1] > 0.5, tone, noise)
 
-  def encode(params, batch):
+  def encode(params, batch, rng=None):
     return jnp.linspace(0, 1, batch["audio"].shape[0])[:, None].round()
 
   found = latent.measure_interpolation(with_method(run, encode=encode, decode=jump), steps=9)
@@ -144,7 +156,7 @@ def test_factors_that_are_not_in_the_code_are_not_found(tfds_dir, monkeypatch):
   data = pipeline.open_notes(config.data)
   method = methods.make_method(config, len(data.table.instruments))
 
-  def encode(params, batch):
+  def encode(params, batch, rng=None):
     return jnp.stack([jnp.asarray(batch["pitch"], jnp.float32)] * 4, axis=1)
 
   run = measures.Run(config, method._replace(encode=encode), None, data)

@@ -314,12 +314,14 @@ def test_evaluation_states_the_bound_in_nats_and_bits(fitted, batch):
 @pytest.mark.slow
 def test_an_encoder_that_plays_against_a_critic_says_less_of_the_labels(batch):
   fields = {**LONG, "train.steps": 200}
-  critics = {}
-  for weight in (1.0, 3000.0):  # The first is one that only reads.
+  found = {}
+  for weight in (1e-6, 3000.0):  # The first is one that only reads.
     method = build(**fields, **{"method.leak_weight": weight})
-    critics[weight] = train(method, batch, 200)[1]["leak"]
+    found[weight] = train(method, batch, 200)[1]
   # Of eight notes' pitch, family and source, log(8) + log(8) + log(2) nats say nothing.
-  assert critics[1.0] < 1.0 < critics[3000.0]
+  assert found[1e-6]["critic"] < 0.5 < 2.0 < found[3000.0]["critic"] < 8.0
+  assert found[3000.0]["leak"] < 0.3 * found[1e-6]["leak"]
+  assert found[3000.0]["kl"] < 2.0 * found[1e-6]["kl"]  # And z is not driven away.
 
 
 def test_a_label_that_is_not_known_is_no_label(batch):

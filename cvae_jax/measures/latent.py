@@ -29,34 +29,43 @@ _VOTES, _GROUP = 256, 32  # of the factor-VAE score
 _LEAST_VARIANCE = 0.01
 
 
-def _codes(run: measures.Run, source: pipeline.NoteSource, rows: np.ndarray) -> np.ndarray:
+def _codes(
+  run: measures.Run, source: pipeline.NoteSource, rows: np.ndarray, rng: jax.Array | None = None
+) -> np.ndarray:
+  """The posteriors' means, or draws from them."""
   assert run.method.encode is not None
   encode = compilation.jit(run.method.encode)
-  return latent_space.encode_rows(encode, run.params, source, rows, run.batch_size)
+  return latent_space.encode_rows(encode, run.params, source, rows, run.batch_size, rng)
 
 
 def measure_probes(run: measures.Run) -> dict[str, float] | None:
   """How much of the labels a linear classifier reads from the codes of held-out notes.
 
-  It is fitted on codes of as many training notes.
+  It is fitted on codes of as many training notes. Codes are draws from the posterior, which is what
+  a decoder is given. Their means would say more than z does: an encoder that is told c leaves a
+  trace of it in means that lie far within the posterior's deviation, and a classifier that is shown
+  no deviation reads it.
 
   Returns:
-    {'pitch', 'family', 'source', 'velocity'}: shares of notes, 0 to 1; and of each
-    '<label>_chance': what the most frequent label alone would reach.
+    {'pitch', 'family', 'source', 'velocity'}: shares of notes, 0 to 1; of each '<label>_chance',
+    what the most frequent label alone would reach, and '<label>_of_mean', the same of means.
   """
   count = run.config.eval.probe_notes
   if not count or run.method.encode is None:
     return None
-  codes, columns = [], []
-  for source in (run.data.train, run.data.held_out):
+  drawn, means, columns = [], [], []
+  for i, source in enumerate((run.data.train, run.data.held_out)):
     rows = notes.spread_rows(len(source), count)
-    codes.append(_codes(run, source, rows))
+    key = jax.random.fold_in(jax.random.key(run.config.seed), i)
+    drawn.append(_codes(run, source, rows, key))
+    means.append(_codes(run, source, rows))
     columns.append({name: source.labels[name][rows] for name in PROBED})
   found = {}
   for name in PROBED:
     taught, wanted = (column[name] for column in columns)
     if len(np.unique(taught)) > 1:
-      found[name] = probes.linear_probe(codes[0], taught, codes[1], wanted)
+      found[name] = probes.linear_probe(drawn[0], taught, drawn[1], wanted)
+      found[f"{name}_of_mean"] = probes.linear_probe(means[0], taught, means[1], wanted)
       found[f"{name}_chance"] = probes.chance(taught, wanted)
   return found
 

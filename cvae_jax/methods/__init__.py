@@ -48,7 +48,8 @@ class Method(NamedTuple):
     eval_step: (params, batch, rng) to sums and counts; batch['mask'] [B] is 0 for padding.
     features: batch to the features [B, N, F, C] that the network sees.
     level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
-    encode: (params, batch) to codes [B, D]: the posterior's mean.
+    encode: (params, batch) to codes [B, D]: the posterior's mean; with a third argument, a random
+      key, a draw from the posterior.
     decode: (params, codes [B, D], labels, rng) to [B, T] waveforms at the peak `level.PEAK`.
     reconstruct: (params, batch, rng) to [B, T] waveforms at the originals' level.
     sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity. Labels may
@@ -64,7 +65,7 @@ class Method(NamedTuple):
   eval_step: Callable[[Any, Batch, jax.Array], Sums]
   features: Callable[[Batch], jax.Array] | None
   level_db: Callable[[jax.Array], jax.Array] | None
-  encode: Callable[[Any, Batch], jax.Array] | None
+  encode: Callable[..., jax.Array] | None
   decode: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None
   reconstruct: Callable[[Any, Batch, jax.Array], jax.Array] | None
   sample: Callable[[Any, Batch, jax.Array], jax.Array] | None

@@ -96,13 +96,11 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   def squared_error_db(x, predicted):
     return jnp.square(representation.level_db(x) - representation.level_db(predicted))
 
-  def leak(params, z, batch):
-    """Nats by which a critic misses the labels that z is to say nothing of ([B])."""
-    guesses = critic.apply({"params": params["params"]["critic"]}, latent_lib.reverse_gradient(z))
-    return sum(
-      optax.softmax_cross_entropy_with_integer_labels(guess, batch[name])
-      for guess, name in zip(guesses, leaking, strict=True)
-    )
+  def play_critic(params, z, batch):
+    """See `regularization.play_critic`, of the labels that z is to say nothing of."""
+    guess = lambda params, z: critic.apply({"params": params["params"]["critic"]}, z)
+    wanted = [batch[name] for name in leaking]
+    return regularization.play_critic(guess, params, z, wanted)
 
   def init(rng, batch):
     params_rng, run_rng = jax.random.split(rng)
@@ -142,8 +140,10 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
         metrics["spectral"] = jnp.mean(distance)
         total += settings.spectral_weight * metrics["spectral"]
       if has_critic:
-        metrics["leak"] = jnp.mean(leak(params, z, batch))
-        total += settings.leak_weight * metrics["leak"]
+        missed, told = play_critic(params, z, batch)
+        metrics["critic"], metrics["leak"] = jnp.mean(missed), jnp.mean(told)
+        # The critic's weight has no bearing on what Adam does with it, but clipping sees it too.
+        total += 0.1 * num_features * metrics["critic"] + settings.leak_weight * metrics["leak"]
       return total / num_features, {
         "nll": nll / num_features,
         **metrics,
@@ -174,8 +174,9 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
       per_note = {k: v for k, v in per_note.items() if k not in ("elbo", "bits_per_dim")}
     return {name: (jnp.sum(mask * value), count) for name, value in per_note.items()}
 
-  def to_code(params, batch):
-    return encode(params, features(batch), condition.encode(batch)).mean
+  def to_code(params, batch, rng=None):
+    latent = encode(params, features(batch), condition.encode(batch))
+    return latent.mean if rng is None else draw(latent, rng)
 
   def from_code(params, z, batch, rng):
     audio = representation.decode(decode(params, z, condition.encode(batch)), rng)

@@ -154,12 +154,6 @@ class Conv2D(nn.Module):
     self.down_stage = [stage() for _ in self.channels]
     self.up_stage = [stage() for _ in hidden]
 
-  def _joined(self, x, condition):
-    """x and c in one, where the condition comes by concatenation."""
-    if self.conditioning == "film":
-      return x
-    return jnp.concatenate([x, condition.astype(x.dtype)], axis=-1)
-
   def encode(self, features: jax.Array, condition: jax.Array, train: bool = False) -> latent.Latent:
     """[B, N, F, C] features and [B, K] condition to the latent; K may be 0."""
     del train
@@ -169,13 +163,14 @@ class Conv2D(nn.Module):
     if self.flat_channels:
       x = ACTIVATIONS[self.activation](self.narrow(x))
     x = x.reshape(x.shape[0], -1)
-    return self.head(self._joined(x, condition))
+    return self.head(x, None if self.conditioning == "film" else condition)
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
     del train
     activation = ACTIVATIONS[self.activation]
-    x = self._joined(z, condition).astype(self.dtype)
+    x = z if self.conditioning == "film" else jnp.concatenate([z, condition], axis=-1)
+    x = x.astype(self.dtype)
     x = activation(self.start(x)).reshape(-1, *self.start_shape)
     if self.flat_channels:
       x = activation(self.widen(x))

@@ -22,6 +22,10 @@ class Latent(NamedTuple):
 class LatentHead(nn.Module):
   """A linear layer to the latent: flatten first, as the thesis does.
 
+  It is as if the condition were concatenated to what is flattened, but for its weights, which begin
+  at 0. Weights drawn at random would give every pitch a place of its own in z before anything is
+  learnt; the KL of such an offset is next to nothing, so that it would stay there to be read.
+
   Attributes:
     latent_dim: D.
     gaussian: whether there is a variance.
@@ -31,13 +35,22 @@ class LatentHead(nn.Module):
   gaussian: bool
 
   @nn.compact
-  def __call__(self, hidden: jax.Array) -> Latent:
+  def __call__(self, hidden: jax.Array, condition: jax.Array | None = None) -> Latent:
+    """[B, H] hidden units, and [B, K] condition where it is told here, to the latent."""
     hidden = hidden.astype(jnp.float32)  # The KL is a difference of near numbers.
-    mean = nn.Dense(self.latent_dim, name="mean")(hidden)
+
+    def told(name):
+      if condition is None or not condition.shape[-1]:
+        return 0.0
+      zeros = nn.initializers.zeros
+      return nn.Dense(self.latent_dim, use_bias=False, kernel_init=zeros, name=name)(condition)
+
+    mean = nn.Dense(self.latent_dim, name="mean")(hidden) + told("mean_condition")
     if not self.gaussian:
       return Latent(mean, None)
     # Zeros: before anything is learnt, q(z|x) has the prior's variance of 1.
     logvar = nn.Dense(self.latent_dim, kernel_init=nn.initializers.zeros, name="logvar")(hidden)
+    logvar += told("logvar_condition")
     # Variances past e^-12 and e^6 say nothing more, and would overflow before they could come back.
     return Latent(mean, jnp.clip(logvar, -12.0, 6.0))
 
@@ -65,6 +78,8 @@ class PriorNetwork(nn.Module):
 class LabelCritic(nn.Module):
   """Guesses labels from z, so that an encoder can be taught to leave it nothing to go by.
 
+  See `regularization.play_critic` for how the two play against each other.
+
   Attributes:
     sizes: number of values of each label.
     hidden: units of its one hidden layer.
@@ -77,15 +92,3 @@ class LabelCritic(nn.Module):
   def __call__(self, z: jax.Array) -> tuple[jax.Array, ...]:
     x = nn.gelu(nn.Dense(self.hidden)(z))
     return tuple(nn.Dense(size, name=f"label_{i}")(x) for i, size in enumerate(self.sizes))
-
-
-@jax.custom_vjp
-def reverse_gradient(x: jax.Array) -> jax.Array:
-  """x itself, its gradient turned over: what comes before learns the contrary of what comes after.
-
-  Source: Ganin & Lempitsky 2015, "Unsupervised Domain Adaptation by Backpropagation".
-  """
-  return x
-
-
-reverse_gradient.defvjp(lambda x: (x, None), lambda _, cotangent: (-cotangent,))

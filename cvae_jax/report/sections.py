@@ -110,8 +110,8 @@ SECTIONS = (
   ),
   Section(
     "Labels read from the code",
-    "Held-out notes told by a linear classifier. A conditional model need not say in z what it is "
-    "given in c: less is better there.",
+    "Held-out notes told by a linear classifier from z, drawn from the posterior. A conditional "
+    "model need not say in z what it is given in c: less is better there.",
     "probes.{}",
     {"chance": "probes.{}_chance"},
     tuple(
