@@ -106,6 +106,23 @@ def real_note():
 
 
 @pytest.fixture(scope="session")
+def real_batch():
+  """Eight real notes of eight families."""
+  paths = sorted((FIXTURES / "nsynth-train" / "audio").glob("*.flac"))[1::4][:8]
+  names = [path.stem.split("_") for path in paths]
+  numbers = [list(map(int, path.stem.split("-")[1:])) for path in paths]
+  return {
+    "audio": np.stack([files.read_note(str(p), 64_000, 16_000).audio for p in paths]),
+    "pitch": np.asarray([n[0] for n in numbers]),
+    "velocity": np.asarray([n[1] for n in numbers]),
+    "family": np.asarray([labels.FAMILIES.index(n[0]) for n in names]),
+    "source": np.asarray([labels.SOURCES.index(n[1]) for n in names]),
+    "instrument": np.arange(8),
+    "qualities": np.zeros((8, 10)),
+  }
+
+
+@pytest.fixture(scope="session")
 def tiny_run(shared_dir, tfds_dir):
   """The workdir of a finished run of configs/cvae.py:tiny, which tests only read."""
   from cvae_jax import train
