@@ -20,7 +20,7 @@ def _number(text: str) -> float:
   return float(text) if "." in text else int(text)
 
 
-def _mix(text: str) -> str | dict[str, float]:
+def parse_mix(text: str) -> str | dict[str, float]:
   """organ, or organ:0.7,flute:0.3."""
   if ":" not in text:
     return text
@@ -35,9 +35,9 @@ def add_label_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument("--velocity", type=int, help="0-127")
   parser.add_argument(
-    "--family", type=_mix, help="bass, brass, flute, ...; a mix: organ:0.7,flute:0.3"
+    "--family", type=parse_mix, help="bass, brass, flute, ...; a mix: organ:0.7,flute:0.3"
   )
-  parser.add_argument("--source", type=_mix, help="acoustic, electronic, synthetic; or a mix")
+  parser.add_argument("--source", type=parse_mix, help="acoustic, electronic, synthetic; or a mix")
   parser.add_argument("--instrument", help="a name of the data set's, for runs conditioned on it")
   parser.add_argument(
     "--qualities", type=lambda text: text.split(","), help="such as bright,percussive"

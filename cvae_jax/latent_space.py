@@ -88,6 +88,35 @@ def decode(synth: Synthesizer, point: Point, seed: int = 0) -> np.ndarray:
   return np.asarray(audio) * np.asarray(gain)[:, None]
 
 
+@functools.cache
+def _drawer(synth: Synthesizer):
+  draw = synth.method.draw_code
+  if draw is None:
+    raise errors.UserError("this run is a plain autoencoder: it has no prior to draw from")
+
+  def one(params, note_labels, key):
+    return draw(params, jax.tree.map(lambda x: x[None], note_labels), key)[0]
+
+  return compilation.jit(jax.vmap(one, in_axes=(None, 0, None)))
+
+
+def draw_code(
+  synth: Synthesizer, note_labels: Mapping[str, np.ndarray], seed: int = 0, temperature: float = 1.0
+) -> np.ndarray:
+  """[M, D] codes of the prior, one draw for all notes: that of the first note of this seed.
+
+  Args:
+    synth: the run.
+    note_labels: of M notes, as `Synthesizer.draw_labels` gives them.
+    seed: of the draw, as in `Synthesizer.sample`.
+    temperature: as in `Synthesizer.sample`.
+  """
+  wanted = {name: np.asarray(note_labels[name]) for name in notes.BATCH_LABELS}
+  wanted["temperature"] = np.full(len(wanted["pitch"]), temperature, np.float32)
+  key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
+  return np.asarray(_drawer(synth)(synth.params, wanted, key))
+
+
 def soften(note_labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
   """Labels that can be mixed: pitch and velocity as floats, family and source as weights."""
   soft = dict(note_labels)

@@ -52,8 +52,10 @@ class Method(NamedTuple):
       key, a draw from the posterior.
     decode: (params, codes [B, D], labels, rng) to [B, T] waveforms at the peak `level.PEAK`.
     reconstruct: (params, batch, rng) to [B, T] waveforms at the originals' level.
-    sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity. Labels may
-      hold a 'temperature' [B], by which the prior's deviation is multiplied.
+    draw_code: (params, labels, rng) to codes [B, D] of the prior. Labels may hold a 'temperature'
+      [B], by which the prior's deviation is multiplied.
+    sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity: `draw_code`
+      with the first half of the split key, decoded with the second.
     score: (params, batch, rng) to [B] log-likelihood or a bound of it, in nats.
     log_weight: (params, batch, rng) to [B] log p(x, z | c) - log q(z | x, c) of one sample z, in
       nats: its mean is the ELBO, and the log of its exponential's mean over K samples the
@@ -68,6 +70,7 @@ class Method(NamedTuple):
   encode: Callable[..., jax.Array] | None
   decode: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None
   reconstruct: Callable[[Any, Batch, jax.Array], jax.Array] | None
+  draw_code: Callable[[Any, Batch, jax.Array], jax.Array] | None
   sample: Callable[[Any, Batch, jax.Array], jax.Array] | None
   score: Callable[[Any, Batch, jax.Array], jax.Array] | None
   log_weight: Callable[[Any, Batch, jax.Array], jax.Array] | None

@@ -187,17 +187,19 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     audio = from_code(params, to_code(params, batch), batch, rng)
     return audio * (jnp.max(jnp.abs(original), axis=-1, keepdims=True) / level.PEAK)
 
-  def sample(params, batch, rng):
-    z_rng, phase_rng = jax.random.split(rng)
+  def draw_code(params, batch, rng):
     c = condition.encode(batch)
-    z = jax.random.normal(z_rng, (c.shape[0], config.model.latent_dim))
+    z = jax.random.normal(rng, (c.shape[0], config.model.latent_dim))
     z *= jnp.asarray(batch.get("temperature", 1.0))[..., None]
     if has_prior:
       given = prior(params, c)
       z = given.mean + jnp.exp(0.5 * given.logvar) * z
-    return (
-      from_code(params, z, batch, phase_rng) * level.velocity_to_gain(batch["velocity"])[:, None]
-    )
+    return z
+
+  def sample(params, batch, rng):
+    z_rng, phase_rng = jax.random.split(rng)
+    audio = from_code(params, draw_code(params, batch, z_rng), batch, phase_rng)
+    return audio * level.velocity_to_gain(batch["velocity"])[:, None]
 
   def score(params, batch, rng):
     nll, kl = terms(params, features(batch), condition.encode(batch), rng)
@@ -221,6 +223,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     encode=to_code,
     decode=from_code,
     reconstruct=reconstruct,
+    draw_code=draw_code if gaussian else None,
     sample=sample if gaussian else None,
     score=score,
     log_weight=log_weight if gaussian else None,
