@@ -26,7 +26,7 @@ def test_a_tone_is_held_without_a_click_and_at_its_pitch(f0):
   loop = loops.find_loop(audio, RATE)
   assert loop is not None and loop.likeness > 0.98
   assert 0.6 * RATE < loop.start < loop.end <= 2.9 * RATE
-  long = loops.hold(audio, loop, 10 * RATE, RATE)
+  long = loops.hold(loops.blend(audio, loop, RATE), loop, 10 * RATE)
   steady = audio[RATE // 2 : 5 * RATE // 2]
   assert roughness(long[RATE:]) < 1.1 * roughness(steady)
   level = [np.sqrt(np.mean(long[i : i + RATE // 4] ** 2)) for i in range(RATE, 9 * RATE, RATE // 4)]
@@ -66,7 +66,8 @@ def test_no_real_note_clicks_where_it_is_looped():
     if loop is None:
       continue
     found += 1
-    long = loops.hold(audio, loop, loop.end + 2 * (loop.end - loop.start), RATE)
+    blended = loops.blend(audio, loop, RATE)
+    long = loops.hold(blended, loop, loop.end + 2 * (loop.end - loop.start))
     near = slice(loop.end - 64, loop.end + 64)
     assert roughness(long[near]) <= 1.3 * roughness(audio[loop.start - 2048 : loop.end]), path.stem
   assert found >= 5

@@ -88,11 +88,8 @@ def blend(audio: np.ndarray, loop: Loop, sample_rate: int) -> np.ndarray:
   return blended
 
 
-def hold(audio: np.ndarray, loop: Loop, num_samples: int, sample_rate: int) -> np.ndarray:
-  """The note held for `num_samples`, by as many rounds of its loop as that takes."""
-  blended = blend(audio, loop, sample_rate)
-  length = loop.end - loop.start
+def hold(blended: np.ndarray, loop: Loop, num_samples: int) -> np.ndarray:
+  """A note of `blend` held for `num_samples`, by as many rounds of its loop as that takes."""
   position = np.arange(num_samples)
-  past = np.maximum(position - loop.end, 0)
-  inside = np.where(position < loop.end, position, loop.start + past % length)
-  return blended[inside]
+  past = np.maximum(position - loop.end, 0) % (loop.end - loop.start)
+  return blended[np.where(position < loop.end, position, loop.start + past)]
