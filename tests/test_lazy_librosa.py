@@ -29,6 +29,7 @@ def test_processes_that_start_together_leave_a_cache_that_works(tmp_path):
   assert list((tmp_path / "numba").rglob("*.nbc"))
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_replaced(tmp_path):
   blocked = tmp_path / "file"
   blocked.write_text("")

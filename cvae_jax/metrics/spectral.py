@@ -88,7 +88,7 @@ def si_sdr(audio: np.ndarray, predicted: np.ndarray) -> np.ndarray:
   """
   a, b = (np.asarray(x, np.float64) for x in (audio, predicted))
   a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
-  tiny = np.finfo(np.float64).tiny
+  tiny = 1e-30
   scale = np.sum(a * b, axis=1) / np.maximum(np.sum(a * a, axis=1), tiny)
   target = scale[:, None] * a
   noise = np.sum(np.square(b - target), axis=1)

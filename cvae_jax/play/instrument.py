@@ -11,7 +11,10 @@ from cvae_jax import latent_space
 from cvae_jax import synthesizer
 from cvae_jax.audio import level
 from cvae_jax.data import labels
+from cvae_jax.data import notes
 from cvae_jax.play import loops
+
+_BATCH = 16
 
 
 class Key(NamedTuple):
@@ -28,6 +31,17 @@ class Key(NamedTuple):
   velocity: int
   audio: np.ndarray
   loop: loops.Loop | None
+
+
+def _make(synth, columns, seed, temperature):
+  """The notes of labels by one z ([T] each), a batch of one size at a time."""
+  count = len(columns["pitch"])
+  for start in range(0, count, _BATCH):
+    rows = np.arange(start, min(start + _BATCH, count))
+    filled = notes.fill_up(rows, _BATCH)
+    chosen = {name: column[filled] for name, column in columns.items()}
+    code = latent_space.draw_code(synth, chosen, seed, temperature)
+    yield from latent_space.decode(synth, latent_space.Point(code, chosen), seed)[: rows.size]
 
 
 def make_instrument(
@@ -68,10 +82,8 @@ def make_instrument(
   columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn.items()}
   columns["pitch"] = np.asarray([p for p, _ in grid], np.int32)
   columns["velocity"] = np.asarray([v for _, v in grid], np.int32)
-  code = latent_space.draw_code(synth, columns, seed, temperature)
-  audio = latent_space.decode(synth, latent_space.Point(code, columns), seed)
   keys = []
-  for (pitch, velocity), note in zip(grid, audio, strict=True):
+  for (pitch, velocity), note in zip(grid, _make(synth, columns, seed, temperature), strict=True):
     gain = float(level.velocity_to_gain(velocity))
     full = note / gain if gain > 0 else note
     loop = loops.find_loop(full, labels.SAMPLE_RATE)

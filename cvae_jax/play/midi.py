@@ -1,0 +1,200 @@
+"""A MIDI file played by a run's notes."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import logging
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from cvae_jax import errors
+from cvae_jax import synthesizer
+from cvae_jax.audio import level
+from cvae_jax.data import general_midi
+from cvae_jax.data import labels
+from cvae_jax.play import instrument
+from cvae_jax.play import loops
+
+_log = logging.getLogger(__name__)
+
+_DRUMS = 9  # the channel of percussion, from 0
+_SUSTAIN = 64  # the controller of the pedal
+_RELEASE_S = 0.12  # time constant of a note that is let go
+_PEAK = 0.89  # -1 dB
+
+
+class Note(NamedTuple):
+  """A note of a piece.
+
+  Attributes:
+    start_s: when its key goes down.
+    end_s: when it is let go: the key, or the pedal that held it.
+    pitch: MIDI number.
+    velocity: 1 to 127.
+    program: General MIDI's, from 0.
+  """
+
+  start_s: float
+  end_s: float
+  pitch: int
+  velocity: int
+  program: int
+
+
+def read_notes(path: str) -> list[Note]:
+  """The notes of a MIDI file by their start, percussion left out.
+
+  Raises:
+    UserError: a file that is not there, is no MIDI file, or has no notes.
+  """
+  import mido
+
+  try:
+    messages = list(mido.MidiFile(path, clip=True))
+  except FileNotFoundError:
+    raise errors.UserError(f"{path} does not exist") from None
+  except (OSError, EOFError, ValueError, KeyError, IndexError) as e:
+    why = " ".join(str(e).split()) or type(e).__name__
+    raise errors.UserError(f"{path} cannot be read as a MIDI file ({why})") from None
+  notes = collect(messages)
+  if not notes:
+    raise errors.UserError(f"{path} holds no notes but percussion")
+  return notes
+
+
+def collect(messages: Iterable[Any]) -> list[Note]:
+  """Notes of mido's messages, whose times are seconds since the one before."""
+  now, found = 0.0, []
+  programs = [0] * 16
+  down: dict[tuple[int, int], list[tuple[float, int, int]]] = {}
+  pedal = [False] * 16
+  held: list[list[tuple[int, tuple[float, int, int]]]] = [[] for _ in range(16)]
+
+  def finish(pitch, begun):
+    start, velocity, program = begun
+    found.append(Note(start, now, pitch, velocity, program))
+
+  for message in messages:
+    now += message.time
+    channel = getattr(message, "channel", _DRUMS)
+    if channel == _DRUMS:
+      continue
+    if message.type == "program_change":
+      programs[channel] = message.program
+    elif message.type == "note_on" and message.velocity:
+      begun = (now, message.velocity, programs[channel])
+      down.setdefault((channel, message.note), []).append(begun)
+    elif message.type in ("note_on", "note_off"):
+      keys = down.get((channel, message.note))
+      if keys:
+        begun = keys.pop(0)
+        if pedal[channel]:
+          held[channel].append((message.note, begun))
+        else:
+          finish(message.note, begun)
+    elif message.type == "control_change" and message.control == _SUSTAIN:
+      pedal[channel] = message.value >= 64
+      if not pedal[channel]:
+        for pitch, begun in held[channel]:
+          finish(pitch, begun)
+        held[channel].clear()
+  for (_, pitch), keys in down.items():  # Whatever is never let go ends with the piece.
+    for begun in keys:
+      finish(pitch, begun)
+  for channel_held in held:
+    for pitch, begun in channel_held:
+      finish(pitch, begun)
+  return sorted(found)
+
+
+def choose_voice(
+  synth: synthesizer.Synthesizer, program: int, mapped: Mapping[int, str]
+) -> tuple[str | None, str | None]:
+  """(family, source) that a program is played by; None for what the run is not conditioned on.
+
+  A family or a source that the run was not taught is left to the run.
+
+  Args:
+    synth: the run.
+    program: General MIDI's, from 0.
+    mapped: families by program, before General MIDI's own.
+  """
+  meant = general_midi.program(program)
+
+  def known(name, value, names):
+    if name not in synth.conditions:
+      return None
+    return value if names.index(value) in synth.table.known(name) else None
+
+  family = mapped.get(program, meant.family)
+  return (
+    known("family", family, labels.FAMILIES),
+    known("source", meant.source, labels.SOURCES),
+  )
+
+
+def sound(key: instrument.Key, duration_s: float, velocity: int) -> np.ndarray:
+  """A key's sound, held for a time and let go.
+
+  A note that has a loop is held as long as it takes; one that has none fades as it does.
+  """
+  rate = labels.SAMPLE_RATE
+  down = round(duration_s * rate)
+  tail = round(6 * _RELEASE_S * rate)
+  audio = key.audio
+  if key.loop is not None and down + tail > key.loop.end:
+    audio = loops.hold(audio, key.loop, down + tail)
+  audio = audio[: down + tail].astype(np.float64)
+  after = np.arange(audio.size) - down
+  audio *= np.exp(-np.maximum(after, 0) / (_RELEASE_S * rate))
+  end = min(audio.size, round(0.005 * rate))  # And the last of it goes to nothing.
+  audio[audio.size - end :] *= np.linspace(1.0, 0.0, end)
+  return audio * float(level.velocity_to_gain(velocity))
+
+
+def render(
+  synth: synthesizer.Synthesizer,
+  notes: list[Note],
+  mapped: Mapping[int, str] | None = None,
+  seed: int = 0,
+  temperature: float = 1.0,
+) -> np.ndarray:
+  """Plays notes: [T] float32 at `labels.SAMPLE_RATE`, no louder than -1 dB.
+
+  Every program is one instrument: one z for all of its keys.
+
+  Args:
+    synth: a run that is conditioned on the pitch.
+    notes: of a piece.
+    mapped: families by program.
+    seed: of the instruments; program p has seed + p.
+    temperature: of z.
+
+  Raises:
+    UserError: as `instrument.make_instrument`.
+  """
+  rate = labels.SAMPLE_RATE
+  layers = np.asarray(labels.VELOCITIES)
+  nearest = lambda velocity: int(layers[np.argmin(np.abs(layers - velocity))])
+  length = round(max(note.end_s for note in notes) * rate) + round(6 * _RELEASE_S * rate) + 1
+  piece = np.zeros(length)
+  for program in sorted({note.program for note in notes}):
+    own = [note for note in notes if note.program == program]
+    family, source = choose_voice(synth, program, mapped or {})
+    pitches, velocities = (sorted(set(values)) for values in (
+      [n.pitch for n in own], [nearest(n.velocity) for n in own]))  # fmt: skip
+    voice = "_".join(filter(None, (family, source))) or "the run's own"
+    _log.info("program %d: %d notes by %s", program, len(own), voice)
+    keys = instrument.make_instrument(
+      synth, pitches, velocities, seed + program, temperature, family=family, source=source
+    )
+    by_place = {(key.pitch, key.velocity): key for key in keys}
+    alone = keys[0].velocity if len({key.velocity for key in keys}) == 1 else None
+    for note in own:
+      layer = alone if alone is not None else nearest(note.velocity)
+      audio = sound(by_place[note.pitch, layer], note.end_s - note.start_s, note.velocity)
+      start = round(note.start_s * rate)
+      piece[start : start + audio.size] += audio[: length - start]
+  peak = np.abs(piece).max()
+  return (piece * min(1.0, _PEAK / max(peak, 1e-9))).astype(np.float32)

@@ -1,0 +1,58 @@
+"""Plays a MIDI file by a run's notes.
+
+python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae
+python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae --map=0:organ,40:flute
+"""
+
+import argparse
+import logging
+
+from cvae_jax import cli
+from cvae_jax import errors
+
+_log = logging.getLogger("cvae_jax.render")  # Also as __main__.
+
+
+def parse_map(text: str) -> dict[int, str]:
+  """0:organ,40:flute to families by program.
+
+  Raises:
+    UserError: what is no such map, or names no family.
+  """
+  from cvae_jax.data import labels
+
+  mapped = {}
+  for part in filter(None, text.split(",")):
+    program, _, family = part.partition(":")
+    if not program.isdigit() or int(program) > 127 or not family:
+      raise errors.UserError(f"--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got {part}")
+    labels.index_of(family, labels.FAMILIES, "family")
+    mapped[int(program)] = family
+  return mapped
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Renders what the arguments name."""
+  parser = argparse.ArgumentParser(prog="python -m cvae_jax.render", description=__doc__)
+  parser.add_argument("input", help="MIDI file")
+  parser.add_argument("output", help="WAV to write: mono, 16 kHz")
+  parser.add_argument("--workdir", required=True, help="of the run")
+  parser.add_argument("--map", default="", help="families by program: 0:organ,40:flute")
+  parser.add_argument("--seed", type=int, default=0, help="of the instruments (default 0)")
+  parser.add_argument("--temperature", type=float, default=1.0, help="of z (default 1)")
+  args = parser.parse_args(argv)
+  mapped = parse_map(args.map)
+
+  from cvae_jax import synthesizer
+  from cvae_jax.audio import files
+  from cvae_jax.data import labels
+  from cvae_jax.play import midi
+
+  notes = midi.read_notes(args.input)
+  audio = midi.render(synthesizer.load(args.workdir), notes, mapped, args.seed, args.temperature)
+  files.write_wav(args.output, audio, labels.SAMPLE_RATE)
+  _log.info("%s: %d notes, %.1f s", args.output, len(notes), audio.size / labels.SAMPLE_RATE)
+
+
+if __name__ == "__main__":
+  cli.run(main)
