@@ -11,7 +11,6 @@ import glob
 import importlib.util
 import io
 import itertools
-import json
 import math
 import os
 from typing import Any
@@ -138,12 +137,8 @@ def make_config(ablation: Ablation, job: Job) -> ml_collections.ConfigDict:
 
 def read_results(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any] | None:
   """A run's results, if it is finished; None if it is not."""
-  try:
-    with open(os.path.join(workdir, evaluate.RESULTS)) as f:
-      results = json.load(f)
-  except (OSError, json.JSONDecodeError):
-    return None
-  return results if results.get("step") == config.train.steps else None
+  results = evaluate.load_results(workdir)
+  return results if results and results.get("step") == config.train.steps else None
 
 
 def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:
@@ -171,8 +166,7 @@ def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:
 
 def take_over(twin: str, workdir: str) -> None:
   """Copies a twin's config and results, with a word on where they are from."""
-  with open(os.path.join(twin, evaluate.RESULTS)) as f:
-    results = json.load(f)
+  results = evaluate.load_results(twin) or {}
   config_lib.save(config_lib.load(twin), workdir)
   evaluate.save_results({**results, "run": os.path.abspath(twin)}, workdir)
 

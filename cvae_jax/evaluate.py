@@ -170,7 +170,7 @@ def describe(results: Mapping[str, Any]) -> str:
           + ", ".join(f"{key} {value:.3f}" for key, value in row.items())
         )
   if "generation" in results:
-    sets = [name for name in ("generated", "ceiling", "floor") if name in results["generation"]]
+    sets = ("generated", "ceiling", "floor")
     lines.append(f"  {'':20}" + "".join(f"{name:>12}" for name in sets))
     for key in results["generation"]["generated"]:
       cells = [f"{results['generation'][name][key]:>12.3f}" for name in sets]
@@ -185,13 +185,18 @@ def save_results(results: Mapping[str, Any], workdir: str) -> None:
     f.write("\n")
 
 
-def _kept(workdir: str, step: int) -> dict[str, Any]:
-  """What training has found of this checkpoint beside measures: its size and its time."""
+def load_results(workdir: str) -> dict[str, Any] | None:
+  """Reads a workdir's results.json; None where it is not there, or is none."""
   try:
     with open(os.path.join(workdir, RESULTS)) as f:
-      before = json.load(f)
+      return json.load(f)
   except (OSError, json.JSONDecodeError):
-    return {}
+    return None
+
+
+def _kept(workdir: str, step: int) -> dict[str, Any]:
+  """What training has found of this checkpoint beside measures: its size and its time."""
+  before = load_results(workdir) or {}
   same = before.get("step") == step
   return {name: before[name] for name in ("parameters", "seconds") if same and name in before}
 

@@ -32,13 +32,6 @@ def with_method(run, **functions):
   return run._replace(method=run.method._replace(**functions))
 
 
-def finds_notes(run, note_labels):
-  """Rows of held-out notes with these labels."""
-  held_out = run.data.held_out.labels
-  same = [held_out[n][None] == np.asarray(note_labels[n])[:, None] for n in ("pitch", "instrument")]
-  return np.argmax(np.all(same, axis=0), axis=1)
-
-
 def test_a_generator_of_sines_is_the_floor_and_one_of_the_notes_themselves_the_ceiling(run):
   sines = with_method(
     run, sample=lambda params, given, rng: generation._sines(given["pitch"], given["velocity"])

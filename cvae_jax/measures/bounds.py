@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import logging
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from cvae_jax import measures
 from cvae_jax import methods
 from cvae_jax.data import pipeline
 from cvae_jax.metrics import baselines
+
+_log = logging.getLogger(__name__)
 
 
 def make_features(method: methods.Method) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
@@ -43,6 +46,7 @@ def measure_bounds(run: measures.Run) -> dict[str, dict[str, float]] | None:
   method = run.method
   if method.features is None or method.level_db is None or not run.config.eval.baselines:
     return None
+  _log.info("fitting the baselines on %d training notes", len(run.data.train))
   features_of, level_db = make_features(method), compilation.jit(method.level_db)
   pca = fit_pca(run)
   name_of_pca = f"pca_{run.config.model.latent_dim}"

@@ -119,7 +119,7 @@ def _sines(pitch, velocity) -> jax.Array:
 def _describe_set(
   audio: np.ndarray,
   asked: Mapping[str, np.ndarray],
-  classifier: classifier_lib.Classifier,
+  heard: classifier_lib.Heard,
   real: np.ndarray,
   reference: np.ndarray,
 ) -> dict[str, float]:
@@ -128,11 +128,10 @@ def _describe_set(
   Args:
     audio: [M, T].
     asked: [M] integers of the labels that they should have.
-    classifier: that hears them.
+    heard: what the classifier hears in them.
     real: [N, 128] features of held-out notes.
     reference: [K, 128] features of training notes, for what was copied.
   """
-  heard = classifier.listen(audio)
   bins = distribution.compare_bins(real, heard.features)
   overlap = distribution.density_and_coverage(real, heard.features)
   in_tune = pitch_metric.pitch_agreement(audio, asked["pitch"], labels.SAMPLE_RATE)
@@ -194,10 +193,10 @@ def measure_generation(run: measures.Run) -> dict[str, Any] | None:
     np.stack([data.train[int(row)]["audio"] for row in others])
   ).features
   result: dict[str, Any] = {
-    name: _describe_set(audio, wanted, classifier, real.features, reference)
+    name: _describe_set(audio, wanted, classifier.listen(audio), real.features, reference)
     for name, (audio, wanted) in sets.items()
   }
-  own = _describe_set(real_audio, asked, classifier, real.features, reference)
+  own = _describe_set(real_audio, asked, real, real.features, reference)
   result["ceiling"].update({name: own[name] for name in own if name not in _OF_TWO_SETS})
   return {**result, "classifier": accuracy, "notes": len(rows)}
 

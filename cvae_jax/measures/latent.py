@@ -42,9 +42,8 @@ def measure_probes(run: measures.Run) -> dict[str, float] | None:
   """How much of the labels a linear classifier reads from the codes of held-out notes.
 
   It is fitted on codes of as many training notes. Codes are draws from the posterior, which is what
-  a decoder is given. Their means would say more than z does: an encoder that is told c leaves a
-  trace of it in means that lie far within the posterior's deviation, and a classifier that is shown
-  no deviation reads it.
+  a decoder is given. Their means may say more than z does: what lies far within the posterior's
+  deviation is read by a classifier that is shown no deviation.
 
   Returns:
     {'pitch', 'family', 'source', 'velocity'}: shares of notes, 0 to 1; of each '<label>_chance',
@@ -140,8 +139,7 @@ def measure_interpolation(
 ) -> dict[str, float] | None:
   """How evenly the sound goes from one note to another as its code does.
 
-  Codes of held-out notes of one pitch, family and source, decoded under the first one's labels, on
-  a straight line.
+  Codes of pairs of held-out notes, decoded under the first one's labels, on a straight line.
 
   Returns:
     'straightness': the log-spectral distance of the ends over the sum of those of the steps, 1 for

@@ -26,9 +26,7 @@ def measure_waveform(run: measures.Run) -> dict[str, float] | None:
   """Distances of `eval.waveform_notes` held-out notes to what is heard of them.
 
   Returns:
-    The mean of each of `distances`, and 'notes': how many, spread evenly over the split. And
-    'features': the same of the features alone, there and back without a network, the best that it
-    could reach.
+    The mean of each of `distances`, and 'notes': how many, spread evenly over the split.
   """
   method, config = run.method, run.config
   if method.reconstruct is None or not config.eval.waveform_notes:

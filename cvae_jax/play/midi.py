@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 _DRUMS = 9  # the channel of percussion, from 0
 _SUSTAIN = 64  # the controller of the pedal
 _RELEASE_S = 0.12  # time constant of a note that is let go
+_TAIL = round(6 * _RELEASE_S * labels.SAMPLE_RATE)  # samples until nothing is left of it
 _PEAK = 0.89  # -1 dB
 
 
@@ -141,11 +142,10 @@ def sound(key: instrument.Key, duration_s: float, velocity: int) -> np.ndarray:
   """
   rate = labels.SAMPLE_RATE
   down = round(duration_s * rate)
-  tail = round(6 * _RELEASE_S * rate)
   audio = key.audio
-  if key.loop is not None and down + tail > key.loop.end:
-    audio = loops.hold(audio, key.loop, down + tail)
-  audio = audio[: down + tail].astype(np.float64)
+  if key.loop is not None and down + _TAIL > key.loop.end:
+    audio = loops.hold(audio, key.loop, down + _TAIL)
+  audio = audio[: down + _TAIL].astype(np.float64)
   after = np.arange(audio.size) - down
   audio *= np.exp(-np.maximum(after, 0) / (_RELEASE_S * rate))
   end = min(audio.size, round(0.005 * rate))  # And the last of it goes to nothing.
@@ -177,7 +177,7 @@ def render(
   rate = labels.SAMPLE_RATE
   layers = np.asarray(labels.VELOCITIES)
   nearest = lambda velocity: int(layers[np.argmin(np.abs(layers - velocity))])
-  length = round(max(note.end_s for note in notes) * rate) + round(6 * _RELEASE_S * rate) + 1
+  length = round(max(note.end_s for note in notes) * rate) + _TAIL + 1
   piece = np.zeros(length)
   for program in sorted({note.program for note in notes}):
     own = [note for note in notes if note.program == program]

@@ -9,7 +9,6 @@ measures all of them. The maps are made anew from the runs themselves.
 import argparse
 import csv
 import io
-import json
 import logging
 import os
 from typing import Any
@@ -31,14 +30,13 @@ def read_results(workdir: str) -> dict[str, Any]:
     UserError: a workdir without a run, or one that has not been measured.
   """
   config_lib.load(workdir)
-  path = os.path.join(workdir, evaluate.RESULTS)
-  try:
-    with open(path) as f:
-      return json.load(f)
-  except (OSError, json.JSONDecodeError):
+  results = evaluate.load_results(workdir)
+  if results is None:
     raise errors.UserError(
-      f"{path} cannot be read: python -m cvae_jax.evaluate --workdir={workdir} --full writes it"
-    ) from None
+      f"{os.path.join(workdir, evaluate.RESULTS)} cannot be read: "
+      f"python -m cvae_jax.evaluate --workdir={workdir} --full writes it"
+    )
+  return results
 
 
 def name_runs(workdirs: list[str]) -> list[str]:

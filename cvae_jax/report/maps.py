@@ -8,8 +8,6 @@ from cvae_jax import latent_space
 from cvae_jax import synthesizer
 from cvae_jax.data import pipeline
 
-NUM_NOTES = 300
-
 
 class Map(NamedTuple):
   """Places of notes.
@@ -29,17 +27,17 @@ class Notes(NamedTuple):
   Attributes:
     codes: [M, D].
     names: [M] str.
-    columns: [M] integers of each label.
+    family: [M] integers.
     audio: [M, T].
   """
 
   codes: np.ndarray
   names: list[str]
-  columns: dict[str, np.ndarray]
+  family: np.ndarray
   audio: np.ndarray
 
 
-def collect(synth: synthesizer.Synthesizer, num: int = NUM_NOTES) -> Notes:
+def collect(synth: synthesizer.Synthesizer, num: int) -> Notes:
   """Held-out notes, spread evenly over the evaluation split, with their codes."""
   held_out = pipeline.open_notes(synth.config.data).held_out
   codes = latent_space.encode_notes(synth, held_out, num)
@@ -47,7 +45,7 @@ def collect(synth: synthesizer.Synthesizer, num: int = NUM_NOTES) -> Notes:
   return Notes(
     codes.code,
     columns["id"].tolist(),
-    {name: columns[name] for name in ("family", "source", "pitch", "velocity")},
+    columns["family"],
     np.stack([held_out[int(row)]["audio"] for row in codes.rows]),
   )
 
@@ -72,10 +70,9 @@ def make_maps(codes: np.ndarray, seed: int = 0) -> list[Map]:
 
   scaled = (codes - codes.mean(axis=0)) / (codes.std(axis=0) + 1e-6)
   pca = decomposition.PCA(2, random_state=seed)
-  maps = [Map("PCA", _fit(pca.fit_transform(scaled)))]
-  maps[0] = maps[0]._replace(
-    title=f"PCA ({100 * pca.explained_variance_ratio_.sum():.0f} % of the variance)"
-  )
+  places = _fit(pca.fit_transform(scaled))
+  share = 100 * pca.explained_variance_ratio_.sum()
+  maps = [Map(f"PCA ({share:.0f} % of the variance)", places)]
   perplexity = min(30.0, (len(codes) - 1) / 3)
   tsne = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
   maps.append(Map("t-SNE", _fit(tsne.fit_transform(scaled))))

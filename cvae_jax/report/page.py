@@ -127,12 +127,11 @@ def _maps(index: int, run: RunPage) -> str:
   """A run's maps as SVG; a dot is a button that plays its note."""
   if run.notes is None:
     return ""
-  columns = run.notes.columns
   drawn = []
   for one in run.maps:
     dots = []
     for i, (x, y) in enumerate(one.places):
-      colour, name = _COLOURS[int(columns["family"][i])], html.escape(run.notes.names[i])
+      colour, name = _COLOURS[int(run.notes.family[i])], html.escape(run.notes.names[i])
       dots.append(
         f'<circle cx="{12 + x * (_SIZE - 24):.1f}" cy="{12 + (1 - y) * (_SIZE - 24):.1f}" r="5" '
         f'fill="{colour}" data-note="{i}"><title>{name}</title></circle>'
@@ -143,7 +142,7 @@ def _maps(index: int, run: RunPage) -> str:
       f"{html.escape(one.title)} of {html.escape(run.name)}: arrow keys go from note to note"
       f'">{"".join(dots)}</svg></figure>'
     )
-  families = sorted(set(columns["family"].tolist()))
+  families = sorted(set(run.notes.family.tolist()))
   return (
     f"<h3>{html.escape(run.name)}</h3>{_legend(families)}<div class=maps>{''.join(drawn)}</div>"
     f"<p class=said data-said={index} aria-live=polite>&nbsp;</p>"
