@@ -77,10 +77,14 @@ class Conv2D(nn.Module):
       layer_up.weight.data = _tensor(kernel.transpose(2, 3, 0, 1))
       layer_up.bias.data = _tensor(params[f"up_{i}"]["bias"])
       self.up.append(layer_up)
-    head = {
-      name: {"kernel": from_image(p["kernel"]), "bias": p["bias"]}
-      for name, p in params["head"].items()
-    }
+    # Our condition has a kernel of its own; here it is concatenated to what is flattened.
+    head = {}
+    for name in {"mean", "logvar"} & params["head"].keys():
+      kernels = [np.asarray(params["head"][name]["kernel"])]
+      if f"{name}_condition" in params["head"]:
+        kernels.append(np.asarray(params["head"][f"{name}_condition"]["kernel"]))
+      kernel = from_image(np.concatenate(kernels))
+      head[name] = {"kernel": kernel, "bias": params["head"][name]["bias"]}
     self.head = _Latent(head)
     start = params["start"]
     bias = np.asarray(start["bias"])[:, None]

@@ -110,6 +110,8 @@ def get_base_config() -> ml_collections.ConfigDict:
   model.flat_channels = config_dict.placeholder(int)  # conv2d: that are flattened; all if none
   model.num_templates = 16  # conv1d: spectra that the condition gives to the output; 0 for none
   model.harmonics = True  # conv1d: templates of the partials too, where the condition has the pitch
+  # conv1d: their bands, by number of the partial
+  model.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)
   # The rest but dtype: of conv2d.
   model.downsampling = "stride"  # stride, max_pool, avg_pool, blur_pool
   model.upsampling = "transposed"  # transposed, resize (and convolve), subpixel

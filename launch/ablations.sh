@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 out=${OUT:-runs/ablations}
-only=${ONLY:-condition beta latent_dim depth reconstruction_loss conditioning_labels upsampling
+only=${ONLY:-condition leakage beta latent_dim depth reconstruction_loss conditioning_labels upsampling
   downsampling output_size channels representation stft_parameters}
 failed=()
 for name in $only; do

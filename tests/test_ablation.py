@@ -22,7 +22,7 @@ from cvae_jax import tables
 FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
 NAMES = {
   "depth", "latent_dim", "channels", "downsampling", "upsampling", "output_size", "representation",
-  "stft_parameters", "condition", "conditioning_labels", "beta", "reconstruction_loss",
+  "stft_parameters", "condition", "conditioning_labels", "beta", "leakage", "reconstruction_loss",
 }  # fmt: skip
 
 

@@ -11,11 +11,15 @@ import numpy as np
 
 # Bands by the number of the partial, and by its frequency in Hz: a spectrum has features that move
 # with the pitch (a clarinet's missing even partials) and others that do not (formants).
-_PARTIALS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)
+PARTIALS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)
 _FREQUENCIES_HZ = tuple(31.25 * 2.0 ** (8 * i / 15) for i in range(16))
-NUM_TEMPLATES = len(_PARTIALS) + len(_FREQUENCIES_HZ)
 # A window's main lobe reaches so many bins to either side of a partial.
 _REACH = 2.0
+
+
+def num_templates(partials: tuple[int, ...] = PARTIALS) -> int:
+  """K of `make_templates`."""
+  return len(partials) + len(_FREQUENCIES_HZ)
 
 
 def _bands(position, centers):
@@ -25,7 +29,11 @@ def _bands(position, centers):
 
 
 @functools.lru_cache(maxsize=4)
-def make_templates(frequencies_hz: tuple[float, ...], num_pitches: int = 128) -> np.ndarray:
+def make_templates(
+  frequencies_hz: tuple[float, ...],
+  num_pitches: int = 128,
+  partials: tuple[int, ...] = PARTIALS,
+) -> np.ndarray:
   """Spectra of the partials of every pitch, by bands.
 
   A partial is a bump on the bins around it, 1 at its top and 0 two bins away, which is about what a
@@ -34,6 +42,7 @@ def make_templates(frequencies_hz: tuple[float, ...], num_pitches: int = 128) ->
   Args:
     frequencies_hz: centres of the features' bins, rising.
     num_pitches: MIDI numbers from 0.
+    partials: centres of the bands by number, rising from 1; a partial between two is of both.
 
   Returns:
     [P, K, F] float16 between 0 and 1.
@@ -41,7 +50,7 @@ def make_templates(frequencies_hz: tuple[float, ...], num_pitches: int = 128) ->
   centers_hz = np.asarray(frequencies_hz)
   bins = np.arange(centers_hz.size)
   by_frequency = _bands(np.log2(np.maximum(centers_hz, 1e-3)), np.log2(_FREQUENCIES_HZ))
-  templates = np.zeros((num_pitches, NUM_TEMPLATES, bins.size), np.float16)
+  templates = np.zeros((num_pitches, num_templates(partials), bins.size), np.float16)
   for pitch in range(num_pitches):
     f0_hz = 440.0 * 2.0 ** ((pitch - 69) / 12)
     # The partials on either side of each bin, in bins; the nearer one is the bin's.
@@ -52,7 +61,7 @@ def make_templates(frequencies_hz: tuple[float, ...], num_pitches: int = 128) ->
     distance = np.where(inside, distance, np.inf)
     nearer = np.argmin(distance, axis=0)
     bump = np.maximum(0.0, 1.0 - (distance[nearer, bins] / _REACH) ** 4)
-    by_number = _bands(np.log2(numbers[nearer, bins]), np.log2(_PARTIALS))
+    by_number = _bands(np.log2(numbers[nearer, bins]), np.log2(partials))
     weights = np.concatenate([by_number, by_frequency], axis=-1)
     templates[pitch] = (weights * bump[:, None]).T
   return templates

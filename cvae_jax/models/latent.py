@@ -37,7 +37,8 @@ class LatentHead(nn.Module):
   @nn.compact
   def __call__(self, hidden: jax.Array, condition: jax.Array | None = None) -> Latent:
     """[B, H] hidden units, and [B, K] condition where it is told here, to the latent."""
-    hidden = hidden.astype(jnp.float32)  # The KL is a difference of near numbers.
+    # The KL is a difference of near numbers.
+    hidden = hidden.astype(jnp.promote_types(hidden.dtype, jnp.float32))
 
     def told(name):
       if condition is None or not condition.shape[-1]:
