@@ -1,6 +1,9 @@
 """How whole programs are compiled, by platform: `jit` is `jax.jit` with what a platform needs."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
+import contextvars
 import functools
 from typing import Any
 
@@ -22,6 +25,24 @@ def compiler_options() -> dict[str, str] | None:
   except jax.errors.JaxRuntimeError:  # An XLA of another time than ours.
     return None
   return _CPU_OPTIONS
+
+
+_plain = contextvars.ContextVar("_plain", default=False)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+  """Within it functions are traced without choices by platform, for converters that know none."""
+  token = _plain.set(True)
+  try:
+    yield
+  finally:
+    _plain.reset(token)
+
+
+def is_plain() -> bool:
+  """Whether this is within `plain`."""
+  return _plain.get()
 
 
 def scan(step: Callable, state: Any, batches: Any) -> tuple[Any, Any]:

@@ -1,9 +1,12 @@
-"""Writes an instrument for a sampler: WAVs over the keyboard, and an SFZ file that maps them.
+"""Writes an instrument for a sampler, or a run's decoder as a program for other runtimes.
 
     python -m cvae_jax.export --workdir=runs/cvae --family=organ --seed=3 --out=organ/
+    python -m cvae_jax.export --workdir=runs/cvae --format=stablehlo --out=decoder.stablehlo
 
 `--format=sfz` (the default) writes NAME.sfz with its samples beside it, loops and all: any sampler
-that reads SFZ plays it, as the free sforzando and sfizz do. `--format=wav` writes samples alone.
+that reads SFZ plays it, as the free sforzando and sfizz do. `--format=sf2` writes a soundfont, for
+FluidSynth and its like; `--format=wav` samples alone. `--format=stablehlo` and `--format=onnx`
+write the decoder with the way back to a waveform, from z and labels: see `portable.py`.
 """
 
 import argparse
@@ -18,52 +21,8 @@ from cvae_jax import generate
 
 _log = logging.getLogger("cvae_jax.export")  # Also as __main__.
 
-FORMATS = ("sfz", "wav")
-_RELEASE_S = 0.25
-
-
-def file_name(key) -> str:
-  """060-v100.wav."""
-  return f"{key.pitch:03d}-v{key.velocity:03d}.wav"
-
-
-def to_sfz(keys, sample_rate: int, title: str) -> str:
-  """An SFZ file's text: a region for every sample, as far as halfway to its neighbours.
-
-  Samples are at full level, and SFZ's own velocity curve, 40 log10(velocity / 127) dB, is that of
-  `level.velocity_to_gain`.
-
-  Args:
-    keys: of `instrument.make_instrument`.
-    sample_rate: of the samples, in Hz.
-    title: in the first line.
-  """
-  velocities = sorted({key.velocity for key in keys})
-  lines = [
-    f"// {title}: made by cvae_jax, {len(keys)} samples at {sample_rate} Hz",
-    "<global>",
-    "amp_veltrack=100",
-    f"ampeg_release={_RELEASE_S}",
-  ]
-  for layer, velocity in enumerate(velocities):
-    low = velocities[layer - 1] + 1 if layer else 1
-    high = velocity if layer < len(velocities) - 1 else 127
-    lines += ["", "<group>", f"lovel={low} hivel={high}"]
-    row = sorted((key for key in keys if key.velocity == velocity), key=lambda key: key.pitch)
-    for i, key in enumerate(row):
-      first = (row[i - 1].pitch + key.pitch) // 2 + 1 if i else 0
-      last = (key.pitch + row[i + 1].pitch) // 2 if i < len(row) - 1 else 127
-      region = (
-        f"<region> sample={file_name(key)} lokey={first} hikey={last} pitch_keycenter={key.pitch}"
-      )
-      if key.loop is None:
-        region += " loop_mode=no_loop"
-      else:  # SFZ's loop_end is the last sample that is played.
-        region += (
-          f" loop_mode=loop_continuous loop_start={key.loop.start} loop_end={key.loop.end - 1}"
-        )
-      lines.append(region)
-  return "\n".join(lines) + "\n"
+_INSTRUMENTS = ("sfz", "sf2", "wav")  # Those of `play.formats`, before anything slow is imported.
+_PROGRAMS = ("stablehlo", "onnx")
 
 
 def parse_pitches(text: str) -> list[int]:
@@ -95,28 +54,35 @@ def parse_velocities(text: str) -> list[int]:
     raise errors.UserError(f"--velocities wants numbers as 50,100,127, got {text}") from None
 
 
-def main(argv: list[str] | None = None) -> None:
-  """Writes the instrument that the flags ask for."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.export", description=__doc__)
-  parser.add_argument("--workdir", required=True, help="of the run")
-  parser.add_argument("--format", default="sfz", help="sfz (default), wav")
-  parser.add_argument("--out", default="instrument", help="directory (default instrument)")
-  parser.add_argument("--pitches", help="36-84 or 36-84:3; what the run was taught without it")
-  parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
-  parser.add_argument("--family", type=generate.parse_mix, help="or a mix: organ:0.7,flute:0.3")
-  parser.add_argument("--source", type=generate.parse_mix, help="acoustic, electronic, synthetic")
-  parser.add_argument("--instrument", help="a name of the data set's")
-  parser.add_argument("--seed", type=int, default=0, help="of the instrument (default 0)")
-  parser.add_argument("--temperature", type=float, default=1.0, help="of z (default 1)")
-  args = parser.parse_args(argv)
-  if args.format not in FORMATS:
-    raise errors.UserError(f"--format must be {' or '.join(FORMATS)}, got {args.format}")
+def write_program(args: argparse.Namespace) -> None:
+  """Writes a decoder, to the file --out."""
+  from cvae_jax import portable
+  from cvae_jax import synthesizer
+
+  synth = synthesizer.load(args.workdir)
+  program = portable.make_program(synth, args.seed)
+  path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
+  if args.format == "onnx":
+    with atomic.path_for(path) as temporary:
+      portable.to_onnx(program, args.batch, temporary)
+  else:
+    with atomic.open_file(path, "wb") as f:
+      f.write(portable.to_stablehlo(program, args.batch))
+  takes = ", ".join(
+    f"{name} {[args.batch, *shape]}"
+    for name, shape in zip(program.inputs, program.shapes, strict=True)
+  )
+  _log.info("%s: from %s", path, takes)
+
+
+def write_instrument(args: argparse.Namespace) -> None:
+  """Writes an instrument, into the directory --out."""
   velocities = parse_velocities(args.velocities)
   pitches = parse_pitches(args.pitches) if args.pitches else None
 
   from cvae_jax import synthesizer
-  from cvae_jax.audio import files
   from cvae_jax.data import labels
+  from cvae_jax.play import formats
   from cvae_jax.play import instrument
 
   synth = synthesizer.load(args.workdir)
@@ -127,16 +93,43 @@ def main(argv: list[str] | None = None) -> None:
   keys = instrument.make_instrument(
     synth, pitches, velocities, args.seed, args.temperature, **asked
   )
-  for key in keys:
-    files.write_wav(os.path.join(args.out, file_name(key)), key.audio, labels.SAMPLE_RATE)
+  title = os.path.basename(os.path.abspath(args.out))
+  for name, body in formats.pack(keys, args.format, labels.SAMPLE_RATE, title).items():
+    with atomic.open_file(os.path.join(args.out, name), "wb") as f:
+      f.write(body)
   looped = sum(key.loop is not None for key in keys)
   _log.info("%s: %d samples, %d of them with a loop", args.out, len(keys), looped)
-  if args.format == "sfz":
-    name = os.path.basename(os.path.abspath(args.out))
-    path = os.path.join(args.out, f"{name}.sfz")
-    with atomic.open_file(path, encoding="utf-8") as f:
-      f.write(to_sfz(keys, labels.SAMPLE_RATE, name))
-    _log.info("%s", path)
+  if args.format != "wav":
+    _log.info("%s", os.path.join(args.out, f"{title}.{args.format}"))
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Writes what the flags ask for."""
+  parser = argparse.ArgumentParser(
+    prog="python -m cvae_jax.export",
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  parser.add_argument("--workdir", required=True, help="of the run")
+  parser.add_argument("--format", default="sfz", help="sfz (default), sf2, wav; stablehlo, onnx")
+  parser.add_argument("--out", default="instrument", help="directory, or file of a program")
+  parser.add_argument("--pitches", help="36-84 or 36-84:3; what the run was taught without it")
+  parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
+  parser.add_argument("--family", type=generate.parse_mix, help="or a mix: organ:0.7,flute:0.3")
+  parser.add_argument("--source", type=generate.parse_mix, help="acoustic, electronic, synthetic")
+  parser.add_argument("--instrument", help="a name of the data set's")
+  parser.add_argument("--seed", type=int, default=0, help="of the instrument (default 0)")
+  parser.add_argument("--temperature", type=float, default=1.0, help="of z (default 1)")
+  parser.add_argument(
+    "--batch", type=int, default=1, help="notes at a time of a program (default 1)"
+  )
+  args = parser.parse_args(argv)
+  known = (*_INSTRUMENTS, *_PROGRAMS)
+  if args.format not in known:
+    raise errors.UserError(f"--format must be one of {', '.join(known)}, got {args.format}")
+  if args.batch < 1:
+    raise errors.UserError(f"--batch must be 1 or more, got {args.batch}")
+  (write_program if args.format in _PROGRAMS else write_instrument)(args)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class Synthesizer:
     params: that it makes notes with.
     method: its functions.
     table: labels of the notes that it was trained on.
+    statistics: of its features, where they are standardised.
   """
 
   sample_rate = labels.SAMPLE_RATE
@@ -44,12 +45,14 @@ class Synthesizer:
     params: Any,
     method: methods.Method,
     table: label_table.LabelTable,
+    statistics: feature_statistics.FeatureStatistics | None = None,
   ):
     self.config = config
     self.step = step
     self.params = params
     self.method = method
     self.table = table
+    self.statistics = statistics
 
   @property
   def conditions(self) -> tuple[str, ...]:
@@ -309,4 +312,4 @@ def load(workdir: str) -> Synthesizer:
   statistics = feature_statistics.load(workdir) if config.representation.standardize else None
   method = methods.make_method(config, len(table.instruments), statistics=statistics)
   step, params = checkpoint.restore_params(workdir)
-  return Synthesizer(config, step, params, method, table)
+  return Synthesizer(config, step, params, method, table, statistics)

@@ -10,6 +10,7 @@ from cvae_jax import errors
 from cvae_jax import export
 from cvae_jax import synthesizer
 from cvae_jax.audio import level
+from cvae_jax.play import formats
 from cvae_jax.play import instrument
 from cvae_jax.play import loops
 
@@ -37,7 +38,7 @@ def test_every_key_at_every_velocity_has_one_sample():
     instrument.Key(p, v, np.zeros(4), loop if p > 50 else None)
     for v in (50, 100, 127) for p in (36, 48, 51, 84)
   ]  # fmt: skip
-  found = regions(export.to_sfz(keys, 16_000, "organ"))
+  found = regions(formats.to_sfz(keys, 16_000, "organ"))
   assert len(found) == 12
   for key in range(128):
     for velocity in range(1, 128):
@@ -84,7 +85,7 @@ def test_the_command_writes_what_the_map_names(synth, tiny_run, tmp_path):
 @pytest.mark.parametrize(
   "arguments,says",
   [
-    (["--format=sf3"], "--format must be sfz or wav, got sf3"),
+    (["--format=sf3"], "--format must be one of sfz, sf2, wav, stablehlo, onnx, got sf3"),
     (["--pitches=84-36"], "--pitches must rise from 0 to 127 at most, got 84-36"),
     (["--pitches=low"], "--pitches wants a range as 36-84 or 36-84:3, got low"),
     (["--velocities=soft"], "--velocities wants numbers as 50,100,127, got soft"),

@@ -146,6 +146,12 @@ def test_notes_on_the_device_are_trained_on_as_those_that_come_to_it(tmp_path, t
     np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
 
 
+def with_devices(count):
+  """An environment in which JAX sees so many devices, compiled for as the tests' own are."""
+  flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+  return {"XLA_FLAGS": flags}
+
+
 def test_eight_devices_do_what_one_does(tmp_path, tfds_dir):
   overrides = {
     "data.tfds_dir": tfds_dir,
@@ -165,7 +171,7 @@ def test_eight_devices_do_what_one_does(tmp_path, tfds_dir):
     "--config=configs/cvae.py:tiny",
     f"--workdir={tmp_path / '8'}",
     *flags,
-    env={"XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
+    env=with_devices(8),
   )
   assert done.returncode == 0, done.stderr
   (_, one), (_, eight) = leaves(str(tmp_path / "1"), config), leaves(str(tmp_path / "8"), config)
@@ -183,7 +189,7 @@ def test_a_batch_that_cannot_be_split_is_refused(tmp_path, tfds_dir):
     "--config.train.batch_size=30",
     f"--config.data.tfds_dir={tfds_dir}",
     f"--workdir={tmp_path / 'run'}",
-    env={"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+    env=with_devices(4),
   )
   assert done.returncode == 2 and not (tmp_path / "run").exists()
   assert done.stderr.strip() == "error: train.batch_size 30 is not divisible by 4 devices"

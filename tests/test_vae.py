@@ -159,6 +159,7 @@ def test_training_varies_the_notes_and_evaluation_does_not(batch):
   )
 
 
+@pytest.mark.slow
 def test_bfloat16_comes_near_float32(batch):
   method = build()
   half = build(**{"model.dtype": "bfloat16"})

@@ -17,6 +17,8 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
+from cvae_jax import compilation
+
 SILENCE = -1.0  # the floor of a representation's features
 _SHARPNESS = 10.0  # of `above_silence`: it bends over a tenth of a unit, 4 dB at a floor of -80 dB
 _START = SILENCE - 0.25  # an output layer's first bias, which `above_silence` makes silence
@@ -115,6 +117,8 @@ def conv(
   x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding = "SAME"
 ) -> jax.Array:
   """A convolution by the lowering that suits the platform: `conv_native`, or its equal."""
+  if compilation.is_plain():
+    return conv_native(x, kernel, strides, padding)
   return lax.platform_dependent(
     x,
     kernel,
@@ -164,6 +168,8 @@ def conv_transpose_phases(x: jax.Array, kernel: jax.Array, strides: Sequence[int
 
 def conv_transpose(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
   """A transposed convolution with SAME padding, by the lowering that suits the platform."""
+  if compilation.is_plain():
+    return conv_transpose_native(x, kernel, strides)
   return lax.platform_dependent(
     x,
     kernel,

@@ -82,12 +82,27 @@ def make_instrument(
   columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn.items()}
   columns["pitch"] = np.asarray([p for p, _ in grid], np.int32)
   columns["velocity"] = np.asarray([v for _, v in grid], np.int32)
-  keys = []
-  for (pitch, velocity), note in zip(grid, _make(synth, columns, seed, temperature), strict=True):
-    gain = float(level.velocity_to_gain(velocity))
-    full = note / gain if gain > 0 else note
-    loop = loops.find_loop(full, labels.SAMPLE_RATE)
-    if loop is not None:
-      full = loops.blend(full, loop, labels.SAMPLE_RATE)
-    keys.append(Key(pitch, velocity, full.astype(np.float32), loop))
-  return keys
+  made = np.stack(list(_make(synth, columns, seed, temperature)))
+  return to_keys(columns["pitch"], columns["velocity"], made)
+
+
+def to_keys(pitches: np.ndarray, velocities: np.ndarray, audio: np.ndarray) -> list[Key]:
+  """Notes as keys: at full level, and blended for their loops.
+
+  Args:
+    pitches: [M] MIDI numbers.
+    velocities: [M] that the notes were made for.
+    audio: [M, T] at the level of their velocity.
+  """
+  gains = np.asarray(level.velocity_to_gain(np.asarray(velocities)))
+  full = audio / np.where(gains > 0, gains, 1.0)[:, None]
+  found = loops.find_loops(full, labels.SAMPLE_RATE)
+  return [
+    Key(
+      int(pitch),
+      int(velocity),
+      (note if loop is None else loops.blend(note, loop, labels.SAMPLE_RATE)).astype(np.float32),
+      loop,
+    )
+    for pitch, velocity, note, loop in zip(pitches, velocities, full, found, strict=True)
+  ]

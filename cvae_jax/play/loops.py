@@ -1,9 +1,10 @@
 """Where a note can be held: a piece of its sustained part that goes over into itself."""
 
+from concurrent import futures
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
+import scipy.fft
 
 _FIRST_S, _LAST_S = 0.6, 2.9  # of NSynth's notes: past the attack, and before they are let go
 _SHORTEST_S = 0.4
@@ -53,13 +54,17 @@ def find_loop(audio: np.ndarray, sample_rate: int) -> Loop | None:
   if _level_db(head) < -60.0 or _level_db(head) - _level_db(tail) > _MOST_DECAY_DB:
     return None
   energy = np.concatenate([[0.0], np.cumsum(np.square(sustained))])
+  ends = np.linspace(first + 2 * window + shortest, last, _CANDIDATES).astype(int)
+  # Of every end, the window that leads to it, beside those that lead to any start.
+  targets = np.stack([sustained[end - window : end] for end in ends])
+  searched = sustained[first:]
+  size = scipy.fft.next_fast_len(len(searched) + window, real=True)
+  spectra = scipy.fft.rfft(targets.astype(np.float32), size, axis=1)
+  spectrum = scipy.fft.rfft(searched.astype(np.float32), size)
+  products = scipy.fft.irfft(spectrum * np.conj(spectra), size, axis=1)
   best: Loop | None = None
-  for end in np.linspace(first + 2 * window + shortest, last, _CANDIDATES).astype(int):
-    target = sustained[end - window : end]
-    # Of every start, the window that leads to it beside the one that leads to the end.
+  for end, product in zip(ends, products, strict=True):
     starts = np.arange(first + window, end - shortest)
-    searched = sustained[first : starts[-1]]
-    product = scipy.signal.correlate(searched, target, mode="valid", method="fft")
     theirs = energy[starts] - energy[starts - window]
     ours = energy[end] - energy[end - window]
     likeness = 2.0 * product[: starts.size] / np.maximum(theirs + ours, 1e-12)
@@ -67,6 +72,12 @@ def find_loop(audio: np.ndarray, sample_rate: int) -> Loop | None:
     if best is None or likeness[at] > best.likeness:
       best = Loop(int(starts[at]), int(end), float(likeness[at]))
   return best if best is not None and best.likeness >= _LEAST_LIKENESS else None
+
+
+def find_loops(audio: np.ndarray, sample_rate: int) -> list[Loop | None]:
+  """`find_loop` of notes [M, T], several at a time."""
+  with futures.ThreadPoolExecutor() as pool:
+    return list(pool.map(lambda note: find_loop(note, sample_rate), audio))
 
 
 def blend(audio: np.ndarray, loop: Loop, sample_rate: int) -> np.ndarray:

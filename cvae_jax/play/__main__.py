@@ -1,0 +1,83 @@
+"""Opens an instrument in the browser: a trained run, played by keys, a map and sliders.
+
+python -m cvae_jax.play --workdir=runs/cvae
+"""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import threading
+import webbrowser
+
+from cvae_jax import cli
+from cvae_jax import errors
+
+_log = logging.getLogger("cvae_jax.play")
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+  """A socket that listens there; any free port for 0.
+
+  Raises:
+    UserError: where that cannot be.
+  """
+  try:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound
+  except (OSError, OverflowError) as e:
+    raise errors.UserError(
+      f"cannot listen on {host}:{port} ({e}): give another --port, or 0 for any"
+    ) from None
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Serves until it is stopped."""
+  parser = argparse.ArgumentParser(prog="python -m cvae_jax.play", description=__doc__)
+  parser.add_argument("--workdir", required=True, help="of the run")
+  parser.add_argument(
+    "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine alone)"
+  )
+  parser.add_argument("--port", type=int, default=8765, help="0 for any (default 8765)")
+  parser.add_argument("--no-browser", action="store_true", help="do not open the page")
+  args = parser.parse_args(argv)
+  bound = _bind(args.host, args.port)
+
+  import uvicorn
+
+  from cvae_jax import synthesizer
+  from cvae_jax.play import api
+  from cvae_jax.play import player as player_lib
+
+  player = player_lib.Player(synthesizer.load(args.workdir), args.workdir)
+  hosts = [*_LOOPBACK[:2], "[::1]"] if args.host in _LOOPBACK else None
+  app = api.make_app(player, hosts)
+  threading.Thread(target=player.warm_up, daemon=True).start()
+  where = f"[{args.host}]" if ":" in args.host else args.host
+  url = f"http://{where}:{bound.getsockname()[1]}/"
+  if args.host not in _LOOPBACK:
+    _log.info("anyone who reaches this machine can play")
+  _log.info("%s (Ctrl-C ends it)", url)
+  screen = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+  if screen and not args.no_browser:
+    threading.Timer(0.5, webbrowser.open, [url]).start()
+  server = uvicorn.Server(
+    uvicorn.Config(
+      app,
+      log_level="warning",
+      timeout_keep_alive=15,
+      limit_concurrency=400,
+      h11_max_incomplete_event_size=65_536,
+    )
+  )
+  server.run(sockets=[bound])
+
+
+if __name__ == "__main__":
+  cli.run(main)

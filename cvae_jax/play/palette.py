@@ -1,0 +1,126 @@
+"""The directions of a run's latent space that tell most, and training notes along them.
+
+A code is moved along a direction by saying where on it the note should lie, in deviations of the
+training notes; what it is apart from that stays.
+"""
+
+from collections.abc import Sequence
+import logging
+import os
+from typing import NamedTuple
+import zipfile
+
+import numpy as np
+
+from cvae_jax import atomic
+from cvae_jax import errors
+from cvae_jax import latent_space
+from cvae_jax import synthesizer
+from cvae_jax.data import notes as notes_lib
+from cvae_jax.data import pipeline
+
+_log = logging.getLogger("cvae_jax.play")
+
+FILENAME = "palette.npz"
+NUM_DIRECTIONS = 8
+_NUM_NOTES = 600
+
+
+class Palette(NamedTuple):
+  """Principal components of the codes of training notes.
+
+  Attributes:
+    step: of the checkpoint that made the codes.
+    mean: [D] of the codes.
+    directions: [K, D], orthonormal, by falling deviation.
+    deviation: [K] of the codes along each.
+    codes: [M, D] of the notes.
+    rows: [M] of the training split.
+    ids: [M] names of the notes.
+    labels: columns of M rows, as in a batch.
+  """
+
+  step: int
+  mean: np.ndarray
+  directions: np.ndarray
+  deviation: np.ndarray
+  codes: np.ndarray
+  rows: np.ndarray
+  ids: np.ndarray
+  labels: dict[str, np.ndarray]
+
+  def places(self, codes: np.ndarray) -> np.ndarray:
+    """Where codes [M, D] lie on the directions ([M, K], in deviations)."""
+    return (codes - self.mean) @ self.directions.T / self.deviation
+
+  def move(self, code: np.ndarray, places: Sequence[float | None]) -> np.ndarray:
+    """Codes [M, D] put at places along the first directions; None leaves one as it is."""
+    moved = np.array(code, np.float32)
+    now = self.places(code)
+    for k, place in enumerate(places[: len(self.directions)]):
+      if place is not None:
+        moved += ((place - now[:, k]) * self.deviation[k])[:, None] * self.directions[k]
+    return moved
+
+
+def make_palette(synth: synthesizer.Synthesizer, source: pipeline.NoteSource) -> Palette:
+  """Encodes training notes, spread evenly over a source, and finds their directions.
+
+  Source: principal component analysis; of a latent space, Härkönen et al. 2020, "GANSpace".
+  """
+  encoded = latent_space.encode_notes(synth, source, _NUM_NOTES)
+  mean = encoded.code.mean(axis=0)
+  _, singular, directions = np.linalg.svd(encoded.code - mean, full_matrices=False)
+  deviation = singular / np.sqrt(max(len(encoded.code) - 1, 1))
+  # Directions along which nothing moves are no directions.
+  num = min(NUM_DIRECTIONS, int(np.sum(deviation > 1e-3 * deviation[0])))
+  columns = encoded.labels()
+  return Palette(
+    synth.step,
+    mean,
+    directions[:num],
+    deviation[:num],
+    encoded.code,
+    encoded.rows,
+    columns["id"].astype(str),
+    {name: columns[name] for name in notes_lib.BATCH_LABELS},
+  )
+
+
+def _load(path: str, step: int) -> Palette | None:
+  try:
+    with np.load(path, allow_pickle=False) as stored:
+      if int(stored["step"]) != step:
+        return None
+      fields = {name: stored[name] for name in Palette._fields if name not in ("step", "labels")}
+      return Palette(
+        step=step, labels={n: stored[f"label_{n}"] for n in notes_lib.BATCH_LABELS}, **fields
+      )
+  except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    return None  # It is made again.
+
+
+def get_palette(synth: synthesizer.Synthesizer, workdir: str) -> Palette | None:
+  """A run's palette; None for a run that encodes nothing, or whose notes are not to be had.
+
+  It is kept in the workdir, so that a run that is carried elsewhere still has it.
+  """
+  if synth.method.encode is None:
+    return None
+  path = os.path.join(workdir, FILENAME)
+  palette = _load(path, synth.step)
+  if palette is not None:
+    return palette
+  try:
+    palette = make_palette(synth, pipeline.open_notes(synth.config.data).train)
+  except errors.UserError as e:
+    _log.info("no map of the latent space: %s", e)
+    return None
+  arrays = {**palette._asdict(), **{f"label_{n}": v for n, v in palette.labels.items()}}
+  del arrays["labels"]
+  try:
+    with atomic.open_file(path, "wb") as f:
+      np.savez_compressed(f, **arrays)
+  except OSError as e:
+    _log.info("%s cannot be written (%s): it will be made again", path, e)
+  return palette

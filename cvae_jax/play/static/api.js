@@ -1,0 +1,54 @@
+// The server's answers: JSON, or bytes. A mistake comes as an Error with the server's own line.
+
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Error('the server cannot be reached');
+  }
+  if (!response.ok) {
+    const answer = await response.json().catch(() => ({}));
+    throw new Error(answer.detail ?? `the server said ${response.status}`);
+  }
+  return response;
+}
+
+export const get = async (path) => (await ask(path)).json();
+
+function toJson(body, signal) {
+  return {
+    method: 'POST',
+    headers: {'Content-Type': 'application/json'},
+    body: JSON.stringify(body),
+    signal,
+  };
+}
+
+export const post = async (path, body, signal) => (await ask(path, toJson(body, signal))).json();
+
+/** A file that the server makes: {name, blob}. */
+export async function download(path, body, name) {
+  const response = await ask(path, toJson(body));
+  const said = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '');
+  return {name: said ? said[1] : name, blob: await response.blob()};
+}
+
+export async function upload(path, file) {
+  const options = {
+    method: 'POST',
+    headers: {'Content-Type': 'application/octet-stream'},
+    body: file,
+  };
+  return (await ask(path, options)).json();
+}
+
+/** Samples -1 to 1 of base64 of 16-bit little-endian ones. */
+export function toSamples(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const samples = new Float32Array(bytes.length / 2);
+  for (let i = 0; i < samples.length; i++) samples[i] = view.getInt16(2 * i, true) / 32767;
+  return samples;
+}

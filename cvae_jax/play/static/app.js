@@ -1,0 +1,554 @@
+// The page: what is set (a sound), what has been made of it (notes by key), and what sounds.
+//
+// The sound is the API's own object and the one truth; controls show it and change it.
+
+import {download, get, post, toSamples, upload} from './api.js';
+import {Keyboard, noteName} from './keyboard.js';
+import {fromHash, normalize, toHash} from './link.js';
+import {Pad} from './pad.js';
+import {Player} from './player.js';
+import {drawSpectrogram, drawWave} from './scope.js';
+
+const CHUNK = 16; // keys that are asked for at a time
+const $ = (id) => document.getElementById(id);
+
+const player = new Player();
+let card = null;
+let sound = normalize({});
+let places = []; // of the sound on the map
+let lastPitch = 60;
+let notes = new Map(); // pitch to what sounds there
+let version = 0; // of the sound: what was asked for before it changed is dropped
+let asking = new AbortController();
+let previewed = 0;
+const history = {past: [], at: -1};
+const slots = {a: null, b: null, between: []};
+const held = new Set(); // keys that are down
+const kept = new Set(); // keys that sound on, by hold or by the pedal
+let pedal = false;
+
+function say(text, bad = false) {
+  $('status').textContent = text;
+  $('status').classList.toggle('bad', bad);
+}
+
+/** Runs what a person has asked for, and says what went wrong. */
+async function attempt(action) {
+  try {
+    return await action();
+  } catch (error) {
+    if (error.name !== 'AbortError') say(error.message, true);
+    return undefined;
+  }
+}
+
+// ---- making notes
+
+const hasKeys = () => card.conditions.includes('pitch');
+
+function toNote(made, key) {
+  return {samples: toSamples(key.audio), rate: made.sample_rate, loop: key.loop, gain: made.gain};
+}
+
+async function makeKeys(pitches, signal) {
+  const made = await post('/api/instrument', {sound, pitches, draft: true}, signal);
+  return new Map(made.keys.map((key) => [key.pitch, toNote(made, key)]));
+}
+
+/** The note of a key, made on the spot if it is not there yet. */
+async function noteAt(pitch) {
+  const asked = version;
+  if (!notes.has(pitch)) {
+    const made = await makeKeys([pitch], asking.signal);
+    if (asked === version) notes.set(pitch, made.get(pitch));
+    keyboard.mark(pitch, 'waiting', false);
+    return made.get(pitch);
+  }
+  return notes.get(pitch);
+}
+
+/** Makes the notes of all keys in view, those near the last one first. */
+async function prepare() {
+  const mine = ++version;
+  asking.abort();
+  asking = new AbortController();
+  const {signal} = asking;
+  notes = new Map();
+  say('making the notes');
+  const wanted = hasKeys() ? keyboard.pitches : [lastPitch];
+  wanted.forEach((pitch) => keyboard.mark(pitch, 'waiting', true));
+  await attempt(async () => {
+    const started = performance.now();
+    await locate(signal);
+    await fill(wanted, mine, signal);
+    if (mine === version) say(`ready (${wanted.length} keys in ${Math.round(performance.now() - started)} ms)`);
+  });
+}
+
+async function fill(wanted, mine, signal) {
+  const missing = wanted.filter((pitch) => !notes.has(pitch));
+  missing.sort((a, b) => Math.abs(a - lastPitch) - Math.abs(b - lastPitch));
+  // Two at a time: while one is on its way, the next is being made.
+  const chunks = [];
+  for (let i = 0; i < missing.length; i += CHUNK) chunks.push(missing.slice(i, i + CHUNK));
+  const work = async () => {
+    for (let chunk = chunks.shift(); chunk; chunk = chunks.shift()) {
+      const made = await makeKeys(chunk, signal);
+      if (mine !== version) return;
+      for (const [pitch, note] of made) {
+        notes.set(pitch, note);
+        keyboard.mark(pitch, 'waiting', false);
+      }
+    }
+  };
+  await Promise.all([work(), work()]);
+}
+
+/** Where the sound lies on the map. */
+async function locate(signal) {
+  if (!card.directions) return;
+  const mine = version;
+  const placed = await post('/api/place', sound, signal);
+  if (mine !== version) return;
+  places = placed.places;
+  showPlaces();
+}
+
+// ---- sounding
+
+let drawing = 0;
+function show(note, text) {
+  $('heard').textContent = text;
+  clearTimeout(drawing);
+  drawing = setTimeout(() => {
+    drawWave($('wave'), note.samples);
+    drawSpectrogram($('spectrogram'), note.samples);
+  }, 10);
+}
+
+async function down(pitch, strength) {
+  player.wake();
+  lastPitch = pitch;
+  held.add(pitch);
+  const note = await attempt(() => noteAt(pitch));
+  if (!note || !held.has(pitch)) return;
+  kept.delete(pitch);
+  player.start(`key-${pitch}`, note, note.gain * strength * strength);
+  show(note, `${hasKeys() ? noteName(pitch) : 'the note'}${note.loop ? ', can be held' : ''}`);
+}
+
+function up(pitch) {
+  held.delete(pitch);
+  if ($('hold').checked || pedal) kept.add(pitch);
+  else player.stop(`key-${pitch}`);
+}
+
+function letGo() {
+  if ($('hold').checked || pedal) return;
+  kept.forEach((pitch) => player.stop(`key-${pitch}`));
+  kept.clear();
+}
+
+function silence() {
+  kept.clear();
+  player.stopAll();
+}
+
+/** Sounds the last key once, to hear what a change has done. */
+async function preview() {
+  const mine = ++previewed;
+  const pitch = lastPitch;
+  await attempt(async () => {
+    const note = await noteAt(pitch);
+    if (!note || mine !== previewed || !player.context) return;
+    player.start('preview', note, note.gain * 0.8);
+    show(note, hasKeys() ? noteName(pitch) : 'the note');
+    setTimeout(() => mine === previewed && player.stop('preview'), 1200);
+  });
+}
+
+// ---- the sound and its controls
+
+/** Changes the sound; `done` where the change is whole, and is to be remembered. */
+function change(fields, done = true) {
+  sound = normalize({...sound, ...fields});
+  showSound();
+  if (!done) return;
+  remember();
+  prepare();
+}
+
+function remember() {
+  const text = JSON.stringify(sound);
+  if (history.past[history.at] === text) return;
+  history.past.length = history.at + 1;
+  history.past.push(text);
+  if (history.past.length > 200) history.past.shift();
+  history.at = history.past.length - 1;
+  window.history.replaceState(null, '', toHash(sound));
+  showHistory();
+}
+
+function travel(steps) {
+  const at = history.at + steps;
+  if (at < 0 || at >= history.past.length) return;
+  history.at = at;
+  sound = JSON.parse(history.past[at]);
+  window.history.replaceState(null, '', toHash(sound));
+  showSound();
+  showHistory();
+  prepare().then(preview);
+}
+
+function showHistory() {
+  $('undo').disabled = history.at <= 0;
+  $('redo').disabled = history.at >= history.past.length - 1;
+}
+
+/** The two families that weigh most, and how much of them is the second. */
+function familyMix() {
+  if (typeof sound.family !== 'object') return [sound.family, null, 0];
+  const [[a, x], [b, y] = [null, 0]] = Object.entries(sound.family).sort((p, q) => q[1] - p[1]);
+  // The order that was chosen stays, whichever weighs more.
+  if (b && a === $('family-b').value) return [b, a, x / (x + y)];
+  return [a, b, y / (x + y)];
+}
+
+function setFamily() {
+  const [a, b, share] = [$('family').value, $('family-b').value, Number($('mix').value)];
+  let family = a;
+  if (b && b !== a && share > 0) family = share >= 1 ? b : {[a]: 1 - share, [b]: share};
+  change({family});
+}
+
+const percent = (x) => `${Math.round(100 * x)} %`;
+const FORMATS = {mix: percent, volume: percent, morph: percent, attack: (x) => `${x} s`, release: (x) => `${x} s`};
+
+function showValue(input) {
+  const output = document.querySelector(`output[for="${input.id}"]`);
+  if (output) output.textContent = (FORMATS[input.id] ?? String)(Number(input.value));
+}
+
+function showSound() {
+  const [a, b, share] = familyMix();
+  if (a) {
+    // A mix at either end is one family: what the other one was is not forgotten.
+    const alone = !b && $('family-b').value === a && $('mix').value === '1';
+    if (!alone) {
+      $('family').value = a;
+      if (b) $('family-b').value = b;
+      $('mix').value = share;
+    }
+  }
+  if (typeof sound.source === 'string') $('source').value = sound.source;
+  if (sound.velocity !== undefined) $('velocity').value = sound.velocity;
+  $('seed').value = sound.seed;
+  $('temperature').value = sound.temperature;
+  $('seed').disabled = $('temperature').disabled = Boolean(sound.code);
+  $('origin').textContent = sound.code ? 'of a note, not of the seed' : '';
+  $('forget').hidden = !sound.code || !card.can_sample;
+  $('mix').disabled = !$('family-b').value;
+  pad.family = sound.family === undefined ? null : typeof sound.family === 'string' ? [sound.family] : Object.keys(sound.family);
+  pad.draw();
+  document.querySelectorAll('input[type=range]').forEach(showValue);
+}
+
+function showPlaces() {
+  pad.setPlace([places[0] ?? 0, places[1] ?? 0]);
+  document.querySelectorAll('#directions input').forEach((input, i) => {
+    input.value = places[i + 2] ?? 0;
+    showValue(input);
+  });
+}
+
+/** The sound with some of its places set, the others as they are. */
+function placed(changes) {
+  const made = Array.from({length: card.directions}, (_, k) => sound.places[k] ?? null);
+  for (const [k, place] of Object.entries(changes)) made[k] = place;
+  return made;
+}
+
+// ---- the parts of the page
+
+const keyboard = new Keyboard($('keyboard'), {
+  onDown: down,
+  onUp: up,
+  onShift: () => {
+    const pitches = keyboard.pitches;
+    $('range').textContent = `${noteName(pitches[0])} to ${noteName(pitches.at(-1))}`;
+    pitches.forEach((pitch) => keyboard.mark(pitch, 'waiting', !notes.has(pitch)));
+    if (card) attempt(() => fill(pitches, version, asking.signal));
+  },
+});
+
+let waiting = 0;
+const pad = new Pad($('pad'), {
+  onMove: (place, done) => {
+    player.wake();
+    const fields = {places: placed({0: place[0], 1: place[1]})};
+    if (done) {
+      clearTimeout(waiting);
+      waiting = 0;
+      change(fields);
+      preview();
+    } else if (!waiting) {
+      // On the way, a note every quarter of a second says where one is.
+      waiting = setTimeout(() => {
+        waiting = 0;
+        change(fields, false);
+        version += 1;
+        notes = new Map();
+        preview();
+      }, 250);
+    }
+  },
+  onDot: (index, dot) =>
+    attempt(async () => {
+      player.wake();
+      const bytes = await (await fetch(`/api/notes/${index}/audio`)).arrayBuffer();
+      const buffer = await player.context.decodeAudioData(bytes);
+      const note = {samples: buffer.getChannelData(0), rate: buffer.sampleRate, loop: null};
+      player.start('preview', note, 0.8);
+      show(note, `training note ${dot.id}`);
+      const use = document.createElement('button');
+      use.textContent = 'Play it on the keys';
+      use.addEventListener('click', () =>
+        attempt(async () => {
+          const made = await get(`/api/notes/${index}`);
+          change(made.sound);
+          preview();
+        }),
+      );
+      $('pad-hint').replaceChildren(`${dot.id} (${dot.family}, ${noteName(dot.pitch)}) `, use);
+    }),
+});
+
+async function keep(name) {
+  const made = await post('/api/place', sound);
+  slots[name] = made.sound;
+  $(`keep-${name}`).classList.add('kept');
+  $(`keep-${name}`).textContent = `${name.toUpperCase()} is kept`;
+  if (!slots.a || !slots.b) return say(`kept as ${name.toUpperCase()}; now choose the other one`);
+  const {sounds} = await post('/api/interpolate', {a: slots.a, b: slots.b, steps: 17});
+  slots.between = sounds;
+  $('morph').disabled = false;
+  $('morph').value = name === 'a' ? 0 : 1;
+  showValue($('morph'));
+  return say('the slider goes from A to B');
+}
+
+function save({name, blob}) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+async function saveInstrument(format) {
+  say('making the instrument');
+  const [first, last] = card.pitches;
+  const made = await download(
+    '/api/instrument/download', {sound, first, last, step: 3, format}, `instrument.${format}`);
+  save(made);
+  say(`${made.name} (${(made.blob.size / 1e6).toFixed(1)} MB)`);
+}
+
+async function encode(file) {
+  player.wake();
+  say(`encoding ${file.name}`);
+  const made = await upload('/api/encode', file);
+  if (hasKeys()) lastPitch = Math.round(made.pitch);
+  change(made.sound);
+  const changes = made.changes.length ? ` (${made.changes.join(', ')})` : '';
+  say(`${file.name}${changes}: heard as ${[describe(made.sound), hasKeys() && noteName(lastPitch)].filter(Boolean).join(', ')}`);
+  await preview();
+}
+
+function describe(made) {
+  const families = typeof made.family === 'object' ? Object.keys(made.family) : [made.family];
+  return [...families, typeof made.source === 'string' ? made.source : null].filter(Boolean).join(', ');
+}
+
+async function surprise() {
+  player.wake();
+  const pick = (list) => list[Math.floor(Math.random() * list.length)];
+  const fields = {places: [], code: null};
+  if (!card.can_sample) {
+    const made = await get(`/api/notes/${Math.floor(Math.random() * pad.dots.length)}`);
+    Object.assign(fields, made.sound);
+  } else {
+    fields.seed = Math.floor(Math.random() * 2 ** 32);
+    if (card.choices.family) fields.family = pick(card.choices.family);
+    if (card.choices.source) fields.source = pick(await sourcesOf(fields.family));
+  }
+  change(fields);
+  await preview();
+}
+
+/** Sources that go with a family in the training notes: there are no synthetic ones of some. */
+async function sourcesOf(family) {
+  const found = new Set(pad.dots.filter((dot) => dot.family === family).map((dot) => dot.source));
+  return found.size ? [...found] : card.choices.source;
+}
+
+function option(value, text = value.replaceAll('_', ' ')) {
+  const made = document.createElement('option');
+  [made.value, made.textContent] = [value, text];
+  return made;
+}
+
+function showNeeds() {
+  const has = new Set([
+    ...card.conditions,
+    ...(card.can_sample ? ['sampling'] : []),
+    ...(card.can_encode ? ['encoding'] : []),
+    ...(card.directions >= 2 ? ['map'] : []),
+  ]);
+  document.querySelectorAll('[data-needs]').forEach((element) => {
+    element.classList.toggle('missing', !has.has(element.dataset.needs));
+  });
+}
+
+function wire() {
+  const on = (id, name, action) => $(id).addEventListener(name, (e) => attempt(() => action(e)));
+  document.querySelectorAll('input[type=range]').forEach((input) => {
+    input.addEventListener('input', () => showValue(input));
+  });
+  on('family', 'change', setFamily);
+  on('family-b', 'change', () => {
+    if ($('family-b').value && $('mix').value === '0') $('mix').value = 0.5;
+    setFamily();
+  });
+  on('mix', 'change', setFamily);
+  on('source', 'change', () => change({source: $('source').value}));
+  on('velocity', 'change', () => change({velocity: Number($('velocity').value)}));
+  on('seed', 'change', () => {
+    const seed = Math.min(2 ** 32 - 1, Math.max(0, Math.floor(Number($('seed').value) || 0)));
+    change({seed, places: []});
+  });
+  on('temperature', 'change', () => change({temperature: Number($('temperature').value), places: []}));
+  for (const id of ['family', 'family-b', 'mix', 'source', 'velocity', 'seed', 'temperature']) {
+    on(id, 'change', preview);
+  }
+  on('surprise', 'click', surprise);
+  on('forget', 'click', () => change({code: null, places: []}));
+  on('recenter', 'click', () => {
+    change({places: []});
+    return preview();
+  });
+  on('keep-a', 'click', () => keep('a'));
+  on('keep-b', 'click', () => keep('b'));
+  on('morph', 'change', () => {
+    change(slots.between[Math.round(Number($('morph').value) * (slots.between.length - 1))].sound);
+    return preview();
+  });
+  on('save-note', 'click', async () => {
+    save(await note());
+    say('the note is saved');
+  });
+  on('save-sfz', 'click', () => saveInstrument('sfz'));
+  on('save-sf2', 'click', () => saveInstrument('sf2'));
+  on('undo', 'click', () => travel(-1));
+  on('redo', 'click', () => travel(1));
+  on('share', 'click', share);
+  on('lower', 'click', () => keyboard.shift(-1));
+  on('higher', 'click', () => keyboard.shift(1));
+  on('silence', 'click', silence);
+  on('attack', 'input', () => (player.attack = Number($('attack').value)));
+  on('release', 'input', () => (player.release = Number($('release').value)));
+  on('volume', 'input', () => player.setVolume(Number($('volume').value)));
+  on('hold', 'change', letGo);
+  on('file', 'change', async () => {
+    const [file] = $('file').files;
+    $('file').value = '';
+    if (file) await encode(file);
+  });
+  for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', false]]) {
+    document.addEventListener(name, (event) => {
+      event.preventDefault();
+      $('drop').classList.toggle('over', over);
+      const file = name === 'drop' && event.dataTransfer.files[0];
+      if (file && card.can_encode) attempt(() => encode(file));
+    });
+  }
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') silence();
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== 'z') return;
+    if (event.target.matches?.('input[type=number]')) return;
+    event.preventDefault();
+    travel(event.shiftKey ? 1 : -1);
+  });
+  window.addEventListener('hashchange', () => {
+    const linked = fromHash(location.hash);
+    if (linked && toHash(linked) !== toHash(sound)) change(linked);
+  });
+}
+
+async function note() {
+  const pitch = hasKeys() ? lastPitch : 60;
+  return download('/api/generate', {...sound, pitch}, `note-${pitch}.wav`);
+}
+
+async function share() {
+  window.history.replaceState(null, '', toHash(sound));
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say('the link is copied');
+  } catch {
+    say(location.href);
+  }
+}
+
+async function start() {
+  card = await get('/api/model');
+  document.title = `${card.name}: play`;
+  $('run').textContent = `${card.name}, ${card.step.toLocaleString('en')} steps`;
+  showNeeds();
+  for (const name of ['family', 'source']) {
+    $(name).replaceChildren(...(card.choices[name] ?? []).map((value) => option(value)));
+  }
+  $('family-b').replaceChildren(option('', 'nothing'), ...(card.choices.family ?? []).map((v) => option(v)));
+  if (card.pitches) keyboard.taught = card.pitches;
+  for (let k = 2; k < card.directions; k++) {
+    const row = document.createElement('div');
+    row.className = 'row';
+    row.innerHTML = `<label for="direction-${k}">Direction ${k + 1}</label>
+      <input id="direction-${k}" type="range" min="-3" max="3" step="0.05"><output for="direction-${k}"></output>`;
+    $('directions').append(row);
+    const input = row.querySelector('input');
+    input.addEventListener('change', () => {
+      player.wake();
+      change({places: placed({[k]: Number(input.value)})});
+      preview();
+    });
+  }
+  if (!hasKeys()) {
+    $('keyboard').innerHTML = '<button id="keyless" class="primary">Play the note</button>';
+    document.querySelector('.keys-tools').hidden = true;
+    keyboard.draw = () => {};
+    $('keyless').addEventListener('pointerdown', () => down(lastPitch, 0.9));
+    for (const name of ['pointerup', 'pointerleave']) $('keyless').addEventListener(name, () => up(lastPitch));
+  }
+  wire();
+  if (card.directions) pad.dots = await get('/api/notes');
+  const linked = fromHash(location.hash);
+  const first = {};
+  if (card.choices.family) [first.family] = card.choices.family;
+  if (card.choices.source && card.choices.family) [first.source] = await sourcesOf(first.family);
+  if (card.conditions.includes('velocity')) first.velocity = 100;
+  if (!linked && !card.can_sample && pad.dots.length) Object.assign(first, (await get('/api/notes/0')).sound);
+  shownOnce();
+  change(linked ?? first);
+  keyboard.listenToMidi((text) => ($('midi').textContent = text), (on) => {
+    pedal = on;
+    letGo();
+  });
+}
+
+function shownOnce() {
+  keyboard.shown = null;
+  keyboard.draw();
+}
+
+attempt(start);

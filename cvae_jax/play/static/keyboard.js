@@ -1,0 +1,190 @@
+// A piano keyboard: mouse, touch, computer keys and MIDI, as calls of onDown and onUp.
+
+const BLACK = new Set([1, 3, 6, 8, 10]);
+const NAMES = ['C', 'C#', 'D', 'D#', 'E', 'F', 'F#', 'G', 'G#', 'A', 'A#', 'B'];
+// Places on the keyboard, whatever is printed there, as semitones above the lowest C.
+const CODES = [
+  'KeyA', 'KeyW', 'KeyS', 'KeyE', 'KeyD', 'KeyF', 'KeyT', 'KeyG', 'KeyY', 'KeyH', 'KeyU', 'KeyJ',
+  'KeyK', 'KeyO', 'KeyL', 'KeyP', 'Semicolon',
+];
+
+export const noteName = (pitch) => `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+
+export class Keyboard {
+  /**
+   * @param {HTMLElement} root
+   * @param {{onDown: function(number, number), onUp: function(number), onShift: function()}} calls
+   *   with the pitch, and how hard it was struck (0 to 1)
+   */
+  constructor(root, calls) {
+    this.root = root;
+    this.calls = calls;
+    this.first = 48;
+    this.keys = new Map(); // pitch to button
+    this.pointers = new Map(); // pointer to the pitch under it
+    this.codes = new Map(); // computer key to the pitch that it plays
+    this.taught = null;
+    root.addEventListener('pointerdown', (e) => this.#onPointer(e));
+    root.addEventListener('pointermove', (e) => {
+      if (this.pointers.has(e.pointerId)) this.#onPointer(e);
+    });
+    for (const name of ['pointerup', 'pointercancel', 'lostpointercapture']) {
+      root.addEventListener(name, (e) => this.#leave(e.pointerId));
+    }
+    root.addEventListener('contextmenu', (e) => e.preventDefault());
+    document.addEventListener('keydown', (e) => this.#onKey(e));
+    document.addEventListener('keyup', (e) => this.#onKeyUp(e));
+    window.addEventListener('blur', () => this.releaseAll());
+    new ResizeObserver(() => this.draw()).observe(root);
+  }
+
+  get octaves() {
+    return Math.max(1, Math.min(4, Math.floor(this.root.clientWidth / 280)));
+  }
+
+  get pitches() {
+    const count = 12 * this.octaves + 1;
+    return Array.from({length: count}, (_, i) => this.first + i).filter((p) => p <= 127);
+  }
+
+  shift(octaves) {
+    const first = this.first + 12 * octaves;
+    if (first < 0 || first + 12 > 127) return;
+    this.releaseAll();
+    this.first = first;
+    this.draw();
+    this.calls.onShift();
+  }
+
+  draw() {
+    const pitches = this.pitches;
+    const shown = `${pitches[0]}-${pitches.length}`;
+    if (this.shown === shown) return;
+    this.shown = shown;
+    const focused = document.activeElement?.dataset?.pitch;
+    const whites = pitches.filter((p) => !BLACK.has(p % 12)).length;
+    let position = 0;
+    this.keys.clear();
+    const buttons = pitches.map((pitch) => {
+      const button = document.createElement('button');
+      const black = BLACK.has(pitch % 12);
+      button.dataset.pitch = pitch;
+      button.setAttribute('aria-label', noteName(pitch));
+      button.classList.toggle('black', black);
+      button.style.width = `${(100 / whites) * (black ? 0.6 : 1)}%`;
+      button.style.left = `${(100 / whites) * (black ? position - 0.3 : position)}%`;
+      if (!black) position += 1;
+      if (pitch % 12 === 0) button.textContent = noteName(pitch);
+      if (this.taught && (pitch < this.taught[0] || pitch > this.taught[1])) {
+        button.classList.add('untaught');
+        button.title = 'a pitch that this run was not taught';
+      }
+      // One stop for the tabulator; arrows go from key to key.
+      button.tabIndex = pitch === pitches[0] ? 0 : -1;
+      this.keys.set(pitch, button);
+      return button;
+    });
+    this.root.replaceChildren(...buttons);
+    if (focused && this.keys.has(+focused)) this.keys.get(+focused).focus();
+    this.calls.onShift();
+  }
+
+  mark(pitch, name, on) {
+    this.keys.get(pitch)?.classList.toggle(name, on);
+  }
+
+  #onPointer(event) {
+    const found = document.elementFromPoint(event.clientX, event.clientY);
+    const button = found?.closest('#keyboard button[data-pitch]');
+    const pitch = button ? +button.dataset.pitch : null;
+    if (event.type === 'pointerdown') {
+      event.preventDefault();
+      this.root.setPointerCapture(event.pointerId);
+    }
+    if (this.pointers.get(event.pointerId) === pitch) return;
+    this.#leave(event.pointerId, event.type === 'pointermove');
+    this.pointers.set(event.pointerId, pitch);
+    if (pitch === null) return;
+    const box = button.getBoundingClientRect();
+    const depth = (event.clientY - box.top) / box.height;
+    this.#down(pitch, 0.55 + 0.45 * Math.min(1, Math.max(0, depth * 1.2)));
+  }
+
+  #leave(pointer, stays = false) {
+    const pitch = this.pointers.get(pointer);
+    if (!stays) this.pointers.delete(pointer);
+    if (pitch !== null && pitch !== undefined) this.#up(pitch);
+  }
+
+  #down(pitch, strength) {
+    this.mark(pitch, 'down', true);
+    this.calls.onDown(pitch, strength);
+  }
+
+  #up(pitch) {
+    this.mark(pitch, 'down', false);
+    this.calls.onUp(pitch);
+  }
+
+  #onKey(event) {
+    const typing = event.target.closest?.('input:not([type=range]):not([type=checkbox]), select, textarea');
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const button = event.target.closest?.('#keyboard button[data-pitch]');
+    if (button && ['ArrowLeft', 'ArrowRight'].includes(event.key)) {
+      const next = this.keys.get(+button.dataset.pitch + (event.key === 'ArrowRight' ? 1 : -1));
+      next?.focus();
+      event.preventDefault();
+      return;
+    }
+    if (event.code === 'KeyZ') return this.shift(-1);
+    if (event.code === 'KeyX') return this.shift(1);
+    let pitch = null;
+    if (button && (event.key === 'Enter' || event.key === ' ')) pitch = +button.dataset.pitch;
+    else if (CODES.includes(event.code)) pitch = this.first + CODES.indexOf(event.code);
+    if (pitch === null || pitch > 127) return;
+    event.preventDefault();
+    if (event.repeat || this.codes.has(event.code)) return;
+    this.codes.set(event.code, pitch);
+    this.#down(pitch, 0.9);
+  }
+
+  #onKeyUp(event) {
+    if (!this.codes.has(event.code)) return;
+    const pitch = this.codes.get(event.code);
+    this.codes.delete(event.code);
+    this.#up(pitch);
+  }
+
+  releaseAll() {
+    for (const pitch of [...this.codes.values(), ...this.pointers.values()]) {
+      if (pitch !== null) this.#up(pitch);
+    }
+    this.codes.clear();
+    this.pointers.clear();
+  }
+
+  /** Listens to every MIDI input; says in words what there is. */
+  async listenToMidi(say, onPedal) {
+    if (!navigator.requestMIDIAccess) return;
+    let access;
+    try {
+      access = await navigator.requestMIDIAccess();
+    } catch {
+      return;
+    }
+    const connect = () => {
+      const names = [...access.inputs.values()].map((input) => {
+        input.onmidimessage = ({data: [status, first, second]}) => {
+          const kind = status & 0xf0;
+          if (kind === 0x90 && second > 0) this.#down(first, second / 127);
+          else if (kind === 0x80 || kind === 0x90) this.#up(first);
+          else if (kind === 0xb0 && first === 64) onPedal(second >= 64);
+        };
+        return input.name;
+      });
+      say(names.length ? `MIDI: ${names.join(', ')}` : 'no MIDI keyboard');
+    };
+    access.onstatechange = connect;
+    connect();
+  }
+}
