@@ -8,7 +8,6 @@ from cvae_jax import ablation as ablation_lib
 
 def get_ablation(variant=""):
   base = ablation_lib.get_base()
-  base.train.steps = 1200  # What z says of the labels goes out of it slowly.
   return ablation_lib.Ablation(
     question="How should the condition reach the network, and what does z then say of the labels?",
     base=ablation_lib.get_tiny(base) if variant == "tiny" else base,
