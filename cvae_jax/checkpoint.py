@@ -37,15 +37,14 @@ def make_manager(
 
 def save(manager: ocp.CheckpointManager, step: int, state: Any, iterator: Any) -> None:
   """Begins to save; the state may be donated to the next step as soon as this returns."""
-  from grain import checkpoint as grain_checkpoint  # Whoever only reads parameters needs no Grain.
-
   if step in manager.all_steps():
     return
   manager.save(
     step,
     args=ocp.args.Composite(
       state=ocp.args.StandardSave(state),
-      data=grain_checkpoint.CheckpointSave(iterator),
+      # The same in every process, so that another number of them can go on.
+      data=ocp.args.JsonSave(iterator.get_state()),
     ),
   )
 
@@ -65,15 +64,14 @@ def restore(manager: ocp.CheckpointManager, state: Any, iterator: Any) -> Any:
     state: as `abstract` gives it.
     iterator: of `pipeline.make_train_iterator`; changed.
   """
-  from grain import checkpoint as grain_checkpoint
-
   restored = manager.restore(
     manager.latest_step(),
     args=ocp.args.Composite(
       state=ocp.args.StandardRestore(state),
-      data=grain_checkpoint.CheckpointRestore(iterator),
+      data=ocp.args.JsonRestore(),
     ),
   )
+  iterator.set_state(restored["data"])
   return restored["state"]
 
 

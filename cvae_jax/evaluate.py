@@ -98,7 +98,7 @@ def evaluate_run(
   params: Any,
   data: pipeline.Notes,
 ) -> dict[str, Any]:
-  """All of a run's figures on its evaluation split, with their bounds.
+  """All of a run's figures on its evaluation split, with their bounds; by this process alone.
 
   Args:
     config: a whole config.
@@ -110,7 +110,7 @@ def evaluate_run(
     {'eval': averages over the split}, and of `MEASURES` what the config asks for and the method
     can.
   """
-  mesh = sharding.make_mesh()
+  mesh = sharding.make_mesh(local=True)
   params = jax.device_put(params, sharding.replicated(mesh))
   results: dict[str, Any] = {"split": config.data.eval_split, "notes": len(data.held_out)}
   batches = pipeline.eval_batches(data.held_out, config.eval.batch_size)
@@ -119,7 +119,7 @@ def evaluate_run(
     params,
     batches,
     jax.random.key(config.seed),
-    lambda batch: sharding.put_batch(batch, sharding.batched(mesh)),
+    lambda batch: jax.device_put(batch, sharding.batched(mesh)),
   )
   run = measures.Run(config, method, params, data)
   for name, measure in MEASURES.items():

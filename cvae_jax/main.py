@@ -1,6 +1,9 @@
 """Trains a model.
 
 python -m cvae_jax.main --config=configs/cvae.py [--workdir=runs/a] [--config.train.steps=5000]
+
+On many hosts, the same command in every process with --multihost, or with --coordinator=HOST:PORT
+--num_processes=N --process=I where no cluster says who they are.
 """
 
 import os
@@ -11,6 +14,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from cvae_jax import cli
+from cvae_jax import distributed
 from cvae_jax import errors
 
 FLAGS = flags.FLAGS
@@ -18,6 +22,11 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, o
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "Where the run is kept; runs/<config> without it. A run in it is gone on with."
 )
+
+_MULTIHOST = flags.DEFINE_bool("multihost", False, "Join the processes that the cluster knows of.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first process.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of the run, with --coordinator.")
+_PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
 
 
 def default_workdir(config_file: str) -> str:
@@ -36,6 +45,7 @@ def _parse(argv: list[str]) -> list[str]:
     path = config_flags.get_config_filename(FLAGS["config"]).partition(":")[0]
     if not os.path.exists(path):
       raise errors.UserError(f"--config={path} does not exist")
+    distributed.check_flags(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
     if len(rest) > 1:
       raise errors.UserError(f"'{rest[1]}' is no flag: they begin with --")
   except (errors.UserError, flags.Error, AttributeError, KeyError, TypeError, OSError) as e:
@@ -51,6 +61,8 @@ def main(_: list[str]) -> None:
   workdir = _WORKDIR.value or default_workdir(config_file)
 
   def train() -> None:
+    if _MULTIHOST.value or _COORDINATOR.value:
+      distributed.join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
     from cvae_jax import train as train_lib  # After `cli.set_up`, which JAX reads on import.
 
     train_lib.train_and_evaluate(_CONFIG.value, workdir)

@@ -13,9 +13,10 @@ import numpy as np
 from cvae_jax import errors
 
 
-def make_mesh() -> Mesh:
-  """A mesh of one axis, 'data', over every device of every process."""
-  return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+def make_mesh(local: bool = False) -> Mesh:
+  """A mesh of one axis, 'data', over every device of every process; `local`: of this one."""
+  devices = jax.local_devices() if local else jax.devices()
+  return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -37,6 +38,17 @@ def check_batch_size(batch_size: int, name: str) -> None:
   """Raises UserError for a batch that cannot be split evenly."""
   if batch_size % jax.device_count():
     raise errors.UserError(f"{name} {batch_size} is not divisible by {jax.device_count()} devices")
+
+
+def put_share(batch: Mapping[str, np.ndarray], split: NamedSharding) -> dict[str, Any]:
+  """Sends this process' share of a batch that every process has the whole of."""
+  count, index = jax.process_count(), jax.process_index()
+
+  def share(x):
+    size = len(x) // count
+    return x[index * size : (index + 1) * size]
+
+  return put_batch({name: share(x) for name, x in batch.items()}, split)
 
 
 def put_batch(batch: Mapping[str, np.ndarray], split: NamedSharding) -> dict[str, Any]:

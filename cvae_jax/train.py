@@ -15,6 +15,7 @@ from cvae_jax import checkpoint
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
+from cvae_jax import distributed
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import feature_statistics
@@ -29,6 +30,8 @@ from cvae_jax.data import pipeline
 from cvae_jax.data import resident
 
 _log = logging.getLogger(__name__)
+
+_AGREE_EVERY = 10  # dispatches after which many processes ask each other whether to stop
 
 
 class StopRequest:
@@ -106,7 +109,7 @@ def train_and_evaluate(
     should_stop: asked before every step; where it says yes the run saves and ends, as on a signal.
 
   Returns:
-    The results, as in results.json.
+    The results, as in results.json; of many processes the first one's, the others have no figures.
 
   Raises:
     UserError: a config or data that make no sense, or a workdir of another config's run.
@@ -159,8 +162,8 @@ def train_and_evaluate(
     out_shardings=(replicated, replicated),
     donate_argnums=0,
   )
-  eval_step = compilation.jit(method.eval_step)
-  put = lambda batch: sharding.put_batch(batch, sharding.batched(mesh))
+  eval_step = compilation.jit(method.eval_step, out_shardings=replicated)
+  put = lambda batch: sharding.put_share(batch, sharding.batched(mesh))
   total, log_every = config.train.steps, config.train.log_every_steps
   pauses = (total, config.eval.every_steps, config.checkpoint.every_steps)
 
@@ -178,6 +181,7 @@ def train_and_evaluate(
     reported = first = step = int(state.step)
     progress = progress_lib.Progress(total, config.train.batch_size)
     pending: tuple[int, Any, Any] | None = None
+    dispatches = 0
 
     def settle() -> None:
       """Reads the metrics of the last dispatch, one dispatch late so that nobody waits."""
@@ -202,6 +206,8 @@ def train_and_evaluate(
     with StopRequest() as stop:
       while True:
         stopping = stop.signum is not None or should_stop(step)
+        if jax.process_count() > 1:  # They agree now and then: to ask is to wait for the device.
+          stopping = dispatches % _AGREE_EVERY == 0 and distributed.any_of(stopping)
         due = step > first and step % config.checkpoint.every_steps == 0
         if stopping or due or step >= total:
           settle()
@@ -231,19 +237,19 @@ def train_and_evaluate(
         state, metrics = train_steps(state, sharding.put_batch(arrays, stacked), kept)
         settle()
         step += count
+        dispatches += 1
         pending = (step, metrics, [b["id"] for b in drawn])
 
     profile.stop()
     _log.info("trained to step %d in %s", step, progress_lib.clock(time.monotonic() - started))
-    results = {
-      "step": step,
-      "parameters": sum(x.size for x in jax.tree.leaves(state.params)),
-      **evaluate.evaluate_run(config, method, state.best_params, data),
-    }
-    summaries.scalars(step, "eval", results["eval"])
+    results = {"step": step, "parameters": sum(x.size for x in jax.tree.leaves(state.params))}
     if first_process:
+      params = jax.device_get(state.best_params)  # Of this process, where others have them too.
+      results |= evaluate.evaluate_run(config, method, params, data)
+      summaries.scalars(step, "eval", results["eval"])
       _log.info("%s", evaluate.describe(results))
-      write_samples(config, method, state.best_params, data, workdir, summaries, step)
+      write_samples(config, method, params, data, workdir, summaries, step)
+    distributed.wait("evaluated")
   results["seconds"] = round(time.monotonic() - started, 1)
   if first_process:
     evaluate.save_results(results, workdir)

@@ -62,6 +62,7 @@ def test_every_bin_has_mean_0_and_deviation_1_and_stands_for_the_same(config):
   assert ours.shape == plain.shape and ours.floored == (False,) and ours.frequencies_hz is None
 
 
+@pytest.mark.slow
 def test_a_run_keeps_them_and_is_loaded_with_them(run):
   assert "features.npz" in os.listdir(run)
   results = json.loads(open(os.path.join(run, "results.json")).read())

@@ -94,6 +94,7 @@ def test_a_folder_in_nsynths_names_reads_back(tmp_path):
   assert sizes == [24, 3, 3]
 
 
+@pytest.mark.slow
 def test_what_is_not_said_is_measured_or_what_the_config_says(tmp_path):
   make_folder(tmp_path / "Our Band", [f"take {i}.flac" for i in range(12)])
   fields = {"folder.family": "brass", "folder.velocity": 90}

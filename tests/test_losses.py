@@ -150,6 +150,7 @@ def test_sparsity_is_least_at_its_target():
   )
 
 
+@pytest.mark.slow
 def test_the_spectral_distance_is_0_for_the_same_and_grows_with_the_difference():
   rng = np.random.default_rng(0)
   audio = jnp.asarray(rng.normal(size=(2, 8000)), jnp.float32)

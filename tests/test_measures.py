@@ -32,6 +32,7 @@ def with_method(run, **functions):
   return run._replace(method=run.method._replace(**functions))
 
 
+@pytest.mark.slow
 def test_a_generator_of_sines_is_the_floor_and_one_of_the_notes_themselves_the_ceiling(run):
   sines = with_method(
     run, sample=lambda params, given, rng: generation._sines(given["pitch"], given["velocity"])

@@ -62,6 +62,7 @@ def heard(synth):
   return synthesizer.Synthesizer(config, 1, params, method, synth.table)
 
 
+@pytest.mark.slow
 def test_onnx_makes_the_same_samples(heard, tmp_path):
   onnxruntime = pytest.importorskip("onnxruntime")
   pytest.importorskip("jax2onnx")
@@ -79,6 +80,7 @@ def test_onnx_makes_the_same_samples(heard, tmp_path):
   np.testing.assert_array_equal(ours, compilation.jit(program.function)(*inputs))
 
 
+@pytest.mark.slow
 def test_what_onnx_cannot_say_is_one_line_and_leaves_no_file(tiny_run, tmp_path):
   pytest.importorskip("jax2onnx")
   out = tmp_path / "decoder.onnx"

@@ -4,7 +4,6 @@ Order and contents are functions of the seed and the position alone, so that an 
 saved with a checkpoint goes on with the very next note.
 """
 
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import functools
@@ -130,29 +129,6 @@ def open_split(builder: Any, split: str, cache_gb: float = 0.0, num_threads: int
   )
 
 
-class _Stored:
-  """A source whose notes come as they are kept: a whole batch is sooner made float32 than each."""
-
-  def __init__(self, source: NoteSource):
-    self._source = source
-
-  def __len__(self) -> int:
-    return len(self._source)
-
-  def __getitem__(self, index: int) -> dict[str, Any]:
-    return self._source.stored(index)
-
-  def __repr__(self) -> str:
-    return repr(self._source)
-
-
-class _Rows(_Stored):
-  """A source of the notes' places alone, for those that are on the device already."""
-
-  def __getitem__(self, index: int) -> int:  # type: ignore[override]
-    return index
-
-
 def _collate(examples: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
   """Notes as they are kept to a batch, its audio as float32."""
   batch = {key: np.stack([e[key] for e in examples]) for key in examples[0] if key != "audio"}
@@ -187,15 +163,20 @@ def make_train_iterator(
     )
   if batch_size % processes:
     raise errors.UserError(f"train.batch_size {batch_size} is not divisible by {processes} hosts")
-  stored, num_threads = _Stored(source), config.num_threads
-  collate: Callable[[Sequence[Any]], dict[str, np.ndarray]] = _collate
-  if config.device_cache:
-    ids = source.labels["id"]
-    stored, num_threads = _Rows(source), 1  # There is nothing to wait for.
-    collate = lambda rows: {"row": np.asarray(rows, np.int32), "id": ids[np.asarray(rows)]}
-  dataset = grain.MapDataset.source(stored).seed(seed).shuffle().repeat()
-  dataset = dataset[jax.process_index() :: processes]
-  dataset = dataset.batch(batch_size // processes, drop_remainder=True, batch_fn=collate)
+  share = batch_size // processes
+  first = jax.process_index() * share
+
+  def load(rows: np.ndarray) -> dict[str, np.ndarray]:
+    """This process' part of a global batch, of whose order no process count knows."""
+    rows = np.asarray(rows[first : first + share])
+    if config.device_cache:
+      return {"row": rows.astype(np.int32), "id": source.labels["id"][rows]}
+    return _collate([source.stored(int(row)) for row in rows])
+
+  dataset = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
+  dataset = dataset.batch(batch_size, drop_remainder=True).map(load)
+  # Notes that are on the device need no threads: there is nothing to wait for.
+  num_threads = 1 if config.device_cache else config.num_threads
   return iter(
     dataset.to_iter_dataset(
       grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=config.prefetch)

@@ -20,7 +20,7 @@ from cvae_jax.data import notes as notes_lib
 
 _log = logging.getLogger("cvae_jax.play")
 
-BATCH_SIZES = (1, 4, 16)
+BATCH_SIZES = (1, 4, 8, 16)
 # Phases are recovered in so many rounds where a note is wanted at once.
 DRAFT_ITERATIONS = 2
 

@@ -62,15 +62,16 @@ def find_loop(audio: np.ndarray, sample_rate: int) -> Loop | None:
   spectra = scipy.fft.rfft(targets.astype(np.float32), size, axis=1)
   spectrum = scipy.fft.rfft(searched.astype(np.float32), size)
   products = scipy.fft.irfft(spectrum * np.conj(spectra), size, axis=1)
+  # Of the windows that lead to starts.
+  before = (energy[window:-1] - energy[: -1 - window])[first:].astype(np.float32)
   best: Loop | None = None
   for end, product in zip(ends, products, strict=True):
-    starts = np.arange(first + window, end - shortest)
-    theirs = energy[starts] - energy[starts - window]
-    ours = energy[end] - energy[end - window]
-    likeness = 2.0 * product[: starts.size] / np.maximum(theirs + ours, 1e-12)
+    count = end - shortest - (first + window)
+    ours = np.float32(energy[end] - energy[end - window])
+    likeness = 2.0 * product[:count] / np.maximum(before[:count] + ours, np.float32(1e-12))
     at = int(np.argmax(likeness))
     if best is None or likeness[at] > best.likeness:
-      best = Loop(int(starts[at]), int(end), float(likeness[at]))
+      best = Loop(first + window + at, int(end), float(likeness[at]))
   return best if best is not None and best.likeness >= _LEAST_LIKENESS else None
 
 
