@@ -1,6 +1,9 @@
 """How much should the KL weigh, and how should it come to its weight?
 
 python -m cvae_jax.ablate --config=configs/ablations/beta.py
+
+As good as not at all in 400 steps: the distance stays while the KL falls by a third.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

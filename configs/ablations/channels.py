@@ -1,6 +1,9 @@
 """How many channels do the layers need?
 
 python -m cvae_jax.ablate --config=configs/ablations/channels.py
+
+16 in the first: half of them lose 1.3 dB, twice as many gain a tenth.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

@@ -1,6 +1,9 @@
 """Which labels should the condition hold?
 
 python -m cvae_jax.ablate --config=configs/ablations/conditioning_labels.py
+
+Pitch, which is worth 1.9 dB; family a third more; source and velocity for control.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

@@ -1,6 +1,9 @@
 """How many layers does the network need?
 
 python -m cvae_jax.ablate --config=configs/ablations/depth.py
+
+Three: deeper ones are not learnt in 400 steps, and two flatten four times as much.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

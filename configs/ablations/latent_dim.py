@@ -1,6 +1,9 @@
 """How many latent dimensions does a note need?
 
 python -m cvae_jax.ablate --config=configs/ablations/latent_dim.py
+
+32 in 400 steps; what more gain in features is not in the sound that comes back.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

@@ -1,6 +1,9 @@
 """What does z say of the labels, with a condition and without, by its rate?
 
 python -m cvae_jax.ablate --config=configs/ablations/leakage.py
+
+At a low rate (beta 128) less than a VAE's, 37 against 49 % for pitch; at beta 1 more.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

@@ -1,6 +1,8 @@
 """Does it matter how the output is brought to the input's size?
 
 python -m cvae_jax.ablate --config=configs/ablations/output_size.py
+
+Hardly. See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

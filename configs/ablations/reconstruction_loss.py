@@ -1,6 +1,9 @@
 """Which reconstruction term serves notes best?
 
 python -m cvae_jax.ablate --config=configs/ablations/reconstruction_loss.py
+
+Squared error with a deviation that is learnt; absolute error is not learnt in 400 steps.
+See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib

@@ -1,6 +1,8 @@
 """Is a transposed convolution better than resize-and-convolve or sub-pixel?
 
 python -m cvae_jax.ablate --config=configs/ablations/upsampling.py
+
+Sub-pixel is 0.4 dB better, resize-and-convolve 0.4 dB worse. See docs/ablations.md.
 """
 
 from cvae_jax import ablation as ablation_lib
