@@ -2,6 +2,7 @@ import gc
 import importlib.util
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -133,4 +134,12 @@ def tiny_run(shared_dir, tfds_dir):
       train.train_and_evaluate(
         get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}), str(workdir)
       )
+  return str(workdir)
+
+
+@pytest.fixture(scope="module")
+def played_run(tiny_run, tmp_path_factory):
+  """A copy of it to be played: its map is kept in its workdir, which others read meanwhile."""
+  workdir = tmp_path_factory.mktemp("played") / "cvae"
+  shutil.copytree(tiny_run, workdir)
   return str(workdir)

@@ -24,13 +24,9 @@ from cvae_jax.play import player as player_lib
 
 
 @pytest.fixture(scope="module")
-def player(tiny_run, tmp_path_factory):
-  """Of the tiny run, whose map is kept elsewhere: other tests read its workdir."""
-  import shutil
-
-  workdir = tmp_path_factory.mktemp("played") / "cvae"
-  shutil.copytree(tiny_run, workdir)
-  made = player_lib.Player(synthesizer.load(str(workdir)), str(workdir))
+def player(played_run):
+  """Of a copy of the tiny run."""
+  made = player_lib.Player(synthesizer.load(played_run), played_run)
   yield made
   made.engine.close()
 
@@ -226,14 +222,14 @@ def test_the_page_and_its_parts_are_there_and_ask_nobody_else(client):
 
 
 @pytest.fixture(scope="module")
-def server(player, tiny_run):
+def server(played_run):
   """A real server in a process of its own: its URL."""
   with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
   process = subprocess.Popen(
     [
-      sys.executable, "-m", "cvae_jax.play", f"--workdir={tiny_run}", f"--port={port}",
+      sys.executable, "-m", "cvae_jax.play", f"--workdir={played_run}", f"--port={port}",
       "--no-browser",
     ],
     cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

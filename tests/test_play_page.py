@@ -39,12 +39,10 @@ AudioBufferSourceNode.prototype.start = function (...args) {
 
 
 @pytest.fixture(scope="module")
-def url(tiny_run, tmp_path_factory):
+def url(played_run):
   import uvicorn
 
-  workdir = tmp_path_factory.mktemp("page") / "cvae"
-  shutil.copytree(tiny_run, workdir)
-  player = player_lib.Player(synthesizer.load(str(workdir)), str(workdir))
+  player = player_lib.Player(synthesizer.load(played_run), played_run)
   bound = socket.socket()
   bound.bind(("127.0.0.1", 0))
   server = uvicorn.Server(uvicorn.Config(api.make_app(player), log_level="warning"))
