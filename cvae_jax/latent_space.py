@@ -22,6 +22,7 @@ from cvae_jax.data import pipeline
 from cvae_jax.synthesizer import Synthesizer
 
 _MIXED = {"family": len(labels.FAMILIES), "source": len(labels.SOURCES)}
+_DRAWN = 16  # codes at a time
 PATHS = ("linear", "spherical")
 PARTS = ("code", "labels", "both")
 
@@ -112,9 +113,17 @@ def draw_code(
     temperature: as in `Synthesizer.sample`.
   """
   wanted = {name: np.asarray(note_labels[name]) for name in notes.BATCH_LABELS}
-  wanted["temperature"] = np.full(len(wanted["pitch"]), temperature, np.float32)
+  count = len(wanted["pitch"])
+  wanted["temperature"] = np.full(count, temperature, np.float32)
   key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
-  return np.asarray(_drawer(synth)(synth.params, wanted, key))
+  size = 1 if count == 1 else _DRAWN  # One compiled function serves all that are more than one.
+  codes = []
+  for start in range(0, count, size):
+    rows = np.arange(start, min(start + size, count))
+    filled = notes.fill_up(rows, size)
+    chosen = {name: column[filled] for name, column in wanted.items()}
+    codes.append(np.asarray(_drawer(synth)(synth.params, chosen, key))[: rows.size])
+  return np.concatenate(codes)
 
 
 def soften(note_labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

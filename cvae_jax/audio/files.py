@@ -1,5 +1,6 @@
 """Audio files in and out: any rate, any channel count, never half a file taken for a whole one."""
 
+import io
 import os
 import struct
 from typing import NamedTuple
@@ -109,6 +110,14 @@ def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
   return Recording(np.ascontiguousarray(audio), changes)
 
 
+def to_wav(audio: np.ndarray, sample_rate: int) -> bytes:
+  """A mono WAV of 16 bits; samples past full scale are clipped."""
+  out = io.BytesIO()
+  clipped = np.clip(audio, -1.0, 1.0)
+  soundfile.write(out, clipped, sample_rate, subtype="PCM_16", format="WAV")
+  return out.getvalue()
+
+
 def write_wav(path: str, audio: np.ndarray, sample_rate: int) -> None:
   """Writes a mono WAV of 16 bits, whole or not at all; samples past full scale are clipped.
 
@@ -116,9 +125,7 @@ def write_wav(path: str, audio: np.ndarray, sample_rate: int) -> None:
     UserError: where the file cannot be written.
   """
   try:
-    with atomic.path_for(path) as temporary:
-      soundfile.write(
-        temporary, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV"
-      )
+    with atomic.open_file(path, "wb") as f:
+      f.write(to_wav(audio, sample_rate))
   except (OSError, soundfile.LibsndfileError) as e:
     raise errors.UserError(f"{path} cannot be written ({e})") from None

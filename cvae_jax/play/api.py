@@ -16,9 +16,9 @@ from starlette.middleware import trustedhost
 
 from cvae_jax import errors
 from cvae_jax import latent_space
+from cvae_jax.audio import files
 from cvae_jax.data import labels
 from cvae_jax.play import engine as engine_lib
-from cvae_jax.play import formats
 from cvae_jax.play import middleware
 from cvae_jax.play import player as player_lib
 from cvae_jax.play import schema
@@ -206,4 +206,4 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
 
 
 def _wav(audio):
-  return responses.Response(formats.to_wav(audio, labels.SAMPLE_RATE), media_type="audio/wav")
+  return responses.Response(files.to_wav(audio, labels.SAMPLE_RATE), media_type="audio/wav")

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from collections.abc import Sequence
-import io
 import math
 import struct
 
 import numpy as np
-import soundfile
 
 from cvae_jax import errors
+from cvae_jax.audio import files
 from cvae_jax.play import instrument
 
 FORMATS = ("sfz", "sf2", "wav")
@@ -37,12 +36,9 @@ def key_ranges(keys: Sequence[instrument.Key]) -> Iterable[tuple[instrument.Key,
       yield key, range(first, last + 1), range(low, high + 1)
 
 
-def to_wav(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A WAV of 16 bits; samples past full scale are clipped."""
-  out = io.BytesIO()
-  clipped = np.clip(audio, -1.0, 1.0)
-  soundfile.write(out, clipped, sample_rate, subtype="PCM_16", format="WAV")
-  return out.getvalue()
+def to_pcm(audio: np.ndarray) -> bytes:
+  """Little-endian samples of 16 bits; those past full scale are clipped."""
+  return np.rint(np.clip(audio, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
 
 
 def to_sfz(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> str:
@@ -128,18 +124,18 @@ def to_sf2(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> byte
   # Velocity to the filter's cutoff, by 0: as 2.01 writes this default modulator, and as 2.04 does.
   modulators = [struct.pack("<HHhHH", 0x0102, 8, 0, source, 0) for source in (0x0D02, 0)]
   for number, (key, pitches, velocities) in enumerate(key_ranges(keys)):
-    audio = np.rint(np.clip(key.audio, -1.0, 1.0) * 32767.0).astype("<i2")
-    samples += [audio.tobytes(), b"\0" * (2 * _GAP)]
-    start, end = (0, len(audio)) if key.loop is None else (key.loop.start, key.loop.end)
+    length = len(key.audio)
+    samples += [to_pcm(key.audio), b"\0" * (2 * _GAP)]
+    start, end = (0, length) if key.loop is None else (key.loop.start, key.loop.end)
     headers.append(
       _name(file_name(key)[:-4])
       + struct.pack(
         "<IIIIIBbHH",
-        *(position, position + len(audio), position + start, position + end),
+        *(position, position + length, position + start, position + end),
         *(sample_rate, key.pitch, 0, 0, 1),
       )
     )
-    position += len(audio) + _GAP
+    position += length + _GAP
     zone(len(modulators))
     generator(_KEY_RANGE, pitches[0] | pitches[-1] << 8)
     generator(_VELOCITY_RANGE, velocities[0] | velocities[-1] << 8)
@@ -201,7 +197,7 @@ def pack(
     raise errors.UserError(f"the format must be one of {', '.join(FORMATS)}, got '{form}'")
   if form == "sf2":
     return {f"{title}.sf2": to_sf2(keys, sample_rate, title)}
-  packed = {file_name(key): to_wav(key.audio, sample_rate) for key in keys}
+  packed = {file_name(key): files.to_wav(key.audio, sample_rate) for key in keys}
   if form == "sfz":
     packed[f"{title}.sfz"] = to_sfz(keys, sample_rate, title).encode()
   return packed

@@ -33,15 +33,15 @@ class Key(NamedTuple):
   loop: loops.Loop | None
 
 
-def _make(synth, columns, seed, temperature):
-  """The notes of labels by one z ([T] each), a batch of one size at a time."""
-  count = len(columns["pitch"])
+def _decode(synth, code, columns, seed):
+  """The notes of codes ([T] each), a batch of one size at a time."""
+  count = len(code)
   for start in range(0, count, _BATCH):
     rows = np.arange(start, min(start + _BATCH, count))
     filled = notes.fill_up(rows, _BATCH)
     chosen = {name: column[filled] for name, column in columns.items()}
-    code = latent_space.draw_code(synth, chosen, seed, temperature)
-    yield from latent_space.decode(synth, latent_space.Point(code, chosen), seed)[: rows.size]
+    point = latent_space.Point(code[filled], chosen)
+    yield from latent_space.decode(synth, point, seed)[: rows.size]
 
 
 def make_instrument(
@@ -82,7 +82,8 @@ def make_instrument(
   columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn.items()}
   columns["pitch"] = np.asarray([p for p, _ in grid], np.int32)
   columns["velocity"] = np.asarray([v for _, v in grid], np.int32)
-  made = np.stack(list(_make(synth, columns, seed, temperature)))
+  code = latent_space.draw_code(synth, columns, seed, temperature)
+  made = np.stack(list(_decode(synth, code, columns, seed)))
   return to_keys(columns["pitch"], columns["velocity"], made)
 
 

@@ -141,16 +141,23 @@ class Player:
     except errors.UserError:
       return None
 
+  def _dot(self, number):
+    """The palette, and a dot's note as a point."""
+    palette = self.palette
+    count = 0 if palette is None else len(palette.ids)
+    if palette is None or not 0 <= number < count:
+      raise errors.UserError(f"there is no note {number}: this run's map has {count}")
+    row = slice(number, number + 1)
+    columns = {name: value[row] for name, value in palette.labels.items()}
+    return palette, latent_space.Point(palette.codes[row], columns)
+
   def training_note(self, number: int) -> np.ndarray:
     """[T] the note of a dot: as it was recorded, or where that is not to be had, by its code.
 
     Raises:
       UserError: no such dot.
     """
-    palette = self.palette
-    if palette is None or not 0 <= number < len(palette.ids):
-      count = 0 if palette is None else len(palette.ids)
-      raise errors.UserError(f"there is no note {number}: this run's map has {count}")
+    palette, point = self._dot(number)
     with self._source_lock:
       source = self._notes
       row = int(palette.rows[number])
@@ -158,8 +165,6 @@ class Player:
         note = source[row]
         if note["id"] in (palette.ids[number], palette.ids[number].encode()):
           return note["audio"]
-    columns = {name: value[number : number + 1] for name, value in palette.labels.items()}
-    point = latent_space.Point(palette.codes[number : number + 1], columns)
     return self.engine.submit(point).result(WORK_TIMEOUT_S)[0]
 
   def dots(self) -> list[schema.Dot]:
@@ -182,16 +187,12 @@ class Player:
     ]
 
   def dot_sound(self, number: int) -> schema.Encoded:
-    """The code of a dot's note, as a sound."""
-    palette = self.palette
-    if palette is None or not 0 <= number < len(palette.ids):
-      raise errors.UserError(f"there is no note {number} on this run's map")
-    columns = {name: value[number : number + 1] for name, value in palette.labels.items()}
-    point = latent_space.Point(palette.codes[number : number + 1], columns)
-    placed = self.place(point, schema.Sound())
-    return schema.Encoded(
-      sound=placed.sound, places=placed.places, pitch=float(columns["pitch"][0]), changes=[]
-    )
+    """The code of a dot's note, as a sound.
+
+    Raises:
+      UserError: no such dot.
+    """
+    return self._encoded(self._dot(number)[1])
 
   def encode(self, body: bytes, pitch: float | None = None) -> schema.Encoded:
     """A recording as a sound; its labels are found by the run.
@@ -208,13 +209,12 @@ class Player:
       raise errors.UserError("the recording is silent")
     asked = {} if pitch is None else {"pitch": pitch}
     point = self.engine.encode(recording.audio, **asked)
+    return self._encoded(point, recording.changes)
+
+  def _encoded(self, point, changes=()):
     placed = self.place(point, schema.Sound())
-    return schema.Encoded(
-      sound=placed.sound,
-      places=placed.places,
-      pitch=float(point.labels["pitch"][0]),
-      changes=list(recording.changes),
-    )
+    pitch = float(point.labels["pitch"][0])
+    return schema.Encoded(**dict(placed), pitch=pitch, changes=list(changes))
 
 
 def make_keys(point: latent_space.Point, audio: np.ndarray) -> schema.KeysMade:
@@ -223,9 +223,8 @@ def make_keys(point: latent_space.Point, audio: np.ndarray) -> schema.KeysMade:
   keys = instrument.to_keys(columns["pitch"], columns["velocity"], audio)
   made = []
   for pitch, key in zip(columns["pitch"], keys, strict=True):
-    samples = np.rint(np.clip(key.audio, -1.0, 1.0) * 32767.0).astype("<i2")
     loop = None if key.loop is None else schema.Loop(start=key.loop.start, end=key.loop.end)
-    text = base64.b64encode(samples.tobytes()).decode()
+    text = base64.b64encode(formats.to_pcm(key.audio)).decode()
     made.append(schema.Key(pitch=float(pitch), loop=loop, audio=text))
   gain = float(level.velocity_to_gain(columns["velocity"][0]))
   return schema.KeysMade(sample_rate=labels.SAMPLE_RATE, gain=gain, keys=made)

@@ -15,7 +15,6 @@ from cvae_jax.data import notes as notes_lib
 from cvae_jax.play import palette as palette_lib
 
 _MIDDLE_C = 60
-_CHUNK = 16  # notes whose codes are drawn at a time: one compiled function serves all
 
 
 class Sound(NamedTuple):
@@ -75,22 +74,11 @@ def to_point(
   if sound.code is not None:
     code = np.repeat(np.asarray(sound.code, np.float32)[None], len(pitches), axis=0)
   else:
-    code = _draw(synth, columns, sound.seed, sound.temperature)
+    soft = latent_space.soften(columns)
+    code = latent_space.draw_code(synth, soft, sound.seed, sound.temperature)
   if palette is not None:
     code = palette.move(code, sound.places)
   return latent_space.Point(code, columns)
-
-
-def _draw(synth, columns, seed, temperature):
-  codes = []
-  soft = latent_space.soften(columns)
-  count = len(soft["pitch"])
-  for start in range(0, count, _CHUNK):
-    rows = np.arange(start, min(start + _CHUNK, count))
-    filled = notes_lib.fill_up(rows, 1 if count == 1 else _CHUNK)
-    chosen = {name: column[filled] for name, column in soft.items()}
-    codes.append(latent_space.draw_code(synth, chosen, seed, temperature)[: rows.size])
-  return np.concatenate(codes)
 
 
 def describe_labels(point: latent_space.Point) -> dict[str, Any]:
