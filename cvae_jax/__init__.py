@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "load"]
 
 
-def load(workdir: str) -> "Synthesizer":
+def load(workdir: str, step: int | str | None = None) -> "Synthesizer":
   """Loads a run from its workdir: see `synthesizer.load`."""
   from cvae_jax import synthesizer  # JAX is imported when it is needed.
 
-  return synthesizer.load(workdir)
+  return synthesizer.load(workdir, step)

@@ -33,6 +33,8 @@ KL = tables.Measure("eval.kl", "KL, nats", 0)
 PITCH = tables.Measure("pitch.generated", "in tune, % ↑", 1, 100.0)
 PROBE_FAMILY = tables.Measure("probes.family", "family read from z, %", 1, 100.0)
 PROBE_PITCH = tables.Measure("probes.pitch", "pitch read from z, %", 1, 100.0)
+FRECHET = tables.Measure("generation.generated.frechet", "Fréchet distance ↓", 1)
+FAMILY = tables.Measure("generation.generated.family_agreement", "family heard, % ↑", 1, 100.0)
 SECONDS = tables.Measure("seconds", "seconds", 0)
 
 
@@ -100,6 +102,7 @@ def get_tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   config.eval.every_steps = config.checkpoint.every_steps = 100
   config.eval.pitch_notes = config.eval.waveform_notes = 4
   config.eval.probe_notes = 8
+  config.eval.generation_notes = min(config.eval.generation_notes, 8)
   config.eval.sample_notes = 0
   return config
 

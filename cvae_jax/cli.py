@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 import ctypes
+import errno
 import logging
 import os
 import sys
 
 from cvae_jax import errors
+
+# What is wrong with a file or its disk, rather than with this program.
+_NOT_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def set_up() -> None:
@@ -21,7 +25,8 @@ def set_up() -> None:
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
   from absl import logging as absl_logging
 
-  absl_logging.set_verbosity(absl_logging.ERROR)  # Orbax tells of every file that it touches.
+  # Orbax tells of every file that it touches, and at length of what it raises as well.
+  absl_logging.set_verbosity(absl_logging.FATAL)
   log = logging.getLogger("cvae_jax")
   if not log.handlers:
     handler = logging.StreamHandler(sys.stdout)
@@ -58,12 +63,19 @@ def release_memory() -> None:
       trim(0)
 
 
+def _hush_unraisable(unraisable) -> None:
+  """Of a write that has failed, each other one of Orbax' would tell that nobody waits any more."""
+  if str(unraisable.exc_value) != "Event loop is closed":
+    sys.__unraisablehook__(unraisable)
+
+
 def run(main: Callable[[], None]) -> None:
   """Runs a command and ends the process.
 
   Exit status: 0; 1 where a run cannot go on; 2 for bad input; 128 + the signal after one.
   """
   set_up()
+  sys.unraisablehook = _hush_unraisable
   try:
     main()
   except errors.UserError as e:
@@ -72,6 +84,11 @@ def run(main: Callable[[], None]) -> None:
   except errors.TrainingError as e:
     print(f"error: {e}", file=sys.stderr)
     sys.exit(1)
+  except OSError as e:
+    if e.errno not in _NOT_OURS:
+      raise
+    print(f"error: {e.filename or 'a file'} cannot be used: {e.strerror}", file=sys.stderr)
+    sys.exit(2)
   except errors.Interrupted as e:
     print(e, file=sys.stderr)
     sys.exit(128 + (e.signum or 0))

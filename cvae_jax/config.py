@@ -160,6 +160,8 @@ def get_base_config() -> ml_collections.ConfigDict:
 
   config.train = train = ml_collections.ConfigDict()
   train.batch_size = 32  # notes, over all devices
+  # Parts of a batch whose gradients are computed one after the other: less memory, same result.
+  train.accumulate_steps = 1
   train.steps = 1200
   train.log_every_steps = 50
   # Steps that the device makes at one call: more than 1 where a step is so short that the host
@@ -188,6 +190,8 @@ def get_base_config() -> ml_collections.ConfigDict:
   config.checkpoint = checkpoint = ml_collections.ConfigDict()
   checkpoint.every_steps = 1000
   checkpoint.keep = 2  # the last so many
+  checkpoint.keep_best = 0  # and so many of the best that were evaluated
+  checkpoint.best_by = "lsd_db"  # metric of the evaluation, of which less is better
   return config
 
 
@@ -268,6 +272,7 @@ def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that no part of the system could make sense of."""
   positive = (
     "train.batch_size",
+    "train.accumulate_steps",
     "train.steps",
     "train.log_every_steps",
     "train.steps_per_dispatch",
@@ -311,6 +316,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "eval.probe_notes",
     "eval.latent_notes",
     "eval.generation_notes",
+    "checkpoint.keep_best",
     "representation.griffin_lim_iters",
     "representation.companding",
     "profile.steps",
@@ -419,6 +425,7 @@ def load(workdir: str) -> ml_collections.ConfigDict:
 _FREE = (
   "train.steps",
   "train.log_every_steps",
+  "train.accumulate_steps",
   "eval.",
   "checkpoint.",
   "profile.",

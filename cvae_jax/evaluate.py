@@ -20,6 +20,7 @@ from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
+from cvae_jax import generate
 from cvae_jax import measures
 from cvae_jax import methods
 from cvae_jax import sharding
@@ -202,17 +203,18 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Evaluates a workdir's newest checkpoint and prints the table."""
+  """Evaluates a checkpoint of a workdir and prints the table."""
   parser = argparse.ArgumentParser(prog="python -m cvae_jax.evaluate", description=__doc__)
   parser.add_argument("--workdir", required=True, help="of the run")
   parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
   parser.add_argument("--full", action="store_true", help="measure all that can be measured")
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
                       help="of the run's config, as eval.generation_notes=500")  # fmt: skip
+  generate.add_step_argument(parser)
   args = parser.parse_args(argv)
   from cvae_jax import synthesizer
 
-  run = synthesizer.load(args.workdir)
+  run = synthesizer.load(args.workdir, args.step)
   if args.full:
     run.config.update_from_flattened_dict(FULL)
   for setting in args.set:

@@ -4,11 +4,14 @@ python -m cvae_jax.explore interpolate --workdir=runs/cvae a.wav b.wav --steps=8
 python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --family=flute --semitones=7
 python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --attribute=bright:1.5
 python -m cvae_jax.explore neighbours --workdir=runs/cvae in.wav --num=5
+python -m cvae_jax.explore traverse --workdir=runs/cvae --pitch=60 --family=organ --out=out/
 """
 
 import argparse
 import logging
 import os
+
+import numpy as np
 
 from cvae_jax import cli
 from cvae_jax import errors
@@ -93,6 +96,42 @@ def neighbours(args: argparse.Namespace) -> None:
     _log.info("%8.3f  %s", distance, ids[place])
 
 
+def traverse(args: argparse.Namespace) -> None:
+  """Writes a note along single dimensions of z: a WAV for each of them, and a figure of all."""
+  from cvae_jax import figures
+  from cvae_jax import latent_space
+  from cvae_jax import synthesizer
+  from cvae_jax.audio import files
+  from cvae_jax.data import pipeline
+
+  if args.num < 1 or args.steps < 2:
+    raise errors.UserError(f"--num must be 1 or more and --steps 2, got {args.num}, {args.steps}")
+  synth = synthesizer.load(args.workdir)
+  if args.input is None:
+    drawn = synth.draw_labels(1, args.seed, **generate.label_arguments(args))
+    code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0)
+    point = latent_space.Point(code, drawn)
+  else:
+    point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
+    point = latent_space.relabel(synth, point, **generate.label_arguments(args))
+  codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+  dimensions = latent_space.widest_dimensions(codes, args.num)
+  mean, deviation = (f(codes.code[:, dimensions], axis=0) for f in (np.mean, np.std))
+  offsets = np.linspace(-args.span, args.span, args.steps)
+  values = mean[:, None] + deviation[:, None] * offsets
+  audio = latent_space.decode(synth, latent_space.traverse(point, dimensions, values), args.seed)
+  audio = audio.reshape(len(dimensions), args.steps, -1)
+  for dimension, clips in zip(dimensions, audio, strict=True):
+    path = os.path.join(args.out, f"dimension-{dimension:03d}.wav")
+    files.write_wav(path, clips.reshape(-1), synth.sample_rate)
+    _log.info("%s", path)
+  path = os.path.join(args.out, "traversal.png")
+  rows = [(f"dimension {d}", list(clips)) for d, clips in zip(dimensions, audio, strict=True)]
+  columns = [f"{offset:+.1f} deviations" for offset in offsets]
+  figures.write_png(path, figures.spectrogram_grid(rows, columns, synth.sample_rate))
+  _log.info("%s", path)
+
+
 def main(argv: list[str] | None = None) -> None:
   """Runs the command that the arguments name."""
   parser = argparse.ArgumentParser(
@@ -128,6 +167,17 @@ def main(argv: list[str] | None = None) -> None:
   one.add_argument("input", help="recording")
   one.add_argument("--num", type=int, default=5, help="how many (default 5)")
   one.set_defaults(run=neighbours)
+
+  one = commands.add_parser("traverse", parents=[settings], help="along dimensions of z")
+  one.add_argument("input", nargs="?", help="recording; the prior's middle without one")
+  one.add_argument("--num", type=int, default=4, help="dimensions, the widest first (default 4)")
+  one.add_argument("--steps", type=int, default=5, help="notes of each (default 5)")
+  one.add_argument(
+    "--span", type=float, default=2.0, help="to either side, in deviations of codes (default 2)"
+  )
+  one.add_argument("--out", default="out", help="directory of what is written (default out)")
+  generate.add_label_arguments(one)
+  one.set_defaults(run=traverse)
 
   args = parser.parse_args(argv)
   args.run(args)

@@ -64,6 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     "--temperature", type=float, default=1.0, help="0 for the most typical note (default 1)"
   )
   parser.add_argument("--out", default="out", help="directory of the WAVs (default out)")
+  add_step_argument(parser)
   add_label_arguments(parser)
   args = parser.parse_args(argv)
 
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
   from cvae_jax.audio import files
   from cvae_jax.data import labels
 
-  synth = synthesizer.load(args.workdir)
+  synth = synthesizer.load(args.workdir, args.step)
   drawn = synth.draw_labels(args.num, args.seed, **label_arguments(args))
   if "pitch" in synth.conditions:
     known = synth.table.known("pitch")
@@ -87,6 +88,15 @@ def main(argv: list[str] | None = None) -> None:
     path = os.path.join(args.out, file_name(synth.conditions, drawn, i, args.seed))
     files.write_wav(path, audio[i], labels.SAMPLE_RATE)
     _log.info("%s", path)
+
+
+def add_step_argument(parser: argparse.ArgumentParser) -> None:
+  """Adds --step, which of a run's checkpoints is used."""
+  parser.add_argument(
+    "--step",
+    type=lambda text: text if text == "best" else int(text),
+    help="of the checkpoint, or 'best' (see checkpoint.keep_best); the newest without it",
+  )
 
 
 def file_name(conditions, drawn, index: int, seed: int) -> str:

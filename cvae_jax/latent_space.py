@@ -317,3 +317,26 @@ def attribute_vector(codes: Codes, has: np.ndarray) -> np.ndarray:
       f"{has.sum()} of {has.size} notes have the attribute: there is no vector"
     )
   return codes.code[has].mean(axis=0) - codes.code[~has].mean(axis=0)
+
+
+def widest_dimensions(codes: Codes, num: int) -> np.ndarray:
+  """[num] dimensions along which notes differ most, the widest first: those that are in use."""
+  return np.argsort(-codes.code.std(axis=0), kind="stable")[:num]
+
+
+def traverse(point: Point, dimensions: np.ndarray, values: np.ndarray) -> Point:
+  """One note with single dimensions of its code at other values.
+
+  Args:
+    point: of one note.
+    dimensions: [K] that are gone along.
+    values: [K, S] that they take.
+
+  Returns:
+    A point of K S notes: all of the first dimension, then of the second.
+  """
+  count, steps = values.shape
+  code = np.repeat(point.code, count * steps, axis=0)
+  code[np.arange(count * steps), np.repeat(dimensions, steps)] = values.ravel()
+  repeat = lambda column: np.repeat(np.asarray(column), count * steps, axis=0)
+  return Point(code, {name: repeat(point.labels[name]) for name in notes.BATCH_LABELS})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import logging
+import os
 import time
 
 _log = logging.getLogger(__name__)
@@ -12,6 +13,16 @@ def clock(seconds: float) -> str:
   minutes, seconds = divmod(round(seconds), 60)
   hours, minutes = divmod(minutes, 60)
   return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def host_memory() -> dict[str, float]:
+  """{'host_memory_gb': of this process now}; empty where the system has no /proc."""
+  try:
+    with open("/proc/self/statm") as f:
+      pages = int(f.read().split()[1])
+  except OSError:
+    return {}
+  return {"host_memory_gb": pages * os.sysconf("SC_PAGE_SIZE") / 1e9}
 
 
 class Progress:
@@ -40,7 +51,7 @@ class Progress:
     """Prints a line on the `steps` steps since the last one.
 
     Returns:
-      {'notes_per_s': of these steps}.
+      {'notes_per_s': of these steps, 'host_memory_gb': of this process, where the system tells}.
     """
     self.pause()
     rate = steps * self._batch_size / max(self._seconds, 1e-9)
@@ -58,4 +69,4 @@ class Progress:
       clock(left),
     )
     self.restart()
-    return {"notes_per_s": rate}
+    return {"notes_per_s": rate, **host_memory()}

@@ -34,10 +34,12 @@ def stacked(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec(None, "data"))
 
 
-def check_batch_size(batch_size: int, name: str) -> None:
-  """Raises UserError for a batch that cannot be split evenly."""
-  if batch_size % jax.device_count():
-    raise errors.UserError(f"{name} {batch_size} is not divisible by {jax.device_count()} devices")
+def check_batch_size(batch_size: int, name: str, parts: int = 1) -> None:
+  """Raises UserError for a batch that cannot be split evenly, over devices and each into parts."""
+  devices = jax.device_count()
+  if batch_size % (devices * parts):
+    of_each = f" x {parts} parts (train.accumulate_steps)" if parts > 1 else ""
+    raise errors.UserError(f"{name} {batch_size} is not divisible by {devices} devices{of_each}")
 
 
 def put_share(batch: Mapping[str, np.ndarray], split: NamedSharding) -> dict[str, Any]:

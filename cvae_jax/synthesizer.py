@@ -298,18 +298,19 @@ class Synthesizer:
     return np.asarray(self._reconstruct(self.params, batch, jax.random.key(seed)))[0]
 
 
-def load(workdir: str) -> Synthesizer:
+def load(workdir: str, step: int | str | None = None) -> Synthesizer:
   """Loads a run from its workdir, which is all that it needs.
 
   Args:
     workdir: that `cvae_jax.main` wrote.
+    step: of the checkpoint; 'best' for the best that was kept; the newest without it.
 
   Raises:
-    UserError: a directory without a run or without a checkpoint.
+    UserError: a directory without a run, without a checkpoint or without this one.
   """
   config = config_lib.load(workdir)
   table = label_table.load(workdir)
   statistics = feature_statistics.load(workdir) if config.representation.standardize else None
   method = methods.make_method(config, len(table.instruments), statistics=statistics)
-  step, params = checkpoint.restore_params(workdir)
+  step, params = checkpoint.restore_params(workdir, step)
   return Synthesizer(config, step, params, method, table, statistics)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 import logging
 import os
-import signal
 import time
 from typing import Any
 
@@ -18,13 +17,16 @@ from cvae_jax import config as config_lib
 from cvae_jax import distributed
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import failures
 from cvae_jax import feature_statistics
 from cvae_jax import methods
 from cvae_jax import profile as profile_lib
 from cvae_jax import progress as progress_lib
 from cvae_jax import samples as samples_lib
 from cvae_jax import sharding
+from cvae_jax import stop_request
 from cvae_jax import summaries as summaries_lib
+from cvae_jax import workdir_lock
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
 from cvae_jax.data import resident
@@ -32,49 +34,6 @@ from cvae_jax.data import resident
 _log = logging.getLogger(__name__)
 
 _AGREE_EVERY = 10  # dispatches after which many processes ask each other whether to stop
-
-
-class StopRequest:
-  """Turns SIGINT and SIGTERM into a request that the loop answers between two steps.
-
-  A second signal of the same kind does what it would have done without this.
-  """
-
-  def __init__(self) -> None:
-    self.signum: int | None = None
-    self._previous: dict[int, Any] = {}
-
-  def __enter__(self) -> "StopRequest":
-    for signum in (signal.SIGINT, signal.SIGTERM):
-      try:
-        self._previous[signum] = signal.signal(signum, self._note)
-      except ValueError:  # Not in the main thread: whoever runs it there has its own ways.
-        pass
-    return self
-
-  def __exit__(self, *unused) -> None:
-    for signum, previous in self._previous.items():
-      signal.signal(signum, previous)
-
-  def _note(self, signum, frame) -> None:
-    del frame
-    self.signum = signum
-    signal.signal(signum, self._previous[signum])
-    _log.info("%s: saving before the run ends", signal.Signals(signum).name)
-
-
-def _check_finite(step: int, losses: np.ndarray, ids: Any, saved: int | None) -> None:
-  """Raises TrainingError for a loss that is no number, of the steps that ended with `step`."""
-  bad = np.flatnonzero(~np.isfinite(losses))
-  if bad.size:
-    first = bad[0]
-    last = "none was saved before" if saved is None else f"the one of step {saved} is kept"
-    raise errors.TrainingError(
-      f"the loss is {losses[first]} at step {step - len(losses) + 1 + first} "
-      f"(notes {', '.join(map(str, ids[first][:4]))}, ...): "
-      f"the run ends here, and of its checkpoints {last}. A lower optimizer.learning_rate or "
-      "optimizer.clip_norm may help"
-    )
 
 
 def log_parameters(params: Any) -> None:
@@ -112,14 +71,17 @@ def train_and_evaluate(
     The results, as in results.json; of many processes the first one's, the others have no figures.
 
   Raises:
-    UserError: a config or data that make no sense, or a workdir of another config's run.
-    TrainingError: a loss that is no number; the last good checkpoint is kept.
+    UserError: a config or data that make no sense, a workdir of another config's run or one that
+      another process is training in, or checkpoints of which none is whole.
+    TrainingError: a loss that is no number, notes that cannot be read on, a checkpoint that cannot
+      be written; the last good one is kept.
     Interrupted: after a signal or `should_stop`, once all is saved.
   """
   started = time.monotonic()
   config_lib.check(config)
   config_lib.check_same_run(config, workdir)
-  sharding.check_batch_size(config.train.batch_size, "train.batch_size")
+  parts = config.train.accumulate_steps
+  sharding.check_batch_size(config.train.batch_size, "train.batch_size", parts)
   sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
   first_process = jax.process_index() == 0
 
@@ -131,11 +93,6 @@ def train_and_evaluate(
   iterator = pipeline.make_train_iterator(
     data.train, config.data, config.train.batch_size, config.seed
   )
-  if first_process:
-    config_lib.save(config, workdir)
-    data.table.save(workdir)
-    if statistics is not None:
-      statistics.save(workdir)
 
   mesh = sharding.make_mesh()
   replicated, stacked = sharding.replicated(mesh), sharding.stacked(mesh)
@@ -168,15 +125,21 @@ def train_and_evaluate(
   pauses = (total, config.eval.every_steps, config.checkpoint.every_steps)
 
   with (
-    checkpoint.make_manager(workdir, config.checkpoint) as manager,
+    workdir_lock.hold(workdir),
+    checkpoint.Checkpoints(workdir, config.checkpoint) as checkpoints,
     summaries_lib.Summaries(workdir, first_process) as summaries,
     profile_lib.Profile(workdir, config.profile, first_process) as profile,
   ):
-    if manager.latest_step() is None:
+    if first_process:
+      config_lib.save(config, workdir)
+      data.table.save(workdir)
+      if statistics is not None:
+        statistics.save(workdir)
+    if checkpoints.latest_step is None:
       state = init()
       log_parameters(state.params)
     else:
-      state = checkpoint.restore(manager, checkpoint.abstract(init, replicated), iterator)
+      state = checkpoints.restore(checkpoint.abstract(init, replicated), iterator)
       _log.info("going on at step %d of %s", int(state.step), workdir)
     reported = first = step = int(state.step)
     progress = progress_lib.Progress(total, config.train.batch_size)
@@ -188,10 +151,10 @@ def train_and_evaluate(
       nonlocal pending, reported
       if pending is None:
         return
-      done, metrics, ids = pending
+      done, metrics, rows = pending
       pending = None
       metrics = jax.device_get(metrics)
-      _check_finite(done, metrics["loss"], ids, manager.latest_step())
+      failures.check_finite(done, metrics["loss"], rows, data.train, checkpoints.latest_step)
       metrics = {name: values[-1] for name, values in metrics.items()}
       if reported == first:
         cli.release_memory()  # The compiler's.
@@ -203,24 +166,18 @@ def train_and_evaluate(
         reported = done
         summaries.scalars(done, "train", {**metrics, **speed})
 
-    with StopRequest() as stop:
+    with stop_request.StopRequest() as stop:
       while True:
         stopping = stop.signum is not None or should_stop(step)
         if jax.process_count() > 1:  # They agree now and then: to ask is to wait for the device.
           stopping = dispatches % _AGREE_EVERY == 0 and distributed.any_of(stopping)
-        due = step > first and step % config.checkpoint.every_steps == 0
-        if stopping or due or step >= total:
-          settle()
-          progress.pause()
-          checkpoint.save(manager, step, state, iterator)
-          progress.resume()
-        if step >= total:
-          break
-        if stopping:
-          raise errors.Interrupted(
-            f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
-          )
-        if step > first and step % config.eval.every_steps == 0:
+        best_due = step >= total and config.checkpoint.keep_best > 0
+        averages = None
+        if (
+          step > first
+          and not stopping
+          and ((step % config.eval.every_steps == 0 and step < total) or best_due)
+        ):
           settle()
           progress.pause()
           batches = pipeline.eval_batches(data.held_out, config.eval.batch_size)
@@ -229,16 +186,28 @@ def train_and_evaluate(
           _log.info("step %d  held-out: %s", step, shown)
           summaries.scalars(step, "eval", averages)
           progress.resume()
+        due = step > first and step % config.checkpoint.every_steps == 0
+        if stopping or due or step >= total:
+          settle()
+          progress.pause()
+          checkpoints.save(step, state, iterator, averages)
+          progress.resume()
+        if step >= total:
+          break
+        if stopping:
+          raise errors.Interrupted(
+            f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
+          )
         profile.at(step - first, state)
         # As many steps as one dispatch may hold, but no further than the next pause.
         count = min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))
-        drawn = [next(iterator) for _ in range(count)]
+        drawn = failures.draw(iterator, count, checkpoints.latest_step)
         arrays = {key: np.stack([b[key] for b in drawn]) for key in batch_keys}
         state, metrics = train_steps(state, sharding.put_batch(arrays, stacked), kept)
         settle()
         step += count
         dispatches += 1
-        pending = (step, metrics, [b["id"] for b in drawn])
+        pending = (step, metrics, [b["row"] for b in drawn])
 
     profile.stop()
     _log.info("trained to step %d in %s", step, progress_lib.clock(time.monotonic() - started))

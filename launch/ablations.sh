@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All ablations, one after the other; what is done is left alone, so that it may be stopped and
-# started again. About two and a half hours on two cores.
+# started again. About three and a half hours on two cores.
 #
 #   launch/ablations.sh                              # into runs/ablations
 #   launch/ablations.sh --seeds=3 --set=data.name=soundfont_notes
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 out=${OUT:-runs/ablations}
 only=${ONLY:-condition leakage beta latent_dim depth reconstruction_loss conditioning_labels upsampling
-  downsampling output_size channels representation stft_parameters}
+  downsampling output_size channels representation stft_parameters refinements}
 failed=()
 for name in $only; do
   python -m cvae_jax.ablate --config="configs/ablations/$name.py" --workdir="$out/$name" "$@" ||

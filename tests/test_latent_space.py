@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cvae_jax import explore
 from cvae_jax import latent_space
 from cvae_jax import synthesizer
 from cvae_jax import train
@@ -163,6 +164,31 @@ def test_a_run_with_labels_at_times_unknown_is_left_free_in_what_is_not_asked(tm
   # A velocity that nobody asked for is the loudest.
   np.testing.assert_allclose(np.abs(audio).max(axis=1), 0.89, rtol=1e-3)
   assert np.isfinite(free.generate(seed=1)).all()  # Of nothing at all.
+
+
+def test_a_traversal_moves_one_dimension_at_a_time(synth, points, codes):
+  point = points[0]
+  widest = latent_space.widest_dimensions(codes, 2)
+  spread = codes.code.std(axis=0)
+  assert spread[widest[0]] == spread.max() and spread[widest[0]] >= spread[widest[1]]
+  values = np.asarray([[-1.0, 0.0, 1.0], [5.0, 6.0, 7.0]], np.float32)
+  along = latent_space.traverse(point, widest, values)
+  assert along.code.shape == (6, 4) and along.labels["pitch"].tolist() == [48] * 6
+  np.testing.assert_array_equal(along.code[:3, widest[0]], values[0])
+  np.testing.assert_array_equal(along.code[3:, widest[1]], values[1])
+  others = np.delete(along.code[:3], widest[0], axis=1)
+  np.testing.assert_array_equal(others, np.repeat(np.delete(point.code, widest[0], axis=1), 3, 0))
+  assert latent_space.decode(synth, along).shape == (6, labels.NUM_SAMPLES)
+
+
+def test_a_traversal_is_a_wav_for_each_dimension_and_a_figure(tmp_path, tiny_run):
+  explore.main(
+    ["traverse", f"--workdir={tiny_run}", "--pitch=60", "--family=organ", "--num=2", "--steps=3",
+     f"--out={tmp_path}"]
+  )  # fmt: skip
+  wavs = sorted(tmp_path.glob("dimension-00?.wav"))
+  assert len(wavs) == 2 and (tmp_path / "traversal.png").stat().st_size > 10_000
+  assert all(soundfile.info(str(path)).frames == 3 * 64_000 for path in wavs)
 
 
 @pytest.mark.slow

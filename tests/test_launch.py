@@ -105,3 +105,17 @@ def test_local_gives_every_process_its_number():
   lines = done.stdout.splitlines()
   assert [line.split()[-1] for line in lines] == [f"--process={i}" for i in range(3)]
   assert len({line.split("--coordinator=")[1].split()[0] for line in lines}) == 1
+
+
+def test_all_results_are_made_again_by_one_script():
+  done = run("reproduce.sh", DRY_RUN="1", NSYNTH="/data/nsynth", STEPS="10")
+  assert done.returncode == 0, done.stderr
+  commands = done.stdout.replace("\\", "").splitlines()
+  trained = [c.split() for c in commands if "cvae_jax.main" in c]
+  assert len(trained) == 15 and len(commands) == 18
+  names = {c[3].removeprefix("--config=configs/").partition(".py")[0] for c in trained}
+  assert names == {"ae", "vae", "cvae", "cvae_best"}
+  real = [c for c in trained if "--config.data.dir=/data/nsynth" in c]
+  assert len(real) == 5 and all("nsynth_wav" in c[3] for c in real)
+  assert sum(c[3].endswith("cvae.py:thesis,narrow,nsynth_wav") for c in trained) == 1
+  assert "runs/results/nsynth_wav/cvae_best" in commands[-1]

@@ -24,6 +24,7 @@ PARAMETERS = {
   ("cvae", ""): 6_226_477,
   ("cvae", "thesis"): 138_634_113,
   ("cvae", "thesis,narrow"): 8_875_017,
+  ("cvae_best", ""): 6_277_933,
 }
 
 

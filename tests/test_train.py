@@ -1,9 +1,11 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 from conftest import ROOT
 from conftest import example_batch
@@ -11,7 +13,6 @@ from conftest import get_config
 from conftest import run_module
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
 from cvae_jax import checkpoint
@@ -35,10 +36,9 @@ def leaves(workdir, config):
   init = lambda: method.init(jax.random.key(0), example_batch())
   device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = checkpoint.abstract(init, device)
-  with checkpoint.make_manager(workdir) as manager:
-    step = manager.latest_step()
-    arguments = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-    state = manager.restore(step, args=arguments)["state"]
+  with checkpoint.Checkpoints(workdir, config.checkpoint) as checkpoints:
+    step = checkpoints.latest_step
+    state = checkpoints.restore(abstract, mock.Mock())
   state = state.replace(rng=jax.random.key_data(state.rng))
   return step, [np.asarray(x) for x in jax.tree.leaves(state)]
 
@@ -64,6 +64,7 @@ def test_every_config_trains_saves_and_is_loaded(tmp_path, tfds_dir, name, varia
 def test_a_finished_run_leaves_what_it_says(tiny_run):
   left = set(os.listdir(tiny_run))
   assert left == {
+    ".lock",
     "config.json",
     "labels.npz",
     "checkpoints",
@@ -196,7 +197,7 @@ def test_a_batch_that_cannot_be_split_is_refused(tmp_path, tfds_dir):
 
 @pytest.mark.parametrize("steps_per_dispatch", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
-  tmp_path, tfds_dir, steps_per_dispatch
+  tmp_path, tfds_dir, monkeypatch, steps_per_dispatch
 ):
   fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 50, "eval.every_steps": 3}
   fields["train.steps_per_dispatch"] = steps_per_dispatch
@@ -206,22 +207,31 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
     train.train_and_evaluate(config, str(tmp_path), should_stop=lambda step: step == 3)
   good = leaves(str(tmp_path), config)
 
-  class Poison(train.pipeline.NoteSource):
-    def stored(self, index):
-      return {**super().stored(index), "audio": np.full(64_000, np.nan, np.float32)}
-
   original = train.pipeline.open_notes
-  try:
 
-    def poisoned(data):
-      notes = original(data)
-      return notes._replace(train=Poison(*notes.train._arguments))
+  def poisoned(data):
+    notes = original(data)
+    victim = notes.train.labels["id"][17]
 
-    train.pipeline.open_notes = poisoned
-    with pytest.raises(errors.TrainingError, match=r"the loss is nan at step 4 \(notes .*-\d+-\d+"):
-      train.train_and_evaluate(config, str(tmp_path))
-  finally:
-    train.pipeline.open_notes = original
+    class Poison(train.pipeline.NoteSource):
+      def stored(self, index):
+        note = super().stored(index)
+        return {**note, "audio": note["audio"] * np.nan} if note["id"] == victim else note
+
+    ids.append(victim)
+    return notes._replace(train=Poison(*notes.train._arguments))
+
+  ids = []
+  monkeypatch.setattr(train.pipeline, "open_notes", poisoned)
+  with pytest.raises(errors.TrainingError) as error:
+    train.train_and_evaluate(config, str(tmp_path))
+  assert re.match(
+    r"the loss is nan at step \d+ \(there are samples that are no numbers in ", str(error.value)
+  )
+  assert (
+    f" in {ids[0]}): the run ends here, and of its checkpoints the one of step 3 is kept"
+    in str(error.value)
+  )
   step, kept = leaves(str(tmp_path), config)
   assert step == good[0] == 3
   for x, y in zip(kept, good[1], strict=True):

@@ -150,8 +150,9 @@ def make_train_iterator(
     seed: of the order; every epoch has its own.
 
   Returns:
-    A Grain iterator of {audio [b, T], labels [b], id [b]}, whose state can be checkpointed; with
-    `data.device_cache` of {row [b], id [b]} in the very same order, for `resident.gather`.
+    A Grain iterator of {audio [b, T], labels [b], id [b], row [b]}, whose state can be
+    checkpointed; with `data.device_cache` of {row [b], id [b]} in the very same order, for
+    `resident.gather`.
 
   Raises:
     UserError: a batch larger than the data set, or not divisible by the processes.
@@ -171,7 +172,7 @@ def make_train_iterator(
     rows = np.asarray(rows[first : first + share])
     if config.device_cache:
       return {"row": rows.astype(np.int32), "id": source.labels["id"][rows]}
-    return _collate([source.stored(int(row)) for row in rows])
+    return {"row": rows, **_collate([source.stored(int(row)) for row in rows])}
 
   dataset = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
   dataset = dataset.batch(batch_size, drop_remainder=True).map(load)

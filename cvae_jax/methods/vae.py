@@ -13,6 +13,7 @@ Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins e
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ import ml_collections
 import optax
 
 from cvae_jax import corruption
+from cvae_jax import gradients
 from cvae_jax import losses
 from cvae_jax import methods
 from cvae_jax import observation as observation_lib
@@ -80,12 +82,14 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     """-log p(x|z, c) of each example, in nats."""
     return observation.nll(params["params"].get("observation", {}), x, predicted)
 
-  def draw(latent, rng):
+  def at(latent, noise):
     """Reparameterization: z = mean + std * noise, so that gradients reach mean and logvar."""
     if latent.logvar is None:
       return latent.mean
-    noise = jax.random.normal(rng, latent.mean.shape)
     return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
+
+  def draw(latent, rng):
+    return at(latent, jax.random.normal(rng, latent.mean.shape))
 
   def terms(params, x, c, rng):
     """Negative log-likelihood and KL of each example in nats: minus their sum is the ELBO."""
@@ -128,29 +132,41 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
       x, corrupt_rng, settings.corruption, settings.corruption_amount, representation.floored
     )
 
-    def loss_fn(params):
-      latent = encode(params, seen, c)
-      z = draw(latent, z_rng)
+    # All that is random of a note is drawn before the batch is taken apart.
+    noise = jax.random.normal(z_rng, (c.shape[0], config.model.latent_dim)) if gaussian else None
+    whole: dict[str, Any] = {"x": x, "seen": seen, "c": c, "noise": noise}
+    if settings.spectral_weight:
+      whole["audio"] = audio
+    if has_critic:
+      whole["labels"] = {name: batch[name] for name in leaking}
+
+    def loss_fn(params, part):
+      x, c = part["x"], part["c"]
+      latent = encode(params, part["seen"], c)
+      z = at(latent, part["noise"])
       predicted = decode(params, z, c)
       nll = jnp.mean(likelihood(params, x, predicted))
       cost, metrics = penalty(latent, prior(params, c), z, state.step, mmd_rng)
       total = nll + cost
       if settings.spectral_weight:
-        distance = losses.multi_resolution_stft(audio, representation.decode(predicted, phase_rng))
-        metrics["spectral"] = jnp.mean(distance)
+        sound = representation.decode(predicted, phase_rng)
+        metrics["spectral"] = jnp.mean(losses.multi_resolution_stft(part["audio"], sound))
         total += settings.spectral_weight * metrics["spectral"]
       if has_critic:
-        missed, told = play_critic(params, z, batch)
+        missed, told = play_critic(params, z, part["labels"])
         metrics["critic"], metrics["leak"] = jnp.mean(missed), jnp.mean(told)
         # The critic's weight has no bearing on what Adam does with it, but clipping sees it too.
         total += 0.1 * num_features * metrics["critic"] + settings.leak_weight * metrics["leak"]
       return total / num_features, {
         "nll": nll / num_features,
         **metrics,
-        "rmse_db": jnp.sqrt(jnp.mean(squared_error_db(x, predicted))),
+        "mse_db2": jnp.mean(squared_error_db(x, predicted)),
       }
 
-    (loss, metrics), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    (loss, metrics), grads = gradients.of_mean(
+      loss_fn, state.params, whole, config.train.accumulate_steps
+    )
+    metrics["rmse_db"] = jnp.sqrt(metrics.pop("mse_db2"))
     metrics = {"loss": loss, **metrics, "grad_norm": optax.global_norm(grads)}
     return state_lib.apply_gradients(state, grads, optimizer, ema_decay), metrics
 

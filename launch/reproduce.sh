@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# All of docs/results.md: an autoencoder, a VAE, a CVAE, the thesis' CVAE and the best one, on each
+# data set, measured in full and set side by side. What is done is left alone, so that it may be
+# stopped and started again.
+#
+#   launch/reproduce.sh                                # into runs/results
+#   DATA=synth_notes MODELS="vae cvae" launch/reproduce.sh
+#   STEPS=5000 NSYNTH=~/nsynth OUT=elsewhere launch/reproduce.sh
+#
+# On two cores a run of 600 steps takes 10 to 15 minutes with its measures: three data sets of five
+# runs some three and a half hours. Real notes are left out without NSYNTH, the folder that holds
+# nsynth-train, nsynth-valid and nsynth-test. With DRY_RUN=1 the commands are printed and not run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+out=${OUT:-runs/results}
+steps=${STEPS:-600}
+read -ra models <<< "${MODELS:-ae vae cvae cvae_thesis cvae_best}"
+read -ra data <<< "${DATA:-synth_notes soundfont_notes${NSYNTH:+ nsynth_wav}}"
+measures=(--config.eval.waveform_notes=256 --config.eval.probe_notes=1024
+  --config.eval.latent_notes=396 --config.eval.generation_notes=396)
+
+run() {
+  if [ -n "${DRY_RUN:-}" ]; then
+    printf '%q ' "$@"
+    echo
+  else
+    "$@"
+  fi
+}
+
+failed=()
+for set in "${data[@]}"; do
+  runs=()
+  for model in "${models[@]}"; do
+    config=configs/$model.py variants=()
+    if [ "$model" = cvae_thesis ]; then
+      config=configs/cvae.py variants=(thesis narrow)
+    fi
+    flags=("--config.data.name=$set")
+    if [ "$set" = nsynth_wav ]; then
+      variants+=(nsynth_wav)
+      flags=("--config.data.dir=${NSYNTH:?the folder of nsynth-train}")
+    fi
+    joined=$(IFS=,; echo "${variants[*]:-}")
+    workdir=$out/$set/$model
+    runs+=("$workdir")
+    [ -z "${DRY_RUN:-}" ] && [ -e "$workdir/results.json" ] && continue
+    run python -m cvae_jax.main "--config=$config${joined:+:$joined}" "--workdir=$workdir" \
+      "--config.train.steps=$steps" "${flags[@]}" "${measures[@]}" || failed+=("$workdir")
+  done
+  run python -m cvae_jax.report "${runs[@]}" "--out=$out/$set/report" || failed+=("$set/report")
+done
+if ((${#failed[@]})); then
+  echo "not finished: ${failed[*]}" >&2
+  exit 1
+fi

@@ -1,0 +1,53 @@
+"""The notebooks: kept with what they showed, and they still run from top to bottom."""
+
+from conftest import ROOT
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+NOTEBOOKS = sorted((ROOT / "colabs").glob("*.ipynb"))
+# What makes a notebook's training short: it is to run here, not to teach.
+QUICK = {"config.train.steps = 300": "config.train.steps = 2"}
+
+
+def read(path):
+  return nbformat.read(str(path), as_version=4)
+
+
+def code_cells(notebook):
+  return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_kept_as_it_ran(path):
+  notebook = read(path)
+  nbformat.validate(notebook)
+  first, *_ = code_cells(notebook)
+  assert first.source == code_cells(read(NOTEBOOKS[0]))[0].source  # One way to install.
+  assert notebook.cells[0].cell_type == "markdown" and notebook.cells[0].source.startswith("# ")
+  counts = [cell.execution_count for cell in code_cells(notebook)]
+  assert counts == list(range(1, len(counts) + 1))  # Once, from top to bottom.
+  outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+  assert {output.output_type for output in outputs} <= {"stream", "display_data", "execute_result"}
+  assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+  assert any("<audio" in output.get("data", {}).get("text/html", "") for output in outputs)
+  assert path.stat().st_size < 4e6
+  for other in NOTEBOOKS:  # Who names a notebook names one that is there.
+    assert not (f"({other.stem}.ipynb)" in str(notebook.cells) and not other.exists())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(path, tfds_dir, monkeypatch):
+  monkeypatch.setenv("TFDS_DATA_DIR", tfds_dir)
+  notebook = read(path)
+  for cell in code_cells(notebook):
+    for slow, quick in QUICK.items():
+      cell.source = cell.source.replace(slow, quick)
+    cell.outputs = []
+  client = nbclient.NotebookClient(
+    notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+  )
+  client.execute()
+  shown = [output for cell in code_cells(notebook) for output in cell.outputs]
+  assert sum("image/png" in output.get("data", {}) for output in shown) >= 3
