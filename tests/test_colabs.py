@@ -1,5 +1,7 @@
 """The notebooks: kept with what they showed, and they still run from top to bottom."""
 
+import re
+
 from conftest import ROOT
 import pytest
 
@@ -33,8 +35,9 @@ def test_a_notebook_is_kept_as_it_ran(path):
   assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
   assert any("<audio" in output.get("data", {}).get("text/html", "") for output in outputs)
   assert path.stat().st_size < 4e6
-  for other in NOTEBOOKS:  # Who names a notebook names one that is there.
-    assert not (f"({other.stem}.ipynb)" in str(notebook.cells) and not other.exists())
+  text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+  for link in re.findall(r"\]\(([^)#:]+)\)", text):
+    assert (path.parent / link).exists(), link
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
