@@ -19,7 +19,7 @@ def learns(config, batch):
   config.optimizer.learning_rate = 5e-3
   config.train.steps = STEPS
   method = methods.make_method(config, num_instruments=8, num_notes=8)
-  state = method.init(jax.random.key(0), batch)
+  state = jax.jit(method.init)(jax.random.key(0), batch)
   step = jax.jit(method.train_step)
   history = []
   for _ in range(STEPS):

@@ -75,7 +75,8 @@ def alone(tmp_path_factory, tfds_dir):
   return workdir
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_several_processes_do_what_one_does(alone, tmp_path, tfds_dir, count):
   status, output = finish(start(count, *arguments(tmp_path, tfds_dir)))
   assert status == 0, output

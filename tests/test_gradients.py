@@ -21,14 +21,14 @@ def stepped(config, batch, parts):
 @pytest.mark.parametrize(
   "name,fields",
   [
-    ("ae", {}),
+    pytest.param("ae", {}, marks=pytest.mark.slow),
     (
       "cvae",
       {"condition.drop_rate": 0.3, "method.prior": "learned", "method.corruption": "gaussian"},
     ),
   ],
 )
-@pytest.mark.parametrize("parts", [pytest.param(2, marks=pytest.mark.slow), 8])
+@pytest.mark.parametrize("parts", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_parts_of_a_batch_do_what_the_whole_does(real_batch, name, fields, parts):
   config = get_config(name, "tiny", **fields)
   whole, of_whole, _ = stepped(config, real_batch, 1)
@@ -44,7 +44,7 @@ def test_parts_of_a_batch_do_what_the_whole_does(real_batch, name, fields, parts
 def test_parts_take_less_memory(real_batch):
   config = get_config("vae", "thesis,tiny", **{"model.channels": (64, 64)})
   _, _, whole = stepped(config, real_batch, 1)
-  _, _, parts = stepped(config, real_batch, 8)
+  _, _, parts = stepped(config, real_batch, 4)
   sizes = [c.memory_analysis().temp_size_in_bytes for c in (whole, parts)]
   assert sizes[1] < 0.5 * sizes[0]
 

@@ -80,7 +80,9 @@ def test_any_size_goes_in_and_comes_out(name, fields, shape, pitched):
 def test_levels_start_at_silence_and_the_other_channels_at_0(name):
   model = make(name, (8, 8, 2))
   x, c = jnp.ones((2, 8, 8, 2)), jnp.ones((2, 3))
-  out = model.apply(model.init(jax.random.key(0), x, c), jnp.ones((2, 4)), c, method="decode")
+  out = model.apply(
+    jax.jit(model.init)(jax.random.key(0), x, c), jnp.ones((2, 4)), c, method="decode"
+  )
   np.testing.assert_allclose(out[..., 0], layers.SILENCE, atol=0.01)
   np.testing.assert_array_equal(out[..., 1], 0.0)
 
@@ -89,7 +91,7 @@ def test_levels_start_at_silence_and_the_other_channels_at_0(name):
 def test_a_plain_autoencoder_has_no_variance(name):
   model = make(name, (8, 8, 1), gaussian=False)
   x, c = jnp.ones((2, 8, 8, 1)), jnp.ones((2, 0))
-  params = model.init(jax.random.key(0), x, c)
+  params = jax.jit(model.init)(jax.random.key(0), x, c)
   assert model.apply(params, x, c, method="encode").logvar is None
 
 

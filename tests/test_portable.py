@@ -57,7 +57,7 @@ def heard(synth):
   config = get_config("cvae", "tiny", **{"representation.name": "pqmf"})
   method = methods.make_method(config, len(synth.table.instruments))
   rng = np.random.default_rng(0)
-  params = method.init(jax.random.key(0), example_batch()).params
+  params = jax.jit(method.init)(jax.random.key(0), example_batch()).params
   params = jax.tree.map(lambda x: x + 0.05 * rng.standard_normal(x.shape).astype(x.dtype), params)
   return synthesizer.Synthesizer(config, 1, params, method, synth.table)
 

@@ -303,6 +303,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_nothing_that_is_read_is_unpickled(tmp_path, finished, tfds_dir):
   import subprocess
 

@@ -29,7 +29,7 @@ def build(name="cvae", **overrides):
 
 
 def train(method, batch, steps):
-  state = method.init(jax.random.key(0), batch)
+  state = jax.jit(method.init)(jax.random.key(0), batch)
   for _ in range(steps):
     state, metrics = method.train_step(state, batch)
   return state, {k: float(v) for k, v in metrics.items()}
@@ -86,7 +86,7 @@ def test_a_reconstruction_has_the_level_of_its_original(fitted, batch):
 
 def test_the_loss_is_the_negative_elbo_per_feature(batch):
   method = build(**{"method.beta": 1.0, "method.beta_warmup_steps": 0})
-  state = method.init(jax.random.key(0), batch)
+  state = jax.jit(method.init)(jax.random.key(0), batch)
   state = state.replace(step=jnp.asarray(1))
   _, rng = jax.random.split(jax.random.fold_in(state.rng, 1))
   num_features = np.prod(method.features(batch).shape[1:])
@@ -107,7 +107,7 @@ def test_an_autoencoder_has_no_kl_and_no_samples_a_vae_has_both(batch, name):
 
 def test_labels_do_not_reach_an_unconditional_model(batch):
   method = build("vae")
-  state = method.init(jax.random.key(0), batch)
+  state = jax.jit(method.init)(jax.random.key(0), batch)
   other = {**batch, "pitch": batch["pitch"] + 5, "family": batch["family"] * 0}
   rng = jax.random.key(1)
   np.testing.assert_array_equal(
@@ -137,7 +137,7 @@ def test_labels_do_not_reach_an_unconditional_model(batch):
 def test_networks_learn_and_play_every_representation(batch, model, representation):
   fields = {"model.name": model, "representation.name": representation}
   method = build(**fields, **{"optimizer.learning_rate": 5e-3})
-  state = method.init(jax.random.key(0), batch)
+  state = jax.jit(method.init)(jax.random.key(0), batch)
   nll = []
   for _ in range(25):  # Where 0 is the best constant, the first of them only get back to it.
     state, metrics = method.train_step(state, batch)
@@ -154,7 +154,7 @@ def test_training_varies_the_notes_and_evaluation_does_not(batch):
   _, a = train(varied, batch, 1)
   _, b = train(plain, batch, 1)
   assert a["nll"] != b["nll"]
-  state = plain.init(jax.random.key(0), batch)
+  state = jax.jit(plain.init)(jax.random.key(0), batch)
   rng = jax.random.key(1)
   np.testing.assert_array_equal(
     varied.score(state.params, batch, rng), plain.score(state.params, batch, rng)
@@ -252,7 +252,7 @@ NETWORKS = {
 )
 def test_every_option_learns_and_plays(batch, fields):
   method = build(**{"optimizer.learning_rate": 5e-3, **fields})
-  state = method.init(jax.random.key(0), batch)
+  state = jax.jit(method.init)(jax.random.key(0), batch)
   nll = []
   for _ in range(15):
     state, metrics = method.train_step(state, batch)
@@ -261,7 +261,7 @@ def test_every_option_learns_and_plays(batch, fields):
   moved = jax.tree.map(
     lambda a, b: float(jnp.abs(a - b).max()),
     state.params,
-    method.init(jax.random.key(0), batch).params,
+    jax.jit(method.init)(jax.random.key(0), batch).params,
   )
   # Every parameter is learnt: none has been left out of the loss.
   still = [path for path, change in jax.tree_util.tree_leaves_with_path(moved) if change == 0.0]
