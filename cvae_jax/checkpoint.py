@@ -30,10 +30,6 @@ _DAMAGED = "damaged-"  # before the step of a checkpoint that was set aside
 _log = logging.getLogger(__name__)
 
 
-def _why(error: BaseException) -> str:
-  return " ".join(str(error).split())[:300] or type(error).__name__
-
-
 def _crc(x: Any) -> int:
   """CRC-32 of an array that is the same on every device."""
   if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
@@ -123,8 +119,8 @@ class Checkpoints:
     except Exception as e:
       kept = f"that of step {self.latest_step} is kept" if self.latest_step else "there is no other"
       raise errors.TrainingError(
-        f"a checkpoint cannot be written to {self._manager.directory} ({_why(e)}): {kept}. With "
-        "room for it, the same command goes on"
+        f"a checkpoint cannot be written to {self._manager.directory} ({errors.one_line(e)}): "
+        f"{kept}. With room for it, the same command goes on"
       ) from None
 
   def save(
@@ -183,7 +179,7 @@ class Checkpoints:
         )
         _check(restored["state"], restored["data"])
       except Exception as e:
-        problem = _why(e)
+        problem = errors.one_line(e)
       if not distributed.any_of(problem is not None):
         assert restored is not None
         iterator.set_state(restored["data"]["iterator"])
@@ -241,7 +237,7 @@ def restore_params(workdir: str, step: int | str | None = None) -> tuple[int, An
       try:
         return candidate, _read_params(manager, candidate)
       except Exception as e:
-        problems.append(f"step {candidate}: {_why(e)}")
+        problems.append(f"step {candidate}: {errors.one_line(e)}")
         _log.warning("the checkpoint of %s; it is not used", problems[-1])
   raise _none_left(folder, problems)
 

@@ -46,10 +46,10 @@ def join(
       coordinator, num_processes, process, heartbeat_timeout_seconds=HEARTBEAT_S
     )
   except (ValueError, RuntimeError) as e:
-    why = " ".join(str(e).split())[:300]
     raise errors.UserError(
-      f"the processes of this run cannot be joined ({why}): --multihost is for SLURM, Open MPI, "
-      "GKE and Cloud TPU; elsewhere give --coordinator, --num_processes and --process"
+      f"the processes of this run cannot be joined ({errors.one_line(e)}): "
+      "--multihost is for SLURM, Open MPI, GKE and Cloud TPU; elsewhere give --coordinator, "
+      "--num_processes and --process"
     ) from None
   if jax.process_index():
     _log.setLevel(logging.WARNING)

@@ -1,6 +1,11 @@
 """What goes wrong by a person's doing, and is told in one line."""
 
 
+def one_line(error: BaseException) -> str:
+  """What an error of someone else's says, in one line that is not too long."""
+  return " ".join(str(error).split())[:300] or type(error).__name__
+
+
 class UserError(ValueError):
   """Bad input: the message names the culprit and what would be right.
 

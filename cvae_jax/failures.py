@@ -54,5 +54,5 @@ def draw(iterator: Any, count: int, saved: int | None) -> list[dict[str, np.ndar
   except errors.UserError:
     raise
   except Exception as e:
-    why = " ".join(f"{type(e).__name__}: {e}".split())[:300]
+    why = f"{type(e).__name__}: {errors.one_line(e)}"
     raise errors.TrainingError(f"the next notes cannot be read ({why}): {_kept(saved)}") from e

@@ -15,14 +15,10 @@ def get_ablation(variant=""):
   base = config_lib.get_base_config()
   base.condition.labels = ("pitch", "family", "source", "velocity")
   base.train.steps = 600
-  base.train.log_every_steps = 200
-  base.eval.every_steps = base.checkpoint.every_steps = 1_000_000
-  base.eval.baselines = False
   base.eval.pitch_notes = 64
   base.eval.generation_notes = 396
   base.eval.probe_notes = 800
-  base.eval.sample_notes = 0
-  base.checkpoint.keep = 1
+  ablation_lib.measure_at_the_end(base)
   every_partial = (*range(1, 13), 14, 16, 19, 22, 26, 32, 40, 48, 64)
   return ablation_lib.Ablation(
     question="Which changes to the default network and its objective pay?",
