@@ -1,5 +1,7 @@
 """The notebooks: kept with what they showed, and they still run from top to bottom."""
 
+import importlib.util
+import json
 import re
 
 from conftest import ROOT
@@ -10,7 +12,13 @@ nbclient = pytest.importorskip("nbclient")
 
 NOTEBOOKS = sorted((ROOT / "colabs").glob("*.ipynb"))
 # What makes a notebook's training short: it is to run here, not to teach.
-QUICK = {"config.train.steps = 300": "config.train.steps = 2"}
+QUICK = {
+  "config.train.steps = 300": "config.train.steps = 2",
+  "config.train.steps = 150": "config.train.steps = 4",
+  "TRAIN_STEPS = 150": "TRAIN_STEPS = 2",
+  "TRAIN_STEPS = 80": "TRAIN_STEPS = 2",
+  "SEEDS = 3": "SEEDS = 2",
+}
 
 
 def read(path):
@@ -32,8 +40,9 @@ def test_a_notebook_is_kept_as_it_ran(path):
   assert counts == list(range(1, len(counts) + 1))  # Once, from top to bottom.
   outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
   assert {output.output_type for output in outputs} <= {"stream", "display_data", "execute_result"}
-  assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
-  assert any("<audio" in output.get("data", {}).get("text/html", "") for output in outputs)
+  assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
+  if path.stem != "ablations":  # All but this one sound.
+    assert any("<audio" in output.get("data", {}).get("text/html", "") for output in outputs)
   assert path.stat().st_size < 4e6
   text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
   for link in re.findall(r"\]\(([^)#:]+)\)", text):
@@ -48,11 +57,12 @@ def test_a_notebook_is_kept_as_it_ran(path):
     for p in NOTEBOOKS
   ],
 )
-def test_a_notebook_runs_from_top_to_bottom(path, tfds_dir, monkeypatch):
+def test_a_notebook_runs_from_top_to_bottom(path, tfds_dir, tmp_path, monkeypatch):
   monkeypatch.setenv("TFDS_DATA_DIR", tfds_dir)
   notebook = read(path)
+  runs = f'pathlib.Path("{tmp_path}")'
   for cell in code_cells(notebook):
-    for slow, quick in QUICK.items():
+    for slow, quick in {**QUICK, 'ROOT / "runs"': runs}.items():
       cell.source = cell.source.replace(slow, quick)
     cell.outputs = []
   client = nbclient.NotebookClient(
@@ -60,4 +70,24 @@ def test_a_notebook_runs_from_top_to_bottom(path, tfds_dir, monkeypatch):
   )
   client.execute()
   shown = [output for cell in code_cells(notebook) for output in cell.outputs]
-  assert sum("image/png" in output.get("data", {}) for output in shown) >= 3
+  assert sum("image/png" in output.get("data", {}) for output in shown) >= 2
+
+
+def test_a_published_copy_has_badges_and_is_what_they_install():
+  spec = importlib.util.spec_from_file_location("badges", ROOT / "launch" / "colab_badges.py")
+  badges = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(badges)
+  path = NOTEBOOKS[0]
+  notebook = json.loads(path.read_text())
+  before = json.dumps(notebook["cells"][2:])
+  for repository in ("someone/theirs", "somebody/cvae_jax"):  # Again: another address.
+    badges.add_badge(notebook, repository, "main", path.name)
+  nbformat.validate(nbformat.from_dict(notebook))
+  title, install = ("".join(cell["source"]) for cell in notebook["cells"][:2])
+  opened = (
+    f"https://colab.research.google.com/github/somebody/cvae_jax/blob/main/colabs/{path.name}"
+  )
+  assert title.count("Open in Colab") == 1 and f"]({opened})\n\n" in title
+  assert 'REPOSITORY = "https://github.com/somebody/cvae_jax"' in install
+  assert "someone" not in title + install
+  assert json.dumps(notebook["cells"][2:]) == before
