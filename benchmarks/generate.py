@@ -22,6 +22,7 @@ import numpy as np
 
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
+from cvae_jax import config_file
 from cvae_jax import label_table
 from cvae_jax import methods
 from cvae_jax import synthesizer
@@ -132,7 +133,7 @@ def main() -> None:
     "| spectral convergence | log-spectral distance | pitch kept |\n" + "|---" * 10 + "|"
   )
   if args.workdir:
-    names = [config_lib.load(args.workdir).representation.name]
+    names = [config_file.load(args.workdir).representation.name]
   else:
     names = args.representations
   for name in names:

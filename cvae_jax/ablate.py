@@ -17,6 +17,7 @@ import sys
 from cvae_jax import ablation as ablation_lib
 from cvae_jax import cli
 from cvae_jax import config as config_lib
+from cvae_jax import config_check
 from cvae_jax import errors
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
@@ -76,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     config_lib.override(ablation.base, setting)
   jobs = ablation_lib.make_jobs(ablation, args.seeds)
   for job in jobs[: len(ablation.variants)]:
-    config_lib.check(ablation_lib.make_config(ablation, job))
+    config_check.check(ablation_lib.make_config(ablation, job))
   if args.list:
     for index, job in enumerate(jobs):
       _log.info("%d: %s, seed %d", index, job.variant, job.seed)

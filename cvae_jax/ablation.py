@@ -21,6 +21,8 @@ import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import config as config_lib
+from cvae_jax import config_file
+from cvae_jax import drawing
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import tables
@@ -166,7 +168,7 @@ def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:
   for where in sorted(glob.glob(pattern)):
     if (
       read_results(config, where) is not None
-      and config_lib.flatten(config_lib.load(where)) == wanted
+      and config_lib.flatten(config_file.load(where)) == wanted
     ):
       return where
   return None
@@ -175,7 +177,7 @@ def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:
 def take_over(twin: str, workdir: str) -> None:
   """Copies a twin's config and results, with a word on where they are from."""
   results = evaluate.load_results(twin) or {}
-  config_lib.save(config_lib.load(twin), workdir)
+  config_file.save(config_file.load(twin), workdir)
   evaluate.save_results({**results, "run": os.path.abspath(twin)}, workdir)
 
 
@@ -235,7 +237,6 @@ def to_csv(ablation: Ablation, rows: Sequence[Row]) -> str:
 
 def write_report(ablation: Ablation, workdir: str, num_seeds: int) -> str:
   """Writes table.md, table.csv and figure.png into the workdir; returns the table."""
-  from cvae_jax import figures
 
   rows = collect(ablation, workdir, num_seeds)
   table = to_markdown(ablation, rows)
@@ -249,6 +250,6 @@ def write_report(ablation: Ablation, workdir: str, num_seeds: int) -> str:
       for i, m in enumerate(ablation.measures)
       if m not in (PARAMETERS, SECONDS) and not all(math.isnan(r.mean[i]) for r in drawn)
     ]
-    png = figures.draw_bars(ablation.question, [row.variant for row in drawn], panels)
-    figures.write_png(os.path.join(workdir, "figure.png"), png)
+    png = drawing.draw_bars(ablation.question, [row.variant for row in drawn], panels)
+    drawing.write_png(os.path.join(workdir, "figure.png"), png)
   return table

@@ -7,17 +7,12 @@ was trained with is kept in its workdir as `config.json`, so that nothing else i
 import ast
 from collections.abc import Callable
 from collections.abc import Mapping
-import json
-import os
 from typing import Any
 
 import ml_collections
 from ml_collections import config_dict
 
-from cvae_jax import atomic
 from cvae_jax import errors
-
-FILENAME = "config.json"
 
 
 def get_base_config() -> ml_collections.ConfigDict:
@@ -268,97 +263,6 @@ def _narrow(config):
 VARIANTS = {"tiny": _tiny, "nsynth_wav": _nsynth_wav, "thesis": _thesis, "narrow": _narrow}
 
 
-def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that no part of the system could make sense of."""
-  positive = (
-    "train.batch_size",
-    "train.accumulate_steps",
-    "train.steps",
-    "train.log_every_steps",
-    "train.steps_per_dispatch",
-    "eval.every_steps",
-    "eval.classifier_steps",
-    "eval.batch_size",
-    "checkpoint.every_steps",
-    "checkpoint.keep",
-    "model.latent_dim",
-    "model.kernel_size",
-    "representation.samples_per_frame",
-    "method.sigma",
-    "method.sparsity_target",
-    "optimizer.learning_rate",
-    "data.num_threads",
-    "data.soundfont.pitch_step",
-  )
-  not_negative = (
-    "method.beta",
-    "method.beta_warmup_steps",
-    "method.beta_cycle_steps",
-    "method.free_bits",
-    "method.capacity",
-    "method.capacity_steps",
-    "method.tc_weight",
-    "method.mmd_weight",
-    "method.leak_weight",
-    "method.spectral_weight",
-    "method.corruption_amount",
-    "method.sparsity_weight",
-    "condition.drop_rate",
-    "model.residual_blocks",
-    "optimizer.warmup_steps",
-    "optimizer.clip_norm",
-    "optimizer.weight_decay",
-    "optimizer.ema_decay",
-    "data.cache_gb",
-    "eval.pitch_notes",
-    "eval.sample_notes",
-    "eval.waveform_notes",
-    "eval.probe_notes",
-    "eval.latent_notes",
-    "eval.generation_notes",
-    "checkpoint.keep_best",
-    "representation.griffin_lim_iters",
-    "representation.companding",
-    "profile.steps",
-    "profile.first_step",
-    "augment.equaliser_db",
-    "augment.envelope_db",
-  )
-  flat = flatten(config)
-  for name in (*positive, *not_negative):
-    least = "positive" if name in positive else "0 or more"
-    if flat[name] < 0 or (flat[name] == 0 and name in positive):
-      raise errors.UserError(f"{name} must be {least}, got {flat[name]}")
-  if not config.model.channels or min(config.model.channels) < 1:
-    raise errors.UserError(f"model.channels must be positive, got {config.model.channels}")
-  if config.model.flat_channels is not None and config.model.flat_channels < 1:
-    raise errors.UserError(
-      f"model.flat_channels must be positive, got {config.model.flat_channels}"
-    )
-  for name in ("optimizer.ema_decay", "condition.drop_rate", "method.sparsity_target"):
-    if flat[name] >= 1.0:
-      raise errors.UserError(f"{name} must be under 1, got {flat[name]}")
-  choices = {
-    "model.dtype": ("float32", "bfloat16"),
-    "method.posterior": ("gaussian", "point"),
-    "method.likelihood": ("gaussian", "laplace"),
-    "method.prior": ("standard", "learned"),
-    "method.corruption": ("none", "gaussian", "time_mask", "frequency_mask"),
-    "method.sparsity": ("none", "l1", "kl"),
-    "model.downsampling": ("stride", "max_pool", "avg_pool", "blur_pool"),
-    "model.upsampling": ("transposed", "resize", "subpixel"),
-    "model.output_size": ("exact", "zero_pad"),
-    "model.activation": ("relu", "leaky_relu", "elu", "gelu", "silu"),
-    "model.norm": ("none", "layer", "group"),
-    "model.conditioning": ("concat", "film", "both"),
-    "optimizer.schedule": ("cosine", "constant"),
-    "representation.phase_start": ("integrated", "random"),
-  }
-  for name, allowed in choices.items():
-    if flat[name] not in allowed:
-      raise errors.UserError(f"{name} must be one of {', '.join(allowed)}, got '{flat[name]}'")
-
-
 def override(config: ml_collections.ConfigDict, setting: str) -> None:
   """Sets a field by what a flag --set says, FIELD=VALUE with a dotted name.
 
@@ -389,67 +293,3 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     else:
       flat[prefix + name] = list(value) if isinstance(value, tuple) else value
   return flat
-
-
-def save(config: ml_collections.ConfigDict, workdir: str) -> None:
-  """Writes config.json into a workdir, whole or not at all."""
-  with atomic.open_file(os.path.join(workdir, FILENAME)) as f:
-    json.dump(config.to_dict(), f, indent=2)
-    f.write("\n")
-
-
-def load(workdir: str) -> ml_collections.ConfigDict:
-  """Reads a workdir's config.json; fields that are newer than the run get the base's value.
-
-  Raises:
-    UserError: a workdir without a run in it.
-  """
-  path = os.path.join(workdir, FILENAME)
-  try:
-    with open(path) as f:
-      stored = json.load(f)
-  except FileNotFoundError:
-    raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
-  except json.JSONDecodeError as e:
-    raise errors.UserError(f"{path} is not JSON: {e}") from None
-  config = get_base_config().to_dict()
-  for section, values in stored.items():
-    if isinstance(values, dict):
-      config.setdefault(section, {}).update(values)
-    else:
-      config[section] = values
-  return ml_collections.ConfigDict(config)
-
-
-# What may differ between a run and its continuation: it has no bearing on what is learnt.
-_FREE = (
-  "train.steps",
-  "train.log_every_steps",
-  "train.accumulate_steps",
-  "eval.",
-  "checkpoint.",
-  "profile.",
-  "data.num_threads",
-  "data.prefetch",
-  "data.cache_gb",
-  "data.device_cache",
-  "data.tfds_dir",
-  "data.dir",
-  "data.beam_options",
-)
-
-
-def check_same_run(config: ml_collections.ConfigDict, workdir: str) -> None:
-  """Raises UserError, with the fields that differ, where a workdir holds another config's run."""
-  if not os.path.exists(os.path.join(workdir, FILENAME)):
-    return
-  before, now = flatten(load(workdir)), flatten(config)
-  differing = [
-    f"{name} is {now.get(name)}, was {before.get(name)}"
-    for name in sorted(before.keys() | now.keys())
-    if before.get(name) != now.get(name) and not name.startswith(_FREE)
-  ]
-  if differing:
-    raise errors.UserError(
-      f"{workdir} holds a run of another config ({'; '.join(differing)}): give another --workdir"
-    )

@@ -20,9 +20,9 @@ from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
-from cvae_jax import generate
 from cvae_jax import measures
 from cvae_jax import methods
+from cvae_jax import run_flags
 from cvae_jax import sharding
 from cvae_jax.data import pipeline
 from cvae_jax.measures import bounds
@@ -205,16 +205,14 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> None:
   """Evaluates a checkpoint of a workdir and prints the table."""
   parser = argparse.ArgumentParser(prog="python -m cvae_jax.evaluate", description=__doc__)
-  parser.add_argument("--workdir", required=True, help="of the run")
+  run_flags.add_run(parser)
   parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
   parser.add_argument("--full", action="store_true", help="measure all that can be measured")
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
                       help="of the run's config, as eval.generation_notes=500")  # fmt: skip
-  generate.add_step_argument(parser)
   args = parser.parse_args(argv)
-  from cvae_jax import synthesizer
 
-  run = synthesizer.load(args.workdir, args.step)
+  run = run_flags.load_run(args)
   if args.full:
     run.config.update_from_flattened_dict(FULL)
   for setting in args.set:

@@ -14,9 +14,10 @@ import os
 import numpy as np
 
 from cvae_jax import cli
+from cvae_jax import drawing
 from cvae_jax import errors
-from cvae_jax import generate
 from cvae_jax import reconstruct
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
 
@@ -24,10 +25,9 @@ _log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
 def interpolate(args: argparse.Namespace) -> None:
   """Writes the notes from one recording to another, or all of them as one WAV."""
   from cvae_jax import latent_space
-  from cvae_jax import synthesizer
   from cvae_jax.audio import files
 
-  synth = synthesizer.load(args.workdir)
+  synth = run_flags.load_run(args)
   a, b = (
     latent_space.encode(synth, reconstruct.read_recording(path), seed=args.seed)
     for path in (args.a, args.b)
@@ -57,22 +57,22 @@ def _parse_attribute(text: str) -> tuple[str, float]:
 def convert(args: argparse.Namespace) -> None:
   """Writes a recording's code under other labels, or moved along attributes."""
   from cvae_jax import latent_space
-  from cvae_jax import synthesizer
+  from cvae_jax import note_codes
   from cvae_jax.audio import files
   from cvae_jax.data import labels
   from cvae_jax.data import pipeline
 
   moves = [_parse_attribute(text) for text in args.attribute]
-  synth = synthesizer.load(args.workdir)
+  synth = run_flags.load_run(args)
   point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
-  wanted = generate.label_arguments(args)
+  wanted = run_flags.asked_labels(args)
   point = latent_space.relabel(synth, point, args.semitones, **wanted)
   if moves:
-    codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+    codes = note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
     qualities = codes.labels()["qualities"]
     for name, amount in moves:
       has = qualities[:, labels.QUALITIES.index(name)] > 0
-      vector = latent_space.attribute_vector(codes, has)
+      vector = note_codes.attribute_vector(codes, has)
       point = point._replace(code=point.code + amount * vector)
   audio = latent_space.decode(synth, point, args.seed)[0]
   files.write_wav(args.output, audio, synth.sample_rate)
@@ -82,15 +82,15 @@ def convert(args: argparse.Namespace) -> None:
 def neighbours(args: argparse.Namespace) -> None:
   """Prints the training notes whose codes are nearest to a recording's."""
   from cvae_jax import latent_space
-  from cvae_jax import synthesizer
+  from cvae_jax import note_codes
   from cvae_jax.data import pipeline
 
   if args.num < 1:
     raise errors.UserError(f"--num must be 1 or more, got {args.num}")
-  synth = synthesizer.load(args.workdir)
+  synth = run_flags.load_run(args)
   point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
-  codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
-  places, distances = latent_space.neighbours(codes, point.code[0], args.num)
+  codes = note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+  places, distances = note_codes.neighbours(codes, point.code[0], args.num)
   ids = codes.labels()["id"]
   for place, distance in zip(places, distances, strict=True):
     _log.info("%8.3f  %s", distance, ids[place])
@@ -98,24 +98,23 @@ def neighbours(args: argparse.Namespace) -> None:
 
 def traverse(args: argparse.Namespace) -> None:
   """Writes a note along single dimensions of z: a WAV for each of them, and a figure of all."""
-  from cvae_jax import figures
   from cvae_jax import latent_space
-  from cvae_jax import synthesizer
+  from cvae_jax import note_codes
   from cvae_jax.audio import files
   from cvae_jax.data import pipeline
 
   if args.num < 1 or args.steps < 2:
     raise errors.UserError(f"--num must be 1 or more and --steps 2, got {args.num}, {args.steps}")
-  synth = synthesizer.load(args.workdir)
+  synth = run_flags.load_run(args)
   if args.input is None:
-    drawn = synth.draw_labels(1, args.seed, **generate.label_arguments(args))
+    drawn = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
     code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0)
     point = latent_space.Point(code, drawn)
   else:
     point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
-    point = latent_space.relabel(synth, point, **generate.label_arguments(args))
-  codes = latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
-  dimensions = latent_space.widest_dimensions(codes, args.num)
+    point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))
+  codes = note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+  dimensions = note_codes.widest_dimensions(codes, args.num)
   mean, deviation = (f(codes.code[:, dimensions], axis=0) for f in (np.mean, np.std))
   offsets = np.linspace(-args.span, args.span, args.steps)
   values = mean[:, None] + deviation[:, None] * offsets
@@ -128,7 +127,7 @@ def traverse(args: argparse.Namespace) -> None:
   path = os.path.join(args.out, "traversal.png")
   rows = [(f"dimension {d}", list(clips)) for d, clips in zip(dimensions, audio, strict=True)]
   columns = [f"{offset:+.1f} deviations" for offset in offsets]
-  figures.write_png(path, figures.spectrogram_grid(rows, columns, synth.sample_rate))
+  drawing.write_png(path, drawing.spectrogram_grid(rows, columns, synth.sample_rate))
   _log.info("%s", path)
 
 
@@ -141,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
   )
   commands = parser.add_subparsers(required=True)
   settings = argparse.ArgumentParser(add_help=False)
-  settings.add_argument("--workdir", required=True, help="of the run")
+  run_flags.add_run(settings)
   settings.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
 
   one = commands.add_parser("interpolate", parents=[settings], help="from one note to another")
@@ -160,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
   one.add_argument("--semitones", type=float, default=0.0, help="to move the pitch by")
   one.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
                    help="a quality to move along, as bright:1.5")  # fmt: skip
-  generate.add_label_arguments(one)
+  run_flags.add_labels(one)
   one.set_defaults(run=convert)
 
   one = commands.add_parser("neighbours", parents=[settings], help="training notes that are near")
@@ -176,7 +175,7 @@ def main(argv: list[str] | None = None) -> None:
     "--span", type=float, default=2.0, help="to either side, in deviations of codes (default 2)"
   )
   one.add_argument("--out", default="out", help="directory of what is written (default out)")
-  generate.add_label_arguments(one)
+  run_flags.add_labels(one)
   one.set_defaults(run=traverse)
 
   args = parser.parse_args(argv)

@@ -12,12 +12,11 @@ write the decoder with the way back to a waveform, from z and labels: see `porta
 import argparse
 import logging
 import os
-from typing import Any
 
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import errors
-from cvae_jax import generate
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.export")  # Also as __main__.
 
@@ -57,9 +56,8 @@ def parse_velocities(text: str) -> list[int]:
 def write_program(args: argparse.Namespace) -> None:
   """Writes a decoder, to the file --out."""
   from cvae_jax import portable
-  from cvae_jax import synthesizer
 
-  synth = synthesizer.load(args.workdir)
+  synth = run_flags.load_run(args)
   program = portable.make_program(synth, args.seed)
   path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
   if args.format == "onnx":
@@ -80,16 +78,15 @@ def write_instrument(args: argparse.Namespace) -> None:
   velocities = parse_velocities(args.velocities)
   pitches = parse_pitches(args.pitches) if args.pitches else None
 
-  from cvae_jax import synthesizer
   from cvae_jax.data import labels
   from cvae_jax.play import formats
   from cvae_jax.play import instrument
 
-  synth = synthesizer.load(args.workdir)
+  synth = run_flags.load_run(args)
   if pitches is None:
     known = synth.table.known("pitch")
     pitches = list(range(int(known.min()), int(known.max()) + 1))
-  asked: dict[str, Any] = {n: getattr(args, n) for n in ("family", "source", "instrument")}
+  asked = run_flags.asked_labels(args)
   keys = instrument.make_instrument(
     synth, pitches, velocities, args.seed, args.temperature, **asked
   )
@@ -110,16 +107,13 @@ def main(argv: list[str] | None = None) -> None:
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
-  parser.add_argument("--workdir", required=True, help="of the run")
+  run_flags.add_run(parser)
   parser.add_argument("--format", default="sfz", help="sfz (default), sf2, wav; stablehlo, onnx")
   parser.add_argument("--out", default="instrument", help="directory, or file of a program")
   parser.add_argument("--pitches", help="36-84 or 36-84:3; what the run was taught without it")
   parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
-  parser.add_argument("--family", type=generate.parse_mix, help="or a mix: organ:0.7,flute:0.3")
-  parser.add_argument("--source", type=generate.parse_mix, help="acoustic, electronic, synthetic")
-  parser.add_argument("--instrument", help="a name of the data set's")
-  parser.add_argument("--seed", type=int, default=0, help="of the instrument (default 0)")
-  parser.add_argument("--temperature", type=float, default=1.0, help="of z (default 1)")
+  run_flags.add_timbre(parser)
+  run_flags.add_draw(parser)
   parser.add_argument(
     "--batch", type=int, default=1, help="notes at a time of a program (default 1)"
   )

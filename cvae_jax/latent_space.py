@@ -1,10 +1,9 @@
-"""What can be done with notes as codes: between two of them, along an attribute, as another one.
+"""What can be done with a note as a code: on the way to another one, under other labels.
 
 A `Point` is a code z with the labels that it is decoded under. Labels may be mixed: a pitch between
 two keys is a float, a family or a source is a weight for each of them.
 """
 
-from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 from typing import Any
@@ -18,7 +17,6 @@ from cvae_jax import errors
 from cvae_jax.audio import level
 from cvae_jax.data import labels
 from cvae_jax.data import notes
-from cvae_jax.data import pipeline
 from cvae_jax.synthesizer import Synthesizer
 
 _MIXED = {"family": len(labels.FAMILIES), "source": len(labels.SOURCES)}
@@ -40,7 +38,8 @@ class Point(NamedTuple):
 
 
 @functools.cache
-def _encoder(synth: Synthesizer):
+def make_encoder(synth: Synthesizer):
+  """A run's `Method.encode`, compiled; UserError where it has none."""
   if synth.method.encode is None:
     raise errors.UserError("this run cannot encode notes")
   return compilation.jit(synth.method.encode)
@@ -71,7 +70,7 @@ def encode(
     seed: of that search.
   """
   found = dict(note_labels) if note_labels is not None else synth.infer_labels(audio, seed)
-  code = _encoder(synth)(synth.params, {**found, "audio": np.asarray(audio, np.float32)[None]})
+  code = make_encoder(synth)(synth.params, {**found, "audio": np.asarray(audio, np.float32)[None]})
   return Point(np.asarray(code), found)
 
 
@@ -118,9 +117,7 @@ def draw_code(
   key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
   size = 1 if count == 1 else _DRAWN  # One compiled function serves all that are more than one.
   codes = []
-  for start in range(0, count, size):
-    rows = np.arange(start, min(start + size, count))
-    filled = notes.fill_up(rows, size)
+  for rows, filled in notes.batches(np.arange(count), size):
     chosen = {name: column[filled] for name, column in wanted.items()}
     codes.append(np.asarray(_drawer(synth)(synth.params, chosen, key))[: rows.size])
   return np.concatenate(codes)
@@ -225,103 +222,6 @@ def relabel(synth: Synthesizer, point: Point, semitones: float = 0.0, **asked: A
       )
     changed["pitch"] = moved if (moved % 1).any() else moved.astype(int)
   return Point(point.code, changed)
-
-
-class Codes(NamedTuple):
-  """Notes of a split, as codes.
-
-  Attributes:
-    code: [M, D].
-    rows: [M] of the split's source.
-    source: of the notes.
-  """
-
-  code: np.ndarray
-  rows: np.ndarray
-  source: pipeline.NoteSource
-
-  def labels(self) -> dict[str, np.ndarray]:
-    """Their labels, as columns of M rows; `id` among them."""
-    return {name: column[self.rows] for name, column in self.source.labels.items()}
-
-
-def encode_notes(
-  synth: Synthesizer, source: pipeline.NoteSource, num_notes: int = 2048, batch_size: int = 32
-) -> Codes:
-  """Codes of notes that are spread evenly over a source.
-
-  Args:
-    synth: the run.
-    source: of the notes.
-    num_notes: how many at most.
-    batch_size: notes at a time.
-  """
-  rows = notes.spread_rows(len(source), num_notes)
-  return Codes(encode_rows(_encoder(synth), synth.params, source, rows, batch_size), rows, source)
-
-
-def encode_rows(
-  encode: Callable[..., jax.Array],
-  params: Any,
-  source: pipeline.NoteSource,
-  rows: np.ndarray,
-  batch_size: int,
-  rng: jax.Array | None = None,
-) -> np.ndarray:
-  """Codes of some of a source's notes ([M, D]), under their own labels.
-
-  Args:
-    encode: of a method, jitted.
-    params: of the network.
-    source: of the notes.
-    rows: [M] of them.
-    batch_size: notes at a time.
-    rng: for draws from the posterior; its mean without one.
-  """
-  codes = []
-  for i, batch in enumerate(pipeline.eval_batches(source, batch_size, rows)):
-    inputs = {name: batch[name] for name in pipeline.DEVICE_KEYS}
-    key = () if rng is None else (jax.random.fold_in(rng, i),)
-    codes.append(np.asarray(encode(params, inputs, *key))[batch["mask"] > 0])
-  return np.concatenate(codes)
-
-
-def neighbours(codes: Codes, code: np.ndarray, num: int = 5) -> tuple[np.ndarray, np.ndarray]:
-  """The notes whose codes are nearest: ([num] places in `codes`, [num] distances), nearest first.
-
-  Args:
-    codes: to choose from.
-    code: [D].
-    num: how many.
-  """
-  distance = np.linalg.norm(codes.code - code, axis=1)
-  nearest = np.argsort(distance, kind="stable")[:num]
-  return nearest, distance[nearest]
-
-
-def attribute_vector(codes: Codes, has: np.ndarray) -> np.ndarray:
-  """[D] from the mean code of notes without an attribute to that of those with it.
-
-  Args:
-    codes: of notes.
-    has: [M] bool, which of them have it.
-
-  Raises:
-    UserError: where all of them have it, or none.
-
-  Source: Engel et al. 2017; Roberts et al. 2018, "MusicVAE", section 5.3.
-  """
-  has = np.asarray(has, bool)
-  if has.all() or not has.any():
-    raise errors.UserError(
-      f"{has.sum()} of {has.size} notes have the attribute: there is no vector"
-    )
-  return codes.code[has].mean(axis=0) - codes.code[~has].mean(axis=0)
-
-
-def widest_dimensions(codes: Codes, num: int) -> np.ndarray:
-  """[num] dimensions along which notes differ most, the widest first: those that are in use."""
-  return np.argsort(-codes.code.std(axis=0), kind="stable")[:num]
 
 
 def traverse(point: Point, dimensions: np.ndarray, values: np.ndarray) -> Point:

@@ -17,6 +17,7 @@ from ml_collections import config_flags
 
 from cvae_jax import cli
 from cvae_jax import config as config_lib
+from cvae_jax import drawing
 from cvae_jax import errors
 
 FLAGS = flags.FLAGS
@@ -49,7 +50,6 @@ def prepare(data, measured_notes: int) -> str:
   Returns:
     The folder that it is in.
   """
-  from cvae_jax import figures
   from cvae_jax.data import builders
   from cvae_jax.data import pipeline
   from cvae_jax.data import statistics
@@ -67,7 +67,7 @@ def prepare(data, measured_notes: int) -> str:
     table = statistics.format_table(statistics.make_table(splits[split]))
     _log.info("\n%s: %s notes%s\n%s", split, f"{len(source):,}", of, table)
   path = os.path.join(builder.data_path, FIGURE)
-  figures.write_png(path, figures.draw_data_set(splits))
+  drawing.write_png(path, drawing.draw_data_set(splits))
   size_gb = sum(info.num_bytes for info in builder.info.splits.values()) / 1e9
   _log.info("\n%s: %.2f GB, ready after %.0f s\n  notes   %s\n  figure  %s",
             builder.info.full_name, size_gb, seconds, builder.data_path, path)  # fmt: skip

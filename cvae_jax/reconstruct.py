@@ -9,7 +9,7 @@ import logging
 import numpy as np
 
 from cvae_jax import cli
-from cvae_jax import generate
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.reconstruct")  # Also as __main__.
 
@@ -36,20 +36,19 @@ def main(argv: list[str] | None = None) -> None:
     description="Encodes a recording and decodes it again. Labels that a conditional run needs "
     "and that are not given are found by the run itself: those that make the note likeliest.",
   )
-  parser.add_argument("--workdir", required=True, help="of the run")
+  run_flags.add_run(parser)
   parser.add_argument("--seed", type=int, default=0, help="of the phases' recovery")
   parser.add_argument("input", help="WAV or FLAC; any rate, length and channel count")
   parser.add_argument("output", help="WAV to write: 4 s, mono, 16 kHz")
-  generate.add_label_arguments(parser)
+  run_flags.add_labels(parser)
   args = parser.parse_args(argv)
 
-  from cvae_jax import synthesizer
   from cvae_jax.audio import files
   from cvae_jax.data import labels
 
   original = read_recording(args.input)
-  synth = synthesizer.load(args.workdir)
-  found = synth.infer_labels(original, args.seed, **generate.label_arguments(args))
+  synth = run_flags.load_run(args)
+  found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
   audio = synth.reconstruct(original, found, args.seed)
   files.write_wav(args.output, audio, labels.SAMPLE_RATE)
   if synth.conditions:

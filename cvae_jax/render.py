@@ -9,6 +9,7 @@ import logging
 
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.render")  # Also as __main__.
 
@@ -36,20 +37,18 @@ def main(argv: list[str] | None = None) -> None:
   parser = argparse.ArgumentParser(prog="python -m cvae_jax.render", description=__doc__)
   parser.add_argument("input", help="MIDI file")
   parser.add_argument("output", help="WAV to write: mono, 16 kHz")
-  parser.add_argument("--workdir", required=True, help="of the run")
+  run_flags.add_run(parser)
   parser.add_argument("--map", default="", help="families by program: 0:organ,40:flute")
-  parser.add_argument("--seed", type=int, default=0, help="of the instruments (default 0)")
-  parser.add_argument("--temperature", type=float, default=1.0, help="of z (default 1)")
+  run_flags.add_draw(parser)
   args = parser.parse_args(argv)
   mapped = parse_map(args.map)
 
-  from cvae_jax import synthesizer
   from cvae_jax.audio import files
   from cvae_jax.data import labels
   from cvae_jax.play import midi
 
   notes = midi.read_notes(args.input)
-  audio = midi.render(synthesizer.load(args.workdir), notes, mapped, args.seed, args.temperature)
+  audio = midi.render(run_flags.load_run(args), notes, mapped, args.seed, args.temperature)
   files.write_wav(args.output, audio, labels.SAMPLE_RATE)
   _log.info("%s: %d notes, %.1f s", args.output, len(notes), audio.size / labels.SAMPLE_RATE)
 

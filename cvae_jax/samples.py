@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from cvae_jax import compilation
-from cvae_jax import figures
+from cvae_jax import drawing
 from cvae_jax import methods
 from cvae_jax.audio import files
 from cvae_jax.data import labels
@@ -95,7 +95,7 @@ def draw(samples: list[Sample]) -> bytes:
   """A PNG of the samples' spectrograms, a note a row."""
   columns = list(versions(samples[0]))
   rows = [(_title(s.name), [versions(s)[c] for c in columns]) for s in samples]
-  return figures.spectrogram_grid(rows, [c.capitalize() for c in columns], labels.SAMPLE_RATE)
+  return drawing.spectrogram_grid(rows, [c.capitalize() for c in columns], labels.SAMPLE_RATE)
 
 
 def _title(name: str) -> str:
@@ -112,5 +112,5 @@ def write(samples: list[Sample], workdir: str, png: bytes) -> str:
       files.write_wav(
         os.path.join(directory, f"{sample.name}.{name}.wav"), audio, labels.SAMPLE_RATE
       )
-  figures.write_png(os.path.join(directory, FIGURE), png)
+  drawing.write_png(os.path.join(directory, FIGURE), png)
   return directory

@@ -12,7 +12,7 @@ import numpy as np
 
 from cvae_jax import checkpoint
 from cvae_jax import compilation
-from cvae_jax import config as config_lib
+from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import feature_statistics
 from cvae_jax import label_table
@@ -308,7 +308,7 @@ def load(workdir: str, step: int | str | None = None) -> Synthesizer:
   Raises:
     UserError: a directory without a run, without a checkpoint or without this one.
   """
-  config = config_lib.load(workdir)
+  config = config_file.load(workdir)
   table = label_table.load(workdir)
   statistics = feature_statistics.load(workdir) if config.representation.standardize else None
   method = methods.make_method(config, len(table.instruments), statistics=statistics)

@@ -13,8 +13,10 @@ import numpy as np
 from cvae_jax import checkpoint
 from cvae_jax import cli
 from cvae_jax import compilation
-from cvae_jax import config as config_lib
+from cvae_jax import config_check
+from cvae_jax import config_file
 from cvae_jax import distributed
+from cvae_jax import drawing
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import failures
@@ -78,8 +80,8 @@ def train_and_evaluate(
     Interrupted: after a signal or `should_stop`, once all is saved.
   """
   started = time.monotonic()
-  config_lib.check(config)
-  config_lib.check_same_run(config, workdir)
+  config_check.check(config)
+  config_file.check_same_run(config, workdir)
   parts = config.train.accumulate_steps
   sharding.check_batch_size(config.train.batch_size, "train.batch_size", parts)
   sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
@@ -131,7 +133,7 @@ def train_and_evaluate(
     profile_lib.Profile(workdir, config.profile, first_process) as profile,
   ):
     if first_process:
-      config_lib.save(config, workdir)
+      config_file.save(config, workdir)
       data.table.save(workdir)
       if statistics is not None:
         statistics.save(workdir)
@@ -233,7 +235,7 @@ def write_samples(config, method, params, data, workdir, summaries, step) -> Non
   samples = samples_lib.make_samples(method, params, data, config.eval.sample_notes, config.seed)
   png = samples_lib.draw(samples)
   samples_lib.write(samples, workdir, png)
-  summaries.image(step, "spectrograms", samples_lib.figures.to_pixels(png))
+  summaries.image(step, "spectrograms", drawing.to_pixels(png))
   for sample in samples:
     clips = {f"{sample.name}/{k}": v for k, v in samples_lib.versions(sample).items()}
     summaries.audio(step, clips, labels.SAMPLE_RATE)

@@ -14,6 +14,8 @@ import pytest
 from cvae_jax import ablate
 from cvae_jax import ablation as ablation_lib
 from cvae_jax import config as config_lib
+from cvae_jax import config_check
+from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import methods
@@ -46,7 +48,7 @@ def test_every_variant_is_a_run_of_its_own_that_takes_a_step(path):
   tiny = ablation_lib.load(f"{path}:tiny")
   for variant in tiny.variants:
     config = ablation_lib.make_config(tiny, ablation_lib.Job(variant, 0))
-    config_lib.check(config)
+    config_check.check(config)
     method = methods.make_method(config, num_instruments=9, num_notes=100)
     state = jax.eval_shape(lambda m=method: m.init(jax.random.key(0), example_batch()))
     after, metrics = jax.eval_shape(method.train_step, state, example_batch())
@@ -102,7 +104,7 @@ def test_a_run_that_another_ablation_has_made_is_not_made_again(tmp_path):
   )
   job = ablation_lib.Job("16, 32, 64", 0)
   config, made = ablation_lib.make_config(theirs, job), job.workdir(str(tmp_path / "channels"))
-  config_lib.save(config, made)
+  config_file.save(config, made)
   same = ablation_lib.make_config(ours, ablation_lib.Job("3 layers", 0))
   workdir = str(tmp_path / "depth")
   assert ablation_lib.find_twin(same, workdir) is None  # It is not finished.

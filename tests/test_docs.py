@@ -79,7 +79,7 @@ def options(module):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_flags_are_those_of_the_command(path):
-  shared = options("cvae_jax.generate")  # Flags of labels are added there for several commands.
+  shared = options("cvae_jax.run_flags")
   for words in commands(path):
     if words[0] != "python" or not words[2].startswith("cvae_jax."):
       continue

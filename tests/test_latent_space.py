@@ -8,6 +8,7 @@ import soundfile
 
 from cvae_jax import explore
 from cvae_jax import latent_space
+from cvae_jax import note_codes
 from cvae_jax import synthesizer
 from cvae_jax import train
 from cvae_jax.audio import files
@@ -93,12 +94,12 @@ def test_a_note_sounds_as_another(synth, points):
 
 @pytest.fixture(scope="module")
 def codes(synth):
-  return latent_space.encode_notes(synth, pipeline.open_notes(synth.config.data).train, 40)
+  return note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train, 40)
 
 
 def test_the_nearest_note_to_a_code_is_its_own(synth, codes):
   assert codes.code.shape == (40, 4)
-  places, distances = latent_space.neighbours(codes, codes.code[7], 3)
+  places, distances = note_codes.neighbours(codes, codes.code[7], 3)
   assert places[0] == 7 and distances[0] == 0 and (np.diff(distances) >= 0).all()
   note = codes.source[int(codes.rows[7])]
   point = latent_space.encode(synth, note["audio"], {
@@ -109,11 +110,11 @@ def test_the_nearest_note_to_a_code_is_its_own(synth, codes):
 
 def test_an_attribute_is_the_way_between_the_means(codes):
   bass = codes.labels()["family"] == labels.FAMILIES.index("bass")
-  vector = latent_space.attribute_vector(codes, bass)
+  vector = note_codes.attribute_vector(codes, bass)
   wanted = codes.code[bass].mean(axis=0) - codes.code[~bass].mean(axis=0)
   np.testing.assert_allclose(vector, wanted, rtol=1e-6)
   with pytest.raises(Exception) as error:
-    latent_space.attribute_vector(codes, np.zeros(40, bool))
+    note_codes.attribute_vector(codes, np.zeros(40, bool))
   assert "0 of 40 notes have the attribute" in one_line(error)
 
 
@@ -168,7 +169,7 @@ def test_a_run_with_labels_at_times_unknown_is_left_free_in_what_is_not_asked(tm
 
 def test_a_traversal_moves_one_dimension_at_a_time(synth, points, codes):
   point = points[0]
-  widest = latent_space.widest_dimensions(codes, 2)
+  widest = note_codes.widest_dimensions(codes, 2)
   spread = codes.code.std(axis=0)
   assert spread[widest[0]] == spread.max() and spread[widest[0]] >= spread[widest[1]]
   values = np.asarray([[-1.0, 0.0, 1.0], [5.0, 6.0, 7.0]], np.float32)

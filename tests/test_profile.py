@@ -5,7 +5,7 @@ import os
 from conftest import get_config
 import pytest
 
-from cvae_jax import config as config_lib
+from cvae_jax import config_check
 from cvae_jax import errors
 from cvae_jax import train
 
@@ -36,4 +36,4 @@ def test_nothing_is_profiled_without_one(tiny_run):
 def test_a_profile_of_negative_length_is_refused():
   config = get_config("cvae", **{"profile.steps": -1})
   with pytest.raises(errors.UserError, match="profile.steps must be 0 or more, got -1"):
-    config_lib.check(config)
+    config_check.check(config)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cvae_jax import checkpoint
-from cvae_jax import config as config_lib
+from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import synthesizer
 from cvae_jax import train
@@ -260,7 +260,7 @@ def test_a_signal_saves_first(tmp_path, tfds_dir, signum):
   assert time.monotonic() - asked < 10
   assert process.returncode == 128 + signum, stdout + stderr
   assert "saved: the same command goes on from there" in stderr
-  config = config_lib.load(str(tmp_path))
+  config = config_file.load(str(tmp_path))
   step, _ = leaves(str(tmp_path), config)
   assert f"stopped at step {step}," in stderr and step % 5 in range(5)
 

@@ -1,5 +1,6 @@
 """A note as TFDS stores it and as a batch holds it: one format, whichever builder it came from."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import os
@@ -71,6 +72,13 @@ def spread_rows(count: int, num: int) -> np.ndarray:
 def fill_up(rows: np.ndarray, size: int) -> np.ndarray:
   """Rows of a batch of one size: a short one is filled with its own first row."""
   return np.concatenate([rows, np.repeat(rows[:1], size - rows.size)])
+
+
+def batches(rows: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Rows in batches of one size, so that one compiled function serves: (rows, filled [size])."""
+  for start in range(0, len(rows), size):
+    chunk = rows[start : start + size]
+    yield chunk, fill_up(chunk, size)
 
 
 def name_part(path: str) -> str:

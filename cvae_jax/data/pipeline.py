@@ -194,9 +194,7 @@ def eval_batches(
     {audio [B, T], labels [B], id [B], mask [B] float32}, mask 0 where a note is only filling.
   """
   rows = np.arange(len(source)) if rows is None else rows
-  for start in range(0, len(rows), batch_size):
-    chunk = rows[start : start + batch_size]
-    filled = notes.fill_up(chunk, batch_size)
+  for chunk, filled in notes.batches(rows, batch_size):
     examples = [source[int(i)] for i in filled]
     batch = {key: np.stack([e[key] for e in examples]) for key in DEVICE_KEYS}
     mask = (np.arange(batch_size) < chunk.size).astype(np.float32)

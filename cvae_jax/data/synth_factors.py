@@ -76,11 +76,9 @@ def render_table(table: factors.Table, seed: int) -> Iterator[tuple[int, np.ndar
   batches = []
   for method in range(len(factors.METHODS)):
     rows = np.flatnonzero(table.method == method)
-    batches += [(method, rows[i : i + _BATCH]) for i in range(0, rows.size, _BATCH)]
+    batches += [(method, *pair) for pair in notes.batches(rows, _BATCH)]
 
-  def render(number, method, rows):
-    # One shape, one compilation.
-    full = notes.fill_up(rows, _BATCH)
+  def render(number, method, rows, full):
     columns = (table.values[full], table.pitch[full], table.velocity[full])
     audio = _render(factors.METHODS[method], *columns, np.uint32(seed * 65_537 + number))
     return rows.tolist(), np.asarray(audio)
@@ -88,8 +86,8 @@ def render_table(table: factors.Table, seed: int) -> Iterator[tuple[int, np.ndar
   # Some of the work keeps one core busy and some of it all: several batches together fill them.
   with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
     ahead: collections.deque = collections.deque()
-    for number, (method, rows) in enumerate(batches):
-      ahead.append(pool.submit(render, number, method, rows))
+    for number, batch in enumerate(batches):
+      ahead.append(pool.submit(render, number, *batch))
       if len(ahead) > _AHEAD:
         yield from zip(*ahead.popleft().result(), strict=False)
     while ahead:

@@ -149,11 +149,9 @@ def render_plan(
   batches = []
   for name in config.families:
     rows = np.flatnonzero(plan.family == labels.FAMILIES.index(name))
-    batches += [(name, rows[i : i + _BATCH]) for i in range(0, rows.size, _BATCH)]
+    batches += [(name, *pair) for pair in notes.batches(rows, _BATCH)]
 
-  def dispatch(name, rows):
-    # One shape, one compilation.
-    full = notes.fill_up(rows, _BATCH)
+  def dispatch(name, rows, full):
     return rows, _render(
       name,
       parameters[plan.instrument[full]],

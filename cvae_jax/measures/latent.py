@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax import compilation
-from cvae_jax import latent_space
 from cvae_jax import measures
+from cvae_jax import note_codes
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
@@ -35,7 +35,7 @@ def _codes(
   """The posteriors' means, or draws from them."""
   assert run.method.encode is not None
   encode = compilation.jit(run.method.encode)
-  return latent_space.encode_rows(encode, run.params, source, rows, run.batch_size, rng)
+  return note_codes.encode_rows(encode, run.params, source, rows, run.batch_size, rng)
 
 
 def measure_probes(run: measures.Run) -> dict[str, float] | None:

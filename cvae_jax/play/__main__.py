@@ -13,6 +13,7 @@ import webbrowser
 
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.play")
 
@@ -40,7 +41,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def main(argv: list[str] | None = None) -> None:
   """Serves until it is stopped."""
   parser = argparse.ArgumentParser(prog="python -m cvae_jax.play", description=__doc__)
-  parser.add_argument("--workdir", required=True, help="of the run")
+  run_flags.add_run(parser)
   parser.add_argument(
     "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine alone)"
   )
@@ -51,11 +52,10 @@ def main(argv: list[str] | None = None) -> None:
 
   import uvicorn
 
-  from cvae_jax import synthesizer
   from cvae_jax.play import api
   from cvae_jax.play import player as player_lib
 
-  player = player_lib.Player(synthesizer.load(args.workdir), args.workdir)
+  player = player_lib.Player(run_flags.load_run(args), args.workdir)
   hosts = [*_LOOPBACK[:2], "[::1]"] if args.host in _LOOPBACK else None
   app = api.make_app(player, hosts)
   threading.Thread(target=player.warm_up, daemon=True).start()

@@ -35,10 +35,7 @@ class Key(NamedTuple):
 
 def _decode(synth, code, columns, seed):
   """The notes of codes ([T] each), a batch of one size at a time."""
-  count = len(code)
-  for start in range(0, count, _BATCH):
-    rows = np.arange(start, min(start + _BATCH, count))
-    filled = notes.fill_up(rows, _BATCH)
+  for rows, filled in notes.batches(np.arange(len(code)), _BATCH):
     chosen = {name: column[filled] for name, column in columns.items()}
     point = latent_space.Point(code[filled], chosen)
     yield from latent_space.decode(synth, point, seed)[: rows.size]

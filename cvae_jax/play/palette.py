@@ -14,7 +14,7 @@ import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import errors
-from cvae_jax import latent_space
+from cvae_jax import note_codes
 from cvae_jax import synthesizer
 from cvae_jax.data import notes as notes_lib
 from cvae_jax.data import pipeline
@@ -68,7 +68,7 @@ def make_palette(synth: synthesizer.Synthesizer, source: pipeline.NoteSource) ->
 
   Source: principal component analysis; of a latent space, Härkönen et al. 2020, "GANSpace".
   """
-  encoded = latent_space.encode_notes(synth, source, _NUM_NOTES)
+  encoded = note_codes.encode_notes(synth, source, _NUM_NOTES)
   mean = encoded.code.mean(axis=0)
   _, singular, directions = np.linalg.svd(encoded.code - mean, full_matrices=False)
   deviation = singular / np.sqrt(max(len(encoded.code) - 1, 1))

@@ -16,6 +16,7 @@ from typing import Any
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import config as config_lib
+from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax.report import sections
@@ -29,7 +30,7 @@ def read_results(workdir: str) -> dict[str, Any]:
   Raises:
     UserError: a workdir without a run, or one that has not been measured.
   """
-  config_lib.load(workdir)
+  config_file.load(workdir)
   results = evaluate.load_results(workdir)
   if results is None:
     raise errors.UserError(
@@ -51,7 +52,7 @@ def name_runs(workdirs: list[str]) -> list[str]:
 
 def differing_settings(workdirs: list[str]) -> dict[str, list[str]]:
   """The fields in which the runs' configs differ, with a value for every run."""
-  flat = [config_lib.flatten(config_lib.load(w)) for w in workdirs]
+  flat = [config_lib.flatten(config_file.load(w)) for w in workdirs]
   free = ("eval.", "checkpoint.", "profile.", "data.tfds_dir", "data.num_threads", "data.prefetch")
   return {
     name: [str(f.get(name)) for f in flat]

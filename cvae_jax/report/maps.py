@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import latent_space
+from cvae_jax import note_codes
 from cvae_jax import synthesizer
 from cvae_jax.data import pipeline
 
@@ -40,7 +40,7 @@ class Notes(NamedTuple):
 def collect(synth: synthesizer.Synthesizer, num: int) -> Notes:
   """Held-out notes, spread evenly over the evaluation split, with their codes."""
   held_out = pipeline.open_notes(synth.config.data).held_out
-  codes = latent_space.encode_notes(synth, held_out, num)
+  codes = note_codes.encode_notes(synth, held_out, num)
   columns = codes.labels()
   return Notes(
     codes.code,
