@@ -107,6 +107,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   model.harmonics = True  # conv1d: templates of the partials too, where the condition has the pitch
   # conv1d: their bands, by number of the partial
   model.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)
+  model.vibrato_cents = ()  # conv1d: depths that wider templates of the partials are for
   # The rest but dtype: of conv2d.
   model.downsampling = "stride"  # stride, max_pool, avg_pool, blur_pool
   model.upsampling = "transposed"  # transposed, resize (and convolve), subpixel

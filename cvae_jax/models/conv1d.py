@@ -43,6 +43,7 @@ class Conv1D(nn.Module):
     num_templates: spectra that c gives to the output; 0 for none.
     frequencies_hz: centres of the F bins, for the templates of partials; None for none of these.
     partials: bands of these templates, by the number of the partial.
+    vibrato_cents: depths of vibrato that there are wider templates for.
     pitch: where in c the pitch is; None where it is not, and then there are none either.
     dtype: of the computation.
   """
@@ -56,6 +57,7 @@ class Conv1D(nn.Module):
   num_templates: int = 16
   frequencies_hz: tuple[float, ...] | None = None
   partials: tuple[int, ...] = harmonics.PARTIALS
+  vibrato_cents: tuple[float, ...] = ()
   pitch: tuple[int, int] | None = None
   dtype: jnp.dtype = jnp.float32
 
@@ -84,14 +86,17 @@ class Conv1D(nn.Module):
     self.up_norm = [nn.LayerNorm(dtype=self.dtype) for _ in hidden]
     self.templates = dense(self.num_templates * self.num_outputs, kernel_init=nn.initializers.zeros)
     self.mix = layers.ConvTranspose(self.num_templates, **settings)
-    self.harmonic_mix = layers.ConvTranspose(harmonics.num_templates(self.partials), **settings)
+    count = harmonics.num_templates(self.partials, self.vibrato_cents)
+    self.harmonic_mix = layers.ConvTranspose(count, **settings)
 
   def _partials(self, condition):
     """[B, K, F] templates of the pitch in c; between two pitches, of both."""
     if self.frequencies_hz is None or self.pitch is None:
       return None
     first, last = self.pitch
-    templates = harmonics.make_templates(self.frequencies_hz, last - first, self.partials)
+    templates = harmonics.make_templates(
+      self.frequencies_hz, last - first, self.partials, self.vibrato_cents
+    )
     weights = condition[:, first:last] / math.sqrt(last - first)  # As `condition.py` scales it.
     flat = templates.reshape(len(templates), -1)
     spectra = weights.astype(self.dtype) @ jnp.asarray(flat).astype(self.dtype)
@@ -159,6 +164,7 @@ def make_model(
     num_templates=config.num_templates,
     frequencies_hz=representation.frequencies_hz if config.harmonics else None,
     partials=tuple(config.partials),
+    vibrato_cents=tuple(config.vibrato_cents),
     pitch=condition.pitch,
     dtype=jnp.dtype(config.dtype),
   )

@@ -17,9 +17,11 @@ _FREQUENCIES_HZ = tuple(31.25 * 2.0 ** (8 * i / 15) for i in range(16))
 _REACH = 2.0
 
 
-def num_templates(partials: tuple[int, ...] = PARTIALS) -> int:
+def num_templates(
+  partials: tuple[int, ...] = PARTIALS, vibrato_cents: tuple[float, ...] = ()
+) -> int:
   """K of `make_templates`."""
-  return len(partials) + len(_FREQUENCIES_HZ)
+  return len(partials) * (1 + len(vibrato_cents)) + len(_FREQUENCIES_HZ)
 
 
 def _bands(position, centers):
@@ -33,16 +35,20 @@ def make_templates(
   frequencies_hz: tuple[float, ...],
   num_pitches: int = 128,
   partials: tuple[int, ...] = PARTIALS,
+  vibrato_cents: tuple[float, ...] = (),
 ) -> np.ndarray:
   """Spectra of the partials of every pitch, by bands.
 
   A partial is a bump on the bins around it, 1 at its top and 0 two bins away, which is about what a
-  Hann window's main lobe is in decibels; of two that overlap, the nearer one counts.
+  Hann window's main lobe is in decibels; of two that overlap, the nearer one counts. A pitch that
+  swings smears its partials, the higher the wider: for each depth of vibrato the bands by number
+  are there once more, with bumps that reach as much farther as a partial then moves.
 
   Args:
     frequencies_hz: centres of the features' bins, rising.
     num_pitches: MIDI numbers from 0.
     partials: centres of the bands by number, rising from 1; a partial between two is of both.
+    vibrato_cents: depths of vibrato that there are wider bumps for.
 
   Returns:
     [P, K, F] float16 between 0 and 1.
@@ -50,7 +56,9 @@ def make_templates(
   centers_hz = np.asarray(frequencies_hz)
   bins = np.arange(centers_hz.size)
   by_frequency = _bands(np.log2(np.maximum(centers_hz, 1e-3)), np.log2(_FREQUENCIES_HZ))
-  templates = np.zeros((num_pitches, num_templates(partials), bins.size), np.float16)
+  count = num_templates(partials, vibrato_cents)
+  templates = np.zeros((num_pitches, count, bins.size), np.float16)
+  hz_a_bin = np.gradient(centers_hz)
   for pitch in range(num_pitches):
     f0_hz = 440.0 * 2.0 ** ((pitch - 69) / 12)
     # The partials on either side of each bin, in bins; the nearer one is the bin's.
@@ -60,8 +68,14 @@ def make_templates(
     distance = np.abs(np.interp(numbers * f0_hz, centers_hz, bins) - bins)
     distance = np.where(inside, distance, np.inf)
     nearer = np.argmin(distance, axis=0)
-    bump = np.maximum(0.0, 1.0 - (distance[nearer, bins] / _REACH) ** 4)
     by_number = _bands(np.log2(numbers[nearer, bins]), np.log2(partials))
-    weights = np.concatenate([by_number, by_frequency], axis=-1)
-    templates[pitch] = (weights * bump[:, None]).T
+
+    def bump(cents, f0_hz=f0_hz, numbers=numbers[nearer, bins], distance=distance[nearer, bins]):
+      swing_hz = numbers * f0_hz * (2.0 ** (cents / 1200) - 1.0)
+      reach = _REACH + swing_hz / hz_a_bin
+      return np.maximum(0.0, 1.0 - (distance / reach) ** 4)[:, None]
+
+    banks = [np.concatenate([by_number, by_frequency], axis=-1) * bump(0.0)]
+    banks += [by_number * bump(cents) for cents in vibrato_cents]
+    templates[pitch] = np.concatenate(banks, axis=-1).T
   return templates
