@@ -128,6 +128,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   # Nats a note for one unit of the multi-resolution STFT distance of the waveforms; 0.0 for none.
   method.spectral_weight = 0.0
   method.prior = "standard"  # standard (N(0, I)), learned (p(z|c), a network of c)
+  method.prior_levels = ()  # learned: dimensions of the levels above the last: p(z_2|z_1, c)
   method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
   method.beta_warmup_steps = 200
   method.beta_cycle_steps = 0  # after which beta begins again from 0; 0 for never

@@ -69,6 +69,10 @@ def check(config: ml_collections.ConfigDict) -> None:
       raise errors.UserError(f"{name} must be {least}, got {flat[name]}")
   if not config.model.channels or min(config.model.channels) < 1:
     raise errors.UserError(f"model.channels must be positive, got {config.model.channels}")
+  if config.method.prior_levels and min(config.method.prior_levels) < 1:
+    raise errors.UserError(
+      f"method.prior_levels must be positive, got {config.method.prior_levels}"
+    )
   if config.model.flat_channels is not None and config.model.flat_channels < 1:
     raise errors.UserError(
       f"model.flat_channels must be positive, got {config.model.flat_channels}"

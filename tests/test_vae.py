@@ -190,6 +190,7 @@ OPTIONS = {
   },
   "prior and condition": {
     "method.prior": "learned",
+    "method.prior_levels": (2,),
     "method.free_bits": 0.1,
     "condition.drop_rate": 0.3,
     "method.leak_weight": 10.0,

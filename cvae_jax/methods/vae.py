@@ -21,6 +21,7 @@ import ml_collections
 import optax
 
 from cvae_jax import corruption
+from cvae_jax import errors
 from cvae_jax import gradients
 from cvae_jax import losses
 from cvae_jax import methods
@@ -41,8 +42,15 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   gaussian = settings.posterior == "gaussian"
   models = parts.load("cvae_jax.models", config.model.name, "model.name")
   model = models.make_model(config.model, representation, condition, gaussian)
-  prior_network = latent_lib.PriorNetwork(config.model.latent_dim)
-  has_prior = gaussian and settings.prior == "learned" and condition.dim > 0
+  upper = tuple(settings.prior_levels)
+  levels = (*upper, config.model.latent_dim - sum(upper))
+  if levels[-1] < 1:
+    raise errors.UserError(
+      f"method.prior_levels must leave dimensions of model.latent_dim {config.model.latent_dim} to "
+      f"the lowest level, got {upper}"
+    )
+  prior_network = latent_lib.PriorNetwork(levels)
+  has_prior = gaussian and settings.prior == "learned" and (condition.dim > 0 or len(levels) > 1)
   leaking = [name for name in condition.labels if name not in ("velocity", "qualities")]
   critic = latent_lib.LabelCritic(
     tuple(condition.places[name][1] - condition.places[name][0] for name in leaking)
@@ -74,9 +82,9 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   def decode(params, z, c):
     return model.apply(params, z, c, method="decode")
 
-  def prior(params, c):
-    """p(z|c); None for N(0, I)."""
-    return prior_network.apply({"params": params["params"]["prior"]}, c) if has_prior else None
+  def prior(params, c, z):
+    """p(z|c), each level given what z is above it; None for N(0, I)."""
+    return prior_network.apply({"params": params["params"]["prior"]}, c, z) if has_prior else None
 
   def likelihood(params, x, predicted):
     """-log p(x|z, c) of each example, in nats."""
@@ -94,8 +102,9 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   def terms(params, x, c, rng):
     """Negative log-likelihood and KL of each example in nats: minus their sum is the ELBO."""
     latent = encode(params, x, c)
-    nll = likelihood(params, x, decode(params, draw(latent, rng), c))
-    return nll, jnp.sum(regularization.divergence(latent, prior(params, c)), axis=-1)
+    z = draw(latent, rng)
+    nll = likelihood(params, x, decode(params, z, c))
+    return nll, jnp.sum(regularization.divergence(latent, prior(params, c, z)), axis=-1)
 
   def squared_error_db(x, predicted):
     return jnp.square(representation.level_db(x) - representation.level_db(predicted))
@@ -113,7 +122,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     x = jnp.zeros((c.shape[0], *representation.shape))
     z = jnp.zeros((c.shape[0], config.model.latent_dim))
     extra = {
-      "prior": prior_network.init(prior_rng, c)["params"] if has_prior else {},
+      "prior": prior_network.init(prior_rng, c, z)["params"] if has_prior else {},
       "critic": critic.init(critic_rng, z)["params"] if has_critic else {},
       "observation": observation.init(),
     }
@@ -146,7 +155,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
       z = at(latent, part["noise"])
       predicted = decode(params, z, c)
       nll = jnp.mean(likelihood(params, x, predicted))
-      cost, metrics = penalty(latent, prior(params, c), z, state.step, mmd_rng)
+      cost, metrics = penalty(latent, prior(params, c, z), z, state.step, mmd_rng)
       total = nll + cost
       if settings.spectral_weight:
         sound = representation.decode(predicted, phase_rng)
@@ -205,11 +214,13 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
 
   def draw_code(params, batch, rng):
     c = condition.encode(batch)
-    z = jax.random.normal(rng, (c.shape[0], config.model.latent_dim))
-    z *= jnp.asarray(batch.get("temperature", 1.0))[..., None]
-    if has_prior:
-      given = prior(params, c)
-      z = given.mean + jnp.exp(0.5 * given.logvar) * z
+    noise = jax.random.normal(rng, (c.shape[0], config.model.latent_dim))
+    noise *= jnp.asarray(batch.get("temperature", 1.0))[..., None]
+    if not has_prior:
+      return noise
+    z = jnp.zeros_like(noise)
+    for _ in levels:  # From the top: each round makes the next level right.
+      z = at(prior(params, c, z), noise)
     return z
 
   def sample(params, batch, rng):
@@ -223,8 +234,9 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
 
   def log_weight(params, batch, rng):
     x, c = features(batch), condition.encode(batch)
-    latent, given = encode(params, x, c), prior(params, c)
+    latent = encode(params, x, c)
     z = draw(latent, rng)
+    given = prior(params, c, z)
     if given is None:
       given = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
     log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (given, latent))

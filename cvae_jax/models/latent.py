@@ -59,21 +59,32 @@ class LatentHead(nn.Module):
 class PriorNetwork(nn.Module):
   """p(z|c), where it is learnt: a Gaussian that starts as N(0, I) for every c.
 
+  With several levels it is hierarchical, p(z_1|c) p(z_2|z_1, c) ...: each level is a Gaussian given
+  c and all of z above it, so that what a note is like as a whole (z_1) can say what goes with it.
+
   Attributes:
-    latent_dim: D.
-    hidden: units of its one hidden layer.
+    levels: dimensions of each, from the top; D together.
+    hidden: units of the one hidden layer of each.
+
+  Source: Sonderby et al. 2016, "Ladder Variational Autoencoders", for levels with a top-down prior.
   """
 
-  latent_dim: int
+  levels: tuple[int, ...]
   hidden: int = 128
 
   @nn.compact
-  def __call__(self, condition: jax.Array) -> Latent:
-    x = nn.gelu(nn.Dense(self.hidden)(condition))
+  def __call__(self, condition: jax.Array, z: jax.Array) -> Latent:
+    """[B, K] condition, and [B, D] z of which every level sees what is above it, to p(z|c)."""
     zeros = nn.initializers.zeros
-    mean = nn.Dense(self.latent_dim, kernel_init=zeros, name="mean")(x)
-    logvar = nn.Dense(self.latent_dim, kernel_init=zeros, name="logvar")(x)
-    return Latent(mean, jnp.clip(logvar, -12.0, 6.0))
+    means, logvars = [], []
+    for i, size in enumerate(self.levels):
+      suffix, above = (f"_{i}", z[:, : sum(self.levels[:i])]) if i else ("", None)
+      x = condition if above is None else jnp.concatenate([condition, above], axis=-1)
+      x = nn.gelu(nn.Dense(self.hidden, name=f"Dense_{i}")(x))
+      means.append(nn.Dense(size, kernel_init=zeros, name=f"mean{suffix}")(x))
+      logvars.append(nn.Dense(size, kernel_init=zeros, name=f"logvar{suffix}")(x))
+    logvar = jnp.concatenate(logvars, axis=-1)
+    return Latent(jnp.concatenate(means, axis=-1), jnp.clip(logvar, -12.0, 6.0))
 
 
 class LabelCritic(nn.Module):
