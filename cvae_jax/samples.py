@@ -94,11 +94,11 @@ def versions(sample: Sample) -> dict[str, np.ndarray]:
 def draw(samples: list[Sample]) -> bytes:
   """A PNG of the samples' spectrograms, a note a row."""
   columns = list(versions(samples[0]))
-  rows = [(_title(s.name), [versions(s)[c] for c in columns]) for s in samples]
+  rows = [(title_of(s.name), [versions(s)[c] for c in columns]) for s in samples]
   return drawing.spectrogram_grid(rows, [c.capitalize() for c in columns], labels.SAMPLE_RATE)
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
   """guitar_acoustic_003-060-100 as two short lines."""
   instrument, pitch, velocity = name.rsplit("-", 2) if name.count("-") >= 2 else (name, "", "")
   return f"{instrument}\npitch {pitch.lstrip('0')}, vel. {velocity.lstrip('0')}"

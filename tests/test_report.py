@@ -18,6 +18,7 @@ from cvae_jax.report import __main__ as report
 from cvae_jax.report import maps
 from cvae_jax.report import page
 from cvae_jax.report import sections
+from cvae_jax.report import side_by_side
 
 
 def results(lsd, frechet=None, **more):
@@ -124,7 +125,7 @@ def test_a_page_of_two_runs_needs_nothing_else(tiny_run, tmp_path):
   (other / "config.json").write_text(json.dumps(config))
   out = tmp_path / "report"
   report.main([tiny_run, str(other), f"--out={out}", "--maps=12"])
-  assert sorted(os.listdir(out)) == ["index.html", "report.csv", "report.md"]
+  assert sorted(os.listdir(out)) == ["index.html", "report.csv", "report.md", "side_by_side.png"]
   text = (out / "index.html").read_text()
   parser = Parser()
   parser.feed(text)
@@ -143,6 +144,30 @@ def test_a_page_of_two_runs_needs_nothing_else(tiny_run, tmp_path):
   cell = f"{measured['eval']['lsd_db']:.2f}"
   assert f"<td>{cell}</td>" in text and cell in (out / "report.md").read_text()
   assert cell in (out / "report.csv").read_text()
+
+
+def test_runs_are_drawn_side_by_side_by_the_notes_that_all_have(tiny_run, tmp_path, monkeypatch):
+  other = tmp_path / "other"
+  shutil.copytree(os.path.join(tiny_run, "samples"), other / "samples")
+  notes = sorted(
+    {name.rsplit(".", 2)[0] for name in os.listdir(other / "samples") if "wav" in name}
+  )
+  os.remove(other / "samples" / f"{notes[0]}.original.wav")  # Another run's original is the same.
+  for note in notes:  # As of an autoencoder: it makes nothing.
+    os.remove(other / "samples" / f"{note}.generated.wav")
+  drawn = {}
+  monkeypatch.setattr(
+    side_by_side.drawing,
+    "spectrogram_grid",
+    lambda rows, columns, sample_rate: drawn.update(rows=rows, columns=columns) or b"png",
+  )
+  assert side_by_side.draw(["a", "b"], [tiny_run, str(other)]) == b"png"
+  assert drawn["columns"] == ["Original", "a gives back", "b gives back", "a makes"]
+  assert len(drawn["rows"]) == len(notes)
+  path = os.path.join(tiny_run, "samples", f"{notes[0]}.generated.wav")
+  assert np.array_equal(drawn["rows"][0][1][3], soundfile.read(path, dtype="float32")[0])
+  assert side_by_side.draw(["a"], [tiny_run]) is None
+  assert side_by_side.draw(["a", "b"], [tiny_run, str(tmp_path)]) is None
 
 
 @pytest.mark.parametrize(

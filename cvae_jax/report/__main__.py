@@ -1,4 +1,4 @@
-"""Sets runs side by side: one HTML page with tables, figures and sounds, and Markdown and CSV.
+"""Sets runs side by side: one HTML page of tables, figures and sounds; Markdown, CSV, a figure.
 
 python -m cvae_jax.report runs/vae runs/cvae --out=report/
 
@@ -88,9 +88,11 @@ def main(argv: list[str] | None = None) -> None:
   made = [sections.make_table(s, names, results) for s in sections.SECTIONS]
   tables = [t for t in made if t is not None]
 
+  from cvae_jax import drawing
   from cvae_jax import synthesizer
   from cvae_jax.report import maps
   from cvae_jax.report import page
+  from cvae_jax.report import side_by_side
 
   runs = []
   for name, workdir in zip(names, args.runs, strict=True):
@@ -102,8 +104,12 @@ def main(argv: list[str] | None = None) -> None:
         notes = maps.collect(synth, args.maps)
         drawn = maps.make_maps(notes.codes, synth.config.seed)
     runs.append(page.RunPage(name, workdir, notes, drawn))
+  figure = side_by_side.draw(names, args.runs)
+  if figure is not None:
+    drawing.write_png(os.path.join(args.out, side_by_side.FILENAME), figure)
+    _log.info("%s", os.path.join(args.out, side_by_side.FILENAME))
   written = {
-    "index.html": page.render(args.title, tables, runs, differing_settings(args.runs)),
+    "index.html": page.render(args.title, tables, runs, differing_settings(args.runs), figure),
     "report.md": f"# {args.title}\n\n{sections.to_markdown(tables)}",
     "report.csv": to_csv(tables),
   }

@@ -154,6 +154,7 @@ def render(
   tables: Sequence[sections.Table],
   runs: Sequence[RunPage],
   settings: Mapping[str, Sequence[str]],
+  figure: bytes | None = None,
 ) -> str:
   """The page.
 
@@ -162,6 +163,7 @@ def render(
     tables: of all runs.
     runs: with what is shown beside the tables.
     settings: fields of the configs that differ, by name, with a value for every run.
+    figure: a PNG of the same notes by all runs, see `side_by_side.draw`.
   """
   sounds = {
     str(i): [encode_audio(x, "mp3") for x in run.notes.audio]
@@ -183,6 +185,9 @@ def render(
       f"{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
   players = "".join(map(_samples, runs))
+  if figure is not None:
+    url = _data_url("image/png", figure)
+    players = f'<img alt="The same notes by all runs, as spectrograms" src="{url}">{players}'
   drawn = "".join(_maps(i, run) for i, run in enumerate(runs))
   template = string.Template(
     importlib.resources.files("cvae_jax.report").joinpath("page.html").read_text("utf-8")

@@ -1,0 +1,56 @@
+"""The same held-out notes as every run gives them back, and as it makes their like."""
+
+from collections.abc import Sequence
+import os
+
+from cvae_jax import drawing
+from cvae_jax import samples as samples_lib
+from cvae_jax.audio import files
+from cvae_jax.data import labels
+
+FILENAME = "side_by_side.png"
+
+
+def _paths(workdir: str) -> dict[str, dict[str, str]]:
+  """A run's samples: paths by note and version."""
+  folder = os.path.join(workdir, samples_lib.DIRECTORY)
+  found: dict[str, dict[str, str]] = {}
+  for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+    if name.endswith(".wav"):
+      note, version, _ = name.rsplit(".", 2)
+      found.setdefault(note, {})[version] = os.path.join(folder, name)
+  return found
+
+
+def draw(names: Sequence[str], workdirs: Sequence[str], num: int = 4) -> bytes | None:
+  """A PNG of spectrograms: a note a row; the original, then what each run makes of it.
+
+  Args:
+    names: of the runs.
+    workdirs: of the runs.
+    num: notes at most, of those that all runs have in their samples.
+
+  Returns:
+    None where there is no such note, or only one run: its own figure has them all.
+  """
+  runs = [_paths(w) for w in workdirs]
+  common = [n for n in runs[0] if all(n in run for run in runs)][:num]
+  if not common or len(runs) == 1:
+    return None
+  columns = [("Original", runs[0], "original")]
+  for version, verb in (("reconstruction", "gives back"), ("generated", "makes")):
+    columns += [
+      (f"{name} {verb}", run, version)
+      for name, run in zip(names, runs, strict=True)
+      if any(version in run[note] for note in common)
+    ]
+
+  def read(run, note, version):
+    path = run[note].get(version)
+    return None if path is None else files.read_clip(path, labels.SAMPLE_RATE).audio
+
+  rows = [
+    (samples_lib.title_of(note), [read(run, note, version) for _, run, version in columns])
+    for note in common
+  ]
+  return drawing.spectrogram_grid(rows, [title for title, *_ in columns], labels.SAMPLE_RATE)
