@@ -58,6 +58,30 @@ def normalize(audio: Float[Array, "*batch T"], peak: float = PEAK) -> Float[Arra
   return peak_normalize(remove_dc(audio), peak)
 
 
+def fade_ends(
+  audio: Float[Array, "*batch T"], sample_rate: int, in_s: float = 0.001, out_s: float = 0.01
+) -> Float[Array, "*batch T"]:
+  """Lets each waveform begin and end at 0, along halves of a raised cosine.
+
+  What still sounds at the last sample, and what is not yet there at the first, is a click otherwise.
+
+  Args:
+    audio: [..., T] waveform.
+    sample_rate: in Hz.
+    in_s: length of the fade at the beginning, in seconds; short, so that attacks stay.
+    out_s: length of the fade at the end, in seconds.
+
+  Returns:
+    [..., T] waveform.
+  """
+
+  def rise(duration_s):
+    position = jnp.arange(audio.shape[-1]) / max(duration_s * sample_rate, 1.0)
+    return 0.5 - 0.5 * jnp.cos(jnp.pi * jnp.clip(position, 0.0, 1.0))
+
+  return audio * rise(in_s) * rise(out_s)[::-1]
+
+
 def velocity_to_gain(velocity):
   """Gain of a MIDI velocity: 40 log10(velocity / 127) dB.
 

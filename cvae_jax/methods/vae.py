@@ -205,7 +205,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
 
   def from_code(params, z, batch, rng):
     audio = representation.decode(decode(params, z, condition.encode(batch)), rng)
-    return level.peak_normalize(audio)
+    return level.peak_normalize(level.fade_ends(audio, labels.SAMPLE_RATE))
 
   def reconstruct(params, batch, rng):
     original = level.remove_dc(batch["audio"])
