@@ -63,7 +63,7 @@ def fade_ends(
 ) -> Float[Array, "*batch T"]:
   """Lets each waveform begin and end at 0, along halves of a raised cosine.
 
-  What still sounds at the last sample, and what is not yet there at the first, is a click otherwise.
+  What still sounds at the last sample is a click otherwise, and so is what is there at the first.
 
   Args:
     audio: [..., T] waveform.
