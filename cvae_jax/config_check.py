@@ -54,6 +54,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "eval.probe_notes",
     "eval.latent_notes",
     "eval.generation_notes",
+    "eval.temperature",
     "checkpoint.keep_best",
     "representation.griffin_lim_iters",
     "representation.companding",

@@ -60,6 +60,16 @@ def test_a_generator_of_sines_is_the_floor_and_one_of_the_notes_themselves_the_c
   assert made["jensen_shannon"] == pytest.approx(0.0, abs=1e-9) and made["coverage"] == 1.0
 
 
+def test_what_is_measured_can_be_made_at_another_temperature(run):
+  batches = [next(pipeline.eval_batches(run.data.held_out, 2))]
+  echo = with_method(run, sample=lambda params, given, rng: given.get("temperature", jnp.ones(2)))
+  assert np.array_equal(list(generation._generate(echo, batches))[0], [1.0, 1.0])
+  config = run.config.copy_and_resolve_references()
+  config.eval.temperature = 0.25
+  made = generation._generate(echo._replace(config=config), batches)
+  assert np.array_equal(list(made)[0], [0.25, 0.25])
+
+
 def test_louder_is_louder_where_the_gain_says_so_and_not_where_it_does_not(run):
   def louder(sign):
     def sample(params, given, rng):

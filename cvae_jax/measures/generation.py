@@ -44,7 +44,10 @@ def _generate(run: measures.Run, batches) -> Iterator[np.ndarray]:
   sample = compilation.jit(run.method.sample)
   key = jax.random.key(run.config.seed)
   for i, batch in enumerate(batches):
-    audio = sample(run.params, measures.labels_of(batch), jax.random.fold_in(key, i))
+    asked = measures.labels_of(batch)
+    if run.config.eval.temperature != 1.0:
+      asked["temperature"] = np.full(len(batch["pitch"]), run.config.eval.temperature, np.float32)
+    audio = sample(run.params, asked, jax.random.fold_in(key, i))
     yield np.asarray(audio)[batch["mask"] > 0]
 
 
