@@ -169,6 +169,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   evaluation.every_steps = 1000
   evaluation.batch_size = 32  # notes, over all devices
   evaluation.baselines = True  # at the end: mean spectrogram and PCA, fitted on the training split
+  evaluation.baseline_notes = 4096  # training notes, at most, that these are fitted on
   evaluation.pitch_notes = 256  # at the end: notes generated and measured for pitch; 0 for none
   evaluation.waveform_notes = 0  # at the end: held-out notes whose sound is compared; 0 for none
   # At the end: notes of either split whose codes are probed for their labels; 0 for none.

@@ -16,6 +16,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "train.steps_per_dispatch",
     "eval.every_steps",
     "eval.classifier_steps",
+    "eval.baseline_notes",
     "eval.batch_size",
     "checkpoint.every_steps",
     "checkpoint.keep",

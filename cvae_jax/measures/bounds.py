@@ -9,6 +9,7 @@ import numpy as np
 from cvae_jax import compilation
 from cvae_jax import measures
 from cvae_jax import methods
+from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.metrics import baselines
 
@@ -24,14 +25,18 @@ def make_features(method: methods.Method) -> Callable[[Mapping[str, np.ndarray]]
 
 
 def fit_pca(run: measures.Run) -> baselines.Pca:
-  """The PCA of the training notes' features, of as many components as the latent has dimensions."""
+  """The PCA of the training notes' features, of as many components as the latent has dimensions.
+
+  Of many notes `eval.baseline_notes` are taken, spread evenly: time grows with their square.
+  """
   features_of = make_features(run.method)
   train = run.data.train
+  rows = notes.spread_rows(len(train), run.config.eval.baseline_notes)
   everything, filled = np.empty((0,), np.float16), 0
-  for batch in pipeline.eval_batches(train, run.batch_size):
+  for batch in pipeline.eval_batches(train, run.batch_size, rows):
     features = features_of(batch)
     if not filled:  # In one piece from the start: it is as large as all else together.
-      everything = np.empty((len(train), *features.shape[1:]), np.float16)
+      everything = np.empty((len(rows), *features.shape[1:]), np.float16)
     everything[filled : filled + len(features)] = features
     filled += len(features)
   return baselines.fit_pca(everything, run.config.model.latent_dim)
@@ -46,7 +51,8 @@ def measure_bounds(run: measures.Run) -> dict[str, dict[str, float]] | None:
   method = run.method
   if method.features is None or method.level_db is None or not run.config.eval.baselines:
     return None
-  _log.info("fitting the baselines on %d training notes", len(run.data.train))
+  count = min(len(run.data.train), run.config.eval.baseline_notes)
+  _log.info("fitting the baselines on %d training notes", count)
   features_of, level_db = make_features(method), compilation.jit(method.level_db)
   pca = fit_pca(run)
   name_of_pca = f"pca_{run.config.model.latent_dim}"

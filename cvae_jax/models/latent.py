@@ -66,7 +66,7 @@ class PriorNetwork(nn.Module):
     levels: dimensions of each, from the top; D together.
     hidden: units of the one hidden layer of each.
 
-  Source: Sonderby et al. 2016, "Ladder Variational Autoencoders", for levels with a top-down prior.
+  Source: Sønderby et al. 2016, "Ladder Variational Autoencoders", for levels with a top-down prior.
   """
 
   levels: tuple[int, ...]
