@@ -20,6 +20,7 @@ def get_ablation(variant=""):
   base.eval.probe_notes = 800
   ablation_lib.measure_at_the_end(base)
   every_partial = (*range(1, 13), 14, 16, 19, 22, 26, 32, 40, 48, 64)
+  upper = (1,) if variant == "tiny" else (16,)  # of 4 latent dimensions, or of 128
   learned = {"method.beta": 16.0, "method.prior": "learned"}
   return ablation_lib.Ablation(
     question="Which changes to the default network and its objective pay?",
@@ -34,7 +35,7 @@ def get_ablation(variant=""):
       "beta 64": {"method.beta": 64.0},
       "beta 16, prior learned": learned,
       "beta 4, prior learned": {**learned, "method.beta": 4.0},
-      "prior in two levels": {**learned, "method.prior_levels": (16,)},
+      "prior in two levels": {**learned, "method.prior_levels": upper},
       "partials of a vibrato": {**learned, "model.vibrato_cents": (10.0, 30.0)},
     },
     measures=(
