@@ -118,11 +118,12 @@ def test_labels_do_not_reach_an_unconditional_model(batch):
 @pytest.mark.parametrize(
   "model,representation",
   [
-    *(("conv1d", name) for name in ("log_mel", "log_magnitude_if")),
+    ("conv1d", "log_magnitude_if"),
     ("conv2d", "mdct"),
     *(
       pytest.param(model, name, marks=pytest.mark.slow)
       for model, name in (
+        ("conv1d", "log_mel"),
         ("conv1d", "waveform"),
         ("conv1d", "cqt"),
         ("conv1d", "log_mel_if"),
