@@ -237,7 +237,6 @@ def to_csv(ablation: Ablation, rows: Sequence[Row]) -> str:
 
 def write_report(ablation: Ablation, workdir: str, num_seeds: int) -> str:
   """Writes table.md, table.csv and figure.png into the workdir; returns the table."""
-
   rows = collect(ablation, workdir, num_seeds)
   table = to_markdown(ablation, rows)
   for name, text in (("table.md", table), ("table.csv", to_csv(ablation, rows))):

@@ -104,6 +104,17 @@ def title_of(name: str) -> str:
   return f"{instrument}\npitch {pitch.lstrip('0')}, vel. {velocity.lstrip('0')}"
 
 
+def find(workdir: str) -> dict[str, dict[str, str]]:
+  """Paths of the WAVs that `write` has left in a workdir, by note and version."""
+  directory = os.path.join(workdir, DIRECTORY)
+  found: dict[str, dict[str, str]] = {}
+  for file in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+    if file.endswith(".wav"):
+      note, version, _ = file.rsplit(".", 2)
+      found.setdefault(note, {})[version] = os.path.join(directory, file)
+  return found
+
+
 def write(samples: list[Sample], workdir: str, png: bytes) -> str:
   """Writes the samples as WAVs with their figure; returns the directory."""
   directory = os.path.join(workdir, DIRECTORY)

@@ -45,12 +45,17 @@ jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
-def get_config(name, variant="", **overrides):
-  """A config of configs/, with fields by dotted name: get_config('cvae', **{'train.steps': 2})."""
-  spec = importlib.util.spec_from_file_location(f"configs_{name}", ROOT / "configs" / f"{name}.py")
+def load_file(path):
+  """The module that a file outside of the package is."""
+  spec = importlib.util.spec_from_file_location(path.stem, path)
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
-  config = module.get_config(variant)
+  return module
+
+
+def get_config(name, variant="", **overrides):
+  """A config of configs/, with fields by dotted name: get_config('cvae', **{'train.steps': 2})."""
+  config = load_file(ROOT / "configs" / f"{name}.py").get_config(variant)
   config.update_from_flattened_dict(overrides)
   return config
 

@@ -10,6 +10,7 @@ import sys
 
 from conftest import ROOT
 from conftest import get_config
+from conftest import load_file
 import pytest
 import yaml
 
@@ -133,15 +134,8 @@ def test_the_citation_is_of_this_version():
   assert citation["version"] == __version__ and citation["license"] == "Apache-2.0"
 
 
-def load_make_api():
-  spec = importlib.util.spec_from_file_location("make_api", ROOT / "docs" / "make_api.py")
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
 def test_the_api_page_is_what_the_docstrings_say():
-  make_api = load_make_api()
+  make_api = load_file(ROOT / "docs" / "make_api.py")
   assert make_api.PAGE.read_text() == make_api.make_page(), "run: python docs/make_api.py"
   for name in make_api.find_modules():
     assert f"### {name}\n" in make_api.PAGE.read_text(), f"{name} is in no package of TITLES"
@@ -153,6 +147,6 @@ def test_the_reference_is_made_of_all_modules(tmp_path):
   command = [sys.executable, "docs/make_api.py", f"--html={tmp_path}"]
   subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
   made = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.html")}
-  for name in load_make_api().find_modules():
+  for name in load_file(ROOT / "docs" / "make_api.py").find_modules():
     if name not in ("cvae_jax.main", "cvae_jax.prepare"):
       assert name.replace(".", "/") + ".html" in made, name

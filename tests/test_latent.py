@@ -1,15 +1,15 @@
 """A prior in levels: each sees what is above it and nothing else, and draws come from the top."""
 
+from conftest import example_batch
+from conftest import get_config
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cvae_jax import condition as condition_lib
-from cvae_jax import config as config_lib
 from cvae_jax import errors
 from cvae_jax import methods
-from cvae_jax.data import labels
 from cvae_jax.models import latent
 
 LEVELS = (2, 3, 1)
@@ -39,21 +39,13 @@ def test_a_level_sees_those_above_it_alone(prior):
 
 
 def make(levels):
-  config = config_lib.get_base_config()
-  config_lib.apply_variants(config, "tiny")
-  config.condition.labels = ("pitch",)
-  config.method.prior = "learned"
-  config.method.prior_levels = levels
-  return methods.make_method(config, 3)
+  fields = {"condition.labels": ("pitch",), "method.prior_levels": levels}
+  return methods.make_method(get_config("cvae_best", "tiny", **fields), 3)
 
 
 def test_draws_of_the_lower_level_follow_the_upper_one():
   method, count = make((1,)), 4096
-  batch = {
-    "audio": np.zeros((2, labels.NUM_SAMPLES), np.float32),
-    **{name: np.full(2, 60) for name in ("pitch", "velocity", "family", "source", "instrument")},
-    "qualities": np.zeros((2, 10), np.float32),
-  }
+  batch = example_batch()
   params = jax.jit(method.init)(jax.random.key(0), batch).params
   network = params["params"]["prior"]
   weights = np.random.default_rng(1).normal(size=network["mean_1"]["kernel"].shape)

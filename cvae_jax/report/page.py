@@ -76,16 +76,9 @@ def _table(table: sections.Table) -> str:
 
 def _samples(run: RunPage) -> str:
   """A run's samples: its figure and its players, a note a row."""
-  folder = os.path.join(run.workdir, samples_lib.DIRECTORY)
-  names = (
-    sorted(f for f in os.listdir(folder) if f.endswith(".wav")) if os.path.isdir(folder) else []
-  )
-  if not names:
+  by_note = samples_lib.find(run.workdir)
+  if not by_note:
     return ""
-  by_note: dict[str, dict[str, str]] = {}
-  for name in names:
-    note, version, _ = name.rsplit(".", 2)
-    by_note.setdefault(note, {})[version] = os.path.join(folder, name)
   versions = [
     v for v in ("original", "reconstruction", "generated") if any(v in x for x in by_note.values())
   ]
@@ -104,7 +97,7 @@ def _samples(run: RunPage) -> str:
         cells.append("<td>-</td>")
     rows.append(f"<tr><th scope=row>{html.escape(note)}</th>{''.join(cells)}</tr>")
   figure = ""
-  path = os.path.join(folder, samples_lib.FIGURE)
+  path = os.path.join(run.workdir, samples_lib.DIRECTORY, samples_lib.FIGURE)
   if os.path.exists(path):
     with open(path, "rb") as f:
       url = _data_url("image/png", f.read())

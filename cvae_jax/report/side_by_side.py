@@ -1,7 +1,6 @@
 """The same held-out notes as every run gives them back, and as it makes their like."""
 
 from collections.abc import Sequence
-import os
 
 from cvae_jax import drawing
 from cvae_jax import samples as samples_lib
@@ -9,17 +8,6 @@ from cvae_jax.audio import files
 from cvae_jax.data import labels
 
 FILENAME = "side_by_side.png"
-
-
-def _paths(workdir: str) -> dict[str, dict[str, str]]:
-  """A run's samples: paths by note and version."""
-  folder = os.path.join(workdir, samples_lib.DIRECTORY)
-  found: dict[str, dict[str, str]] = {}
-  for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-    if name.endswith(".wav"):
-      note, version, _ = name.rsplit(".", 2)
-      found.setdefault(note, {})[version] = os.path.join(folder, name)
-  return found
 
 
 def draw(names: Sequence[str], workdirs: Sequence[str], num: int = 4) -> bytes | None:
@@ -33,7 +21,7 @@ def draw(names: Sequence[str], workdirs: Sequence[str], num: int = 4) -> bytes |
   Returns:
     None where there is no such note, or only one run: its own figure has them all.
   """
-  runs = [_paths(w) for w in workdirs]
+  runs = [samples_lib.find(w) for w in workdirs]
   common = [n for n in runs[0] if all(n in run for run in runs)][:num]
   if not common or len(runs) == 1:
     return None
