@@ -226,7 +226,7 @@ def _tiny(config):
   config.representation.hop_length = 256
   config.representation.griffin_lim_iters = 4
   config.representation.n_mels = 32
-  config.model.channels = (8, 8, 8)
+  config.model.channels = (8, 8)
   config.model.latent_dim = 4
   config.train.batch_size = config.eval.batch_size = 8
   config.train.steps = 20

@@ -1,10 +1,14 @@
 import gc
+import importlib.metadata
 import importlib.util
+import multiprocessing
 import os
 import pathlib
+import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 
 # The shapes in the signatures of audio/ and of the losses are checked whenever a test calls them.
 import jaxtyping
@@ -12,13 +16,16 @@ import jaxtyping
 jaxtyping.install_import_hook(["cvae_jax.audio", "cvae_jax.losses"], "beartype.beartype")
 
 # Most of the tests' time is XLA's compiler, which makes the same functions sooner without its
-# costly passes, and in one piece where every worker has a core of its own. (Level 0 is no use: it
-# makes NaNs of sound gradients.)
-os.environ.setdefault(
-  "XLA_FLAGS",
-  "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
-  " --xla_cpu_parallel_codegen_split_count=1",
-)
+# costly passes, in one piece where every worker has a core of its own, and by its older emitters
+# while it has them. (Level 0 is no use: it makes NaNs of sound gradients.)
+_XLA_FLAGS = [
+  "--xla_backend_optimization_level=1",
+  "--xla_llvm_disable_expensive_passes=true",
+  "--xla_cpu_parallel_codegen_split_count=1",
+]
+if importlib.metadata.version("jaxlib").startswith("0.10."):  # Others end at a flag of no use.
+  _XLA_FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(_XLA_FLAGS))
 
 import filelock  # noqa: E402
 import jax  # noqa: E402
@@ -60,6 +67,15 @@ def get_config(name, variant="", **overrides):
   return config
 
 
+# Of a run that is over in a moment and measures nothing. Its schedule does not know where it ends,
+# so that runs of any length are compiled once for all tests.
+SHORT = {
+  "train.steps": 4, "train.log_every_steps": 1, "optimizer.schedule": "constant",
+  "eval.every_steps": 1000, "checkpoint.every_steps": 2, "eval.baselines": False,
+  "eval.pitch_notes": 0, "eval.sample_notes": 0,
+}  # fmt: skip
+
+
 def example_batch(num=2):
   """A silent batch, for the shapes of a batch alone."""
   zeros = {name: np.zeros(num, np.int32) for name in notes.BATCH_LABELS}
@@ -67,17 +83,61 @@ def example_batch(num=2):
   return {**zeros, "audio": np.zeros((num, labels.NUM_SAMPLES), np.float32)}
 
 
-def run_module(module, *args, env=None, **kwargs):
-  """Runs `python -m module args` from the repository's root; the finished process, with text."""
+# Processes of their own, of one that has imported all and begun nothing.
+SPAWN = multiprocessing.get_context("forkserver")
+SPAWN.set_forkserver_preload(["conftest", "cvae_jax.train"])
+
+
+def redirect(stdout, stderr):
+  """Sends what this process says to files."""
+  for descriptor, path in ((1, stdout), (2, stderr)):
+    with open(path, "a") as f:
+      os.dup2(f.fileno(), descriptor)
+
+
+def _run_command(module, arguments, env, before, stdout, stderr):
+  redirect(stdout, stderr)
+  if before:
+    before()
+  os.chdir(ROOT)
+  os.environ.update({"GLIBC_TUNABLES": "glibc.malloc.arena_max=1", **env})
+  sys.argv = [module, *arguments]
+  runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def run_module(module, *args, env=None, before=None):
+  """Does as `python -m module args` does from the repository's root, in a forked process.
+
+  Its imports are done, which is most of what a short command takes. `before` is called there first.
+
+  Returns:
+    The finished process, with text; `run_python` starts a real one.
+  """
+  arguments = [str(argument) for argument in args]
+  with tempfile.TemporaryDirectory() as scratch:
+    outputs = [os.path.join(scratch, name) for name in ("stdout", "stderr")]
+    process = SPAWN.Process(
+      target=_run_command, args=(module, arguments, env or {}, before, *outputs), daemon=True
+    )
+    process.start()
+    process.join(300)
+    if process.exitcode is None:
+      process.kill()
+      raise subprocess.TimeoutExpired([module, *arguments], 300)
+    said = (pathlib.Path(path).read_text() for path in outputs)
+    return subprocess.CompletedProcess([module, *arguments], process.exitcode, *said)
+
+
+def run_python(*args, env=None):
+  """Runs `python args` from the repository's root; the finished process, with text."""
   return subprocess.run(
-    [sys.executable, "-m", module, *map(str, args)],
+    [sys.executable, *map(str, args)],
     cwd=ROOT,
     env={**os.environ, **(env or {})},
     capture_output=True,
     text=True,
     timeout=300,
     check=False,
-    **kwargs,
   )
 
 

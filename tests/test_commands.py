@@ -3,9 +3,11 @@ import json
 import os
 
 from conftest import FIXTURES
+from conftest import SHORT
 from conftest import get_config
 from conftest import one_line
 from conftest import run_module
+from conftest import run_python
 import numpy as np
 import pytest
 import soundfile
@@ -30,12 +32,7 @@ def unconditional(tmp_path_factory, tfds_dir):
   workdirs = {}
   for name in ("ae", "vae"):
     workdirs[name] = str(tmp_path_factory.mktemp(name))
-    fields = {
-      "data.tfds_dir": tfds_dir,
-      "train.steps": 1,
-      "eval.baselines": False,
-      "eval.sample_notes": 0,
-    }
+    fields = {**SHORT, "train.steps": 1, "data.tfds_dir": tfds_dir}
     train.train_and_evaluate(get_config(name, "tiny", **fields), workdirs[name])
   return workdirs
 
@@ -97,10 +94,11 @@ def test_an_unconditional_run_says_so(unconditional):
 
 def test_as_processes_errors_are_a_line_and_status_2(tiny_run, tmp_path):
   out = tmp_path / "out"
-  done = run_module("cvae_jax.generate", f"--workdir={tiny_run}", "--family=kazoo", f"--out={out}")
+  command = ("-m", "cvae_jax.generate", f"--workdir={tiny_run}", f"--out={out}")
+  done = run_python(*command, "--family=kazoo")
   assert done.returncode == 2 and not out.exists() and not done.stdout
   assert done.stderr.startswith("error: family must be one of") and done.stderr.count("\n") == 1
-  done = run_module("cvae_jax.generate", f"--workdir={tiny_run}", "--num=1", f"--out={out}")
+  done = run_python(*command, "--num=1")
   assert done.returncode == 0 and not done.stderr, done.stderr
   assert [str(p) for p in out.iterdir()] == done.stdout.split()
 
@@ -180,10 +178,7 @@ def test_importing_is_quick_and_leaves_tensorflow_alone():
     "import cvae_jax.synthesizer, cvae_jax.generate, cvae_jax.reconstruct;"
     "print(s, 'tensorflow' in sys.modules)"
   )
-  import subprocess
-  import sys
-
-  done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+  done = run_python("-c", code)
   seconds, tensorflow = done.stdout.split()
   assert float(seconds) < 2.0 and tensorflow == "False"
 

@@ -29,6 +29,8 @@ def learns(config, batch):
   nll = [float(m["nll"]) for m in history]
   assert np.isfinite([float(m["loss"]) for m in history]).all()
   assert np.mean(nll[-3:]) < nll[0]
+  gaussian = config.method.posterior == "gaussian"  # A point has no KL, and nothing to draw.
+  assert (metrics["kl"] > 0) == gaussian == (method.sample is not None)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

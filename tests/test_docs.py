@@ -1,6 +1,7 @@
 """What the documents say: links that lead somewhere, commands that exist, an example that works."""
 
 import ast
+import functools
 import importlib.util
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 from conftest import ROOT
 from conftest import get_config
 from conftest import load_file
+from conftest import run_module
 import pytest
 import yaml
 
@@ -99,14 +101,11 @@ def example_files():
   return dict(re.findall(r"<!-- (\S+) -->\n```python\n(.*?)```", text, flags=re.S))
 
 
-# The example's files lie in a folder of their own, and are found as if they were in the package.
-_FOLLOW = """
-import os, runpy, sys
-import cvae_jax.models
-cvae_jax.models.__path__.append(os.path.join(sys.argv[1], "cvae_jax", "models"))
-sys.argv = sys.argv[2:]
-runpy.run_module(sys.argv[0], run_name="__main__")
-"""
+def find_models_in(folder):
+  """From now on a folder's cvae_jax/models are found as if they were in the package."""
+  from cvae_jax import models
+
+  models.__path__.append(os.path.join(folder, "cvae_jax", "models"))
 
 
 def test_the_worked_example_trains_and_generates(tmp_path, tfds_dir):
@@ -120,11 +119,8 @@ def test_the_worked_example_trains_and_generates(tmp_path, tfds_dir):
      "--config.eval.sample_notes=0", f"--config.data.tfds_dir={tfds_dir}"],
     ["cvae_jax.generate", "--pitch=60", "--num=2", f"--out={tmp_path / 'out'}"],
   ):  # fmt: skip
-    done = subprocess.run(
-      [sys.executable, "-c", _FOLLOW, str(tmp_path), *arguments, f"--workdir={tmp_path / 'run'}"],
-      cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-      env={**os.environ, "GLIBC_TUNABLES": "glibc.malloc.arena_max=1"},
-    )  # fmt: skip
+    follow = functools.partial(find_models_in, tmp_path)
+    done = run_module(*arguments, f"--workdir={tmp_path / 'run'}", before=follow)
     assert done.returncode == 0, done.stdout + done.stderr
   assert len(list((tmp_path / "out").glob("*.wav"))) == 2
 

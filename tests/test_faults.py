@@ -1,7 +1,9 @@
 """What happens to data when something goes wrong: the table of docs/data.md, row by row."""
 
+import functools
 import glob
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import time
 from conftest import ROOT
 from conftest import get_config
 from conftest import one_line
+from conftest import run_module
 import pytest
 
 from cvae_jax import train
@@ -58,20 +61,11 @@ def test_a_damaged_shard_is_named_and_what_to_do(tmp_path, tfds_dir, damage, lab
   assert not os.path.exists(tmp_path / "run" / "results.json")
 
 
-# A limit on the size of files does what a full disk does, and needs no rights.
-_FULL = """
-import resource, runpy, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
-sys.argv = ["prepare", "synth_notes/tiny", "--data_dir=" + sys.argv[1]]
-runpy.run_module("cvae_jax.prepare", run_name="__main__")
-"""
-
-
 def test_a_full_disk_is_one_line_and_nothing_of_it_loads(tmp_path):
-  done = subprocess.run(
-    [sys.executable, "-c", _FULL, str(tmp_path)],
-    cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-  )  # fmt: skip
+  # A limit on the size of files does what a full disk does, and needs no rights.
+  limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+  command = ("cvae_jax.prepare", "synth_notes/tiny", f"--data_dir={tmp_path}")
+  done = run_module(*command, before=limit)
   assert done.returncode == 2
   (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
   assert "synth_notes/tiny/1.1.0 cannot be written: " in line and "File too large" in line

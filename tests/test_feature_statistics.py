@@ -1,6 +1,7 @@
 import json
 import os
 
+from conftest import SHORT
 from conftest import get_config
 from conftest import one_line
 import jax
@@ -19,18 +20,8 @@ from cvae_jax.data import pipeline
 
 @pytest.fixture(scope="module")
 def config(tfds_dir):
-  return get_config(
-    "cvae",
-    "tiny",
-    **{
-      "data.tfds_dir": tfds_dir,
-      "representation.standardize": True,
-      "train.steps": 4,
-      "checkpoint.every_steps": 2,
-      "eval.pitch_notes": 0,
-      "eval.sample_notes": 1,
-    },
-  )
+  fields = {"representation.standardize": True, "eval.baselines": True, "eval.sample_notes": 1}
+  return get_config("cvae", "tiny", **{**SHORT, **fields, "data.tfds_dir": tfds_dir})
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 
+from conftest import SHORT
 from conftest import get_config
 import pytest
 
@@ -9,18 +10,13 @@ from cvae_jax import config_check
 from cvae_jax import errors
 from cvae_jax import train
 
-QUICK = {
-  "train.steps": 4, "eval.every_steps": 100, "checkpoint.every_steps": 100,
-  "eval.baselines": False, "eval.pitch_notes": 0, "eval.sample_notes": 0,
-}  # fmt: skip
-
 
 @pytest.mark.parametrize(
   "steps", [2, pytest.param(100, marks=pytest.mark.slow)]
 )  # They end within the run, or with it.
 def test_a_profile_is_written_on_request(tmp_path, tfds_dir, steps):
   profile = {"profile.steps": steps, "profile.first_step": 1}
-  config = get_config("cvae", "tiny", **{**QUICK, **profile, "data.tfds_dir": tfds_dir})
+  config = get_config("cvae", "tiny", **{**SHORT, **profile, "data.tfds_dir": tfds_dir})
   train.train_and_evaluate(config, str(tmp_path))
   (trace,) = (tmp_path / "profile").rglob("*.trace.json.gz")
   names = [event.get("name", "") for event in json.loads(gzip.open(trace).read())["traceEvents"]]

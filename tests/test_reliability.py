@@ -1,7 +1,6 @@
 """What goes wrong while a run trains, done to real processes: the table of docs/reliability.md."""
 
 import json
-import multiprocessing
 import os
 import pathlib
 import random
@@ -13,9 +12,12 @@ import time
 from unittest import mock
 
 from conftest import ROOT
+from conftest import SHORT
+from conftest import SPAWN
 from conftest import example_batch
 from conftest import get_config
 from conftest import one_line
+from conftest import redirect
 import jax
 import numpy as np
 import pytest
@@ -28,29 +30,18 @@ from cvae_jax import synthesizer
 from cvae_jax import train
 from cvae_jax.data import pipeline
 
-FIELDS = {
-  "train.steps": 6, "train.log_every_steps": 1, "eval.every_steps": 1000,
-  "checkpoint.every_steps": 2, "optimizer.schedule": "constant", "eval.baselines": False,
-  "eval.pitch_notes": 0, "eval.sample_notes": 0,
-}  # fmt: skip
-
 
 def make_config(tfds_dir, **fields):
-  return get_config("cvae", "tiny", **{**FIELDS, "data.tfds_dir": tfds_dir, **fields})
-
-
-# Processes of their own, of one that has imported all and begun nothing.
-_SPAWN = multiprocessing.get_context("forkserver")
-_SPAWN.set_forkserver_preload(["conftest", "cvae_jax.train"])
+  return get_config(
+    "cvae", "tiny", **{**SHORT, "train.steps": 6, "data.tfds_dir": tfds_dir, **fields}
+  )
 
 
 def _train(config, workdir, output, file_limit):
   """What such a process does: as `python -m cvae_jax.main`, its output to a file."""
   from cvae_jax import cli
 
-  with open(output, "a") as f:
-    os.dup2(f.fileno(), 1)
-    os.dup2(f.fileno(), 2)
+  redirect(output, output)
   if file_limit:  # Does what a full disk does, and needs no rights.
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
   cli.run(lambda: train.train_and_evaluate(config, workdir))
@@ -61,7 +52,7 @@ class Process:
 
   def __init__(self, config, workdir, file_limit=None):
     self._output = pathlib.Path(f"{workdir}-output-{time.monotonic_ns()}")
-    self._process = _SPAWN.Process(
+    self._process = SPAWN.Process(
       target=_train, args=(config, str(workdir), str(self._output), file_limit), daemon=True
     )
     self._process.start()
@@ -308,7 +299,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__")
 def test_nothing_that_is_read_is_unpickled(tmp_path, finished, tfds_dir):
   workdir = tmp_path / "run"
   shutil.copytree(finished, workdir)
-  fields = {**FIELDS, "data.tfds_dir": tfds_dir, "train.steps": 8}
+  fields = {**SHORT, "data.tfds_dir": tfds_dir, "train.steps": 8}
   flags = [f"--config.{name}={value}" for name, value in fields.items()]
   for arguments in (
     ["cvae_jax.main", "--config=configs/cvae.py:tiny", *flags],
@@ -342,7 +333,7 @@ print(json.dumps(seen))
 
 @pytest.mark.slow
 def test_two_thousand_steps_leak_nothing_and_do_not_slow_down(tmp_path, tfds_dir):
-  fields = {**FIELDS, "data.tfds_dir": tfds_dir, "train.steps": 2000, "train.log_every_steps": 100}
+  fields = {**SHORT, "data.tfds_dir": tfds_dir, "train.steps": 2000, "train.log_every_steps": 100}
   fields |= {"checkpoint.every_steps": 200, "eval.every_steps": 200}
   done = subprocess.run(
     [sys.executable, "-c", _WATCH, json.dumps(fields), str(tmp_path)],

@@ -8,6 +8,7 @@ import time
 from unittest import mock
 
 from conftest import ROOT
+from conftest import SHORT
 from conftest import example_batch
 from conftest import get_config
 from conftest import run_module
@@ -20,11 +21,6 @@ from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import synthesizer
 from cvae_jax import train
-
-QUICK = {
-  "train.steps": 4, "eval.every_steps": 2, "checkpoint.every_steps": 2, "train.log_every_steps": 1,
-  "eval.baselines": False, "eval.pitch_notes": 0, "eval.sample_notes": 0,
-}  # fmt: skip
 
 
 def leaves(workdir, config):
@@ -50,8 +46,8 @@ def leaves(workdir, config):
    for path in sorted((ROOT / "configs").glob("*.py")) for variant in ("tiny", "thesis,tiny")],
 )  # fmt: skip
 def test_every_config_trains_saves_and_is_loaded(tmp_path, tfds_dir, name, variant):
-  config = get_config(name, variant, **{**QUICK, "data.tfds_dir": tfds_dir})
-  config.eval.sample_notes = 1
+  fields = {**SHORT, "eval.every_steps": 2, "eval.sample_notes": 1, "data.tfds_dir": tfds_dir}
+  config = get_config(name, variant, **fields)
   results = train.train_and_evaluate(config, str(tmp_path))
   assert results["step"] == 4 and np.isfinite(results["eval"]["loss"])
   assert json.loads((tmp_path / "results.json").read_text())["eval"] == results["eval"]
@@ -91,7 +87,8 @@ def test_a_finished_run_leaves_what_it_says(tiny_run):
 
 
 def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(tmp_path, tfds_dir):
-  config = get_config("cvae", "tiny", **{**QUICK, "train.steps": 12, "data.tfds_dir": tfds_dir})
+  fields = {**SHORT, "train.steps": 12, "eval.every_steps": 4, "data.tfds_dir": tfds_dir}
+  config = get_config("cvae", "tiny", **fields)
   unbroken, broken = str(tmp_path / "unbroken"), str(tmp_path / "broken")
   train.train_and_evaluate(config, unbroken)
   for stop_at in (5, 7):  # At a step where nothing would have been saved; and again soon after.
@@ -106,7 +103,7 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(tmp_path, tfds_dir):
 
 @pytest.mark.slow
 def test_a_finished_run_can_be_lengthened(tmp_path, tfds_dir):
-  fields = {**QUICK, "optimizer.schedule": "constant", "data.tfds_dir": tfds_dir}
+  fields = {**SHORT, "data.tfds_dir": tfds_dir}
   longer, unbroken = str(tmp_path / "longer"), str(tmp_path / "unbroken")
   train.train_and_evaluate(get_config("cvae", "tiny", **fields), longer)
   config = get_config("cvae", "tiny", **{**fields, "train.steps": 8})
@@ -118,7 +115,7 @@ def test_a_finished_run_can_be_lengthened(tmp_path, tfds_dir):
 
 @pytest.mark.slow
 def test_several_steps_a_dispatch_do_what_single_ones_do(tmp_path, tfds_dir):
-  fields = {**QUICK, "train.steps": 10, "eval.every_steps": 4, "data.tfds_dir": tfds_dir}
+  fields = {**SHORT, "train.steps": 10, "eval.every_steps": 4, "data.tfds_dir": tfds_dir}
   fields["checkpoint.every_steps"] = 100
   single, several, broken = (str(tmp_path / name) for name in ("single", "several", "broken"))
   train.train_and_evaluate(get_config("cvae", "tiny", **fields), single)
@@ -136,7 +133,7 @@ def test_several_steps_a_dispatch_do_what_single_ones_do(tmp_path, tfds_dir):
 
 @pytest.mark.slow
 def test_notes_on_the_device_are_trained_on_as_those_that_come_to_it(tmp_path, tfds_dir):
-  fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 8}
+  fields = {**SHORT, "data.tfds_dir": tfds_dir, "train.steps": 8}
   plain, both = str(tmp_path / "plain"), str(tmp_path / "both")
   train.train_and_evaluate(get_config("cvae", "tiny", **fields), plain)
   config = get_config("cvae", "tiny", **{**fields, "data.device_cache": True})
@@ -155,16 +152,7 @@ def with_devices(count):
 
 @pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_several_devices_do_what_one_does(tmp_path, tfds_dir, count):
-  overrides = {
-    "data.tfds_dir": tfds_dir,
-    "train.steps": 6,
-    "optimizer.warmup_steps": 1,
-    "eval.every_steps": 100,
-    "checkpoint.every_steps": 100,
-    "eval.baselines": False,
-    "eval.pitch_notes": 0,
-    "eval.sample_notes": 0,
-  }
+  overrides = {**SHORT, "train.steps": 6, "data.tfds_dir": tfds_dir}
   config = get_config("cvae", "tiny", **overrides)
   train.train_and_evaluate(config, str(tmp_path / "1"))
   flags = [f"--config.{name}={value}" for name, value in overrides.items()]
@@ -201,7 +189,7 @@ def test_a_batch_that_cannot_be_split_is_refused(tmp_path, tfds_dir):
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
   tmp_path, tfds_dir, monkeypatch, steps_per_dispatch
 ):
-  fields = {**QUICK, "data.tfds_dir": tfds_dir, "train.steps": 50, "eval.every_steps": 3}
+  fields = {**SHORT, "data.tfds_dir": tfds_dir, "train.steps": 50, "eval.every_steps": 3}
   fields["train.steps_per_dispatch"] = steps_per_dispatch
   fields["checkpoint.every_steps"] = 100
   config = get_config("cvae", "tiny", **fields)
@@ -247,6 +235,7 @@ def test_a_signal_saves_first(tmp_path, tfds_dir, signum):
   command = [
     sys.executable, "-m", "cvae_jax.main", "--config=configs/cvae.py:tiny",
     f"--workdir={tmp_path}", f"--config.data.tfds_dir={tfds_dir}", "--config.train.steps=100000",
+    "--config.optimizer.schedule=constant",
     "--config.eval.every_steps=100000", "--config.checkpoint.every_steps=100000",
   ]  # fmt: skip
   process = subprocess.Popen(

@@ -97,14 +97,6 @@ def test_the_loss_is_the_negative_elbo_per_feature(batch):
   assert float(metrics["loss"]) == pytest.approx(parts, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["ae", "vae", "cvae"])
-def test_an_autoencoder_has_no_kl_and_no_samples_a_vae_has_both(batch, name):
-  method = build(name, **{"optimizer.learning_rate": 5e-3})
-  _, metrics = train(method, batch, 10)
-  assert (metrics["kl"] > 0) == (name != "ae")
-  assert (method.sample is None) == (name == "ae")
-
-
 def test_labels_do_not_reach_an_unconditional_model(batch):
   method = build("vae")
   state = jax.jit(method.init)(jax.random.key(0), batch)
@@ -173,7 +165,7 @@ def test_bfloat16_comes_near_float32(batch):
 
 def test_the_numbers_of_the_first_steps_are_what_they_were(batch):
   """Golden: changes here mean that runs of older versions cannot be continued."""
-  method = build()
+  method = build(**{"model.channels": (8, 8, 8)})
   state, metrics = train(method, batch, 3)
   norm = float(sum(jnp.sum(jnp.abs(p)) for p in jax.tree.leaves(state.params)))
   assert [metrics["loss"], metrics["kl"], norm] == pytest.approx(GOLDEN, rel=2e-4)
