@@ -8,7 +8,6 @@ about.
 from collections.abc import Sequence
 import csv
 import glob
-import importlib.util
 import io
 import itertools
 import math
@@ -23,8 +22,8 @@ from cvae_jax import atomic
 from cvae_jax import config as config_lib
 from cvae_jax import config_file
 from cvae_jax import drawing
-from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import parts
 from cvae_jax import tables
 
 PARAMETERS = tables.Measure("parameters", "parameters", 0)
@@ -120,16 +119,7 @@ def load(path: str) -> Ablation:
   Raises:
     UserError: a file that is not there, or that holds no ablation.
   """
-  path, _, variant = path.partition(":")
-  if not os.path.isfile(path):
-    raise errors.UserError(f"--config={path} does not exist")
-  spec = importlib.util.spec_from_file_location("ablation_config", path)
-  assert spec is not None and spec.loader is not None
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  if not hasattr(module, "get_ablation"):
-    raise errors.UserError(f"--config={path} is no ablation: it has no get_ablation")
-  return module.get_ablation(variant)
+  return parts.call_file(path, "get_ablation", "ablation")
 
 
 def make_jobs(ablation: Ablation, num_seeds: int) -> list[Job]:

@@ -13,6 +13,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from cvae_jax import errors
+from cvae_jax import parts
 
 
 def get_base_config() -> ml_collections.ConfigDict:
@@ -265,6 +266,15 @@ def _narrow(config):
 
 
 VARIANTS = {"tiny": _tiny, "nsynth_wav": _nsynth_wav, "thesis": _thesis, "narrow": _narrow}
+
+
+def load(path: str) -> ml_collections.ConfigDict:
+  """The config of a file, as --config=PATH means it: 'configs/cvae.py', or 'configs/cvae.py:tiny'.
+
+  Raises:
+    UserError: a file that is not there or holds no config, or a variant that there is not.
+  """
+  return parts.call_file(path, "get_config", "config")
 
 
 def override(config: ml_collections.ConfigDict, setting: str) -> None:

@@ -1,7 +1,10 @@
-"""Parts of a run that a config names: a file of a package, found by its name."""
+"""Files found by their name: the parts of a run that a config names, and configs themselves."""
 
 import importlib
+import importlib.util
+import os
 import pkgutil
+from typing import Any
 
 from cvae_jax import errors
 
@@ -26,3 +29,26 @@ def load(package: str, name: str, what: str):
     parent = importlib.import_module(package)
     known = ", ".join(sorted(m.name for m in pkgutil.iter_modules(parent.__path__)))
     raise errors.UserError(f"{what} must be one of {known}, got '{name}'") from None
+
+
+def call_file(path: str, function: str, kind: str) -> Any:
+  """What a function of a Python file returns for a variant.
+
+  Args:
+    path: FILE, or FILE:variant; the function gets '' without one.
+    function: its name.
+    kind: what such a file is, for the message.
+
+  Raises:
+    UserError: a file that is not there, or that has no such function.
+  """
+  path, _, variant = path.partition(":")
+  if not os.path.isfile(path):
+    raise errors.UserError(f"--config={path} does not exist")
+  spec = importlib.util.spec_from_file_location("config_of_a_file", path)
+  assert spec is not None and spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  if not hasattr(module, function):
+    raise errors.UserError(f"--config={path} is no {kind}: it has no {function}")
+  return getattr(module, function)(variant)

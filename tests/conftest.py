@@ -33,6 +33,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from cvae_jax import cli  # noqa: E402
+from cvae_jax import config as config_lib  # noqa: E402
 from cvae_jax import errors  # noqa: E402
 from cvae_jax import evaluate  # noqa: E402
 from cvae_jax import lazy_librosa  # noqa: E402
@@ -62,7 +63,7 @@ def load_file(path):
 
 def get_config(name, variant="", **overrides):
   """A config of configs/, with fields by dotted name: get_config('cvae', **{'train.steps': 2})."""
-  config = load_file(ROOT / "configs" / f"{name}.py").get_config(variant)
+  config = config_lib.load(f"{ROOT}/configs/{name}.py:{variant}")
   config.update_from_flattened_dict(overrides)
   return config
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from cvae_jax import checkpoint
+from cvae_jax import config as config_lib
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import synthesizer
@@ -281,3 +282,16 @@ def test_configs_that_make_no_sense_are_refused_and_leave_nothing(
   with pytest.raises(errors.UserError, match=says):
     train.train_and_evaluate(config, str(tmp_path / "run"))
   assert not (tmp_path / "run").exists()
+
+
+def test_a_config_is_read_as_the_command_line_means_it():
+  path = f"{ROOT}/configs/cvae.py"
+  names = [config_lib.load(p).data.name for p in (path, f"{path}:", f"{path}:tiny")]
+  assert names == ["synth_notes", "synth_notes", "synth_notes/tiny"]
+  for wrong, says in (
+    ("configs/none.py", "--config=configs/none.py does not exist"),
+    (f"{ROOT}/configs/ablations/depth.py", "is no config: it has no get_config"),
+    (f"{path}:huge", "config variant must be one of"),
+  ):
+    with pytest.raises(errors.UserError, match=says):
+      config_lib.load(wrong)
