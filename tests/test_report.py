@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 
+from conftest import get_config
 from conftest import one_line
 from conftest import run_module
 import numpy as np
 import pytest
 import soundfile
 
+from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax.report import __main__ as report
 from cvae_jax.report import maps
@@ -193,3 +195,13 @@ def test_a_run_that_was_not_measured_is_told_how(tiny_run, tmp_path):
   done = run_module("cvae_jax.report", copied, f"--out={tmp_path / 'out'}")
   assert done.returncode == 2 and done.stderr.count("\n") == 1
   assert f"python -m cvae_jax.evaluate --workdir={copied} --full writes it" in done.stderr
+
+
+def test_settings_that_differ_are_shown_as_one_would_write_them(tmp_path):
+  workdirs = []
+  for name in ("vae", "cvae"):
+    config_file.save(get_config(name), str(tmp_path / name))
+    workdirs.append(str(tmp_path / name))
+  assert report.differing_settings(workdirs) == {
+    "condition.labels": ["none", "pitch, family, source, velocity"]
+  }

@@ -52,10 +52,14 @@ def name_runs(workdirs: list[str]) -> list[str]:
 
 def differing_settings(workdirs: list[str]) -> dict[str, list[str]]:
   """The fields in which the runs' configs differ, with a value for every run."""
+
+  def shown(value):
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
   flat = [config_lib.flatten(config_file.load(w)) for w in workdirs]
   free = ("eval.", "checkpoint.", "profile.", "data.tfds_dir", "data.num_threads", "data.prefetch")
   return {
-    name: [str(f.get(name)) for f in flat]
+    name: [shown(f.get(name)) for f in flat]
     for name in sorted(set().union(*flat))
     if not name.startswith(free) and len({str(f.get(name)) for f in flat}) > 1
   }
