@@ -19,13 +19,14 @@ from cvae_jax import config as config_lib
 from cvae_jax import measures
 from cvae_jax import methods
 from cvae_jax import synthesizer
+from cvae_jax.audio import decibel
 from cvae_jax.audio import level
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
 from cvae_jax.measures import generation
 
 
-def make_losses(representation):
+def make_losses(representation, floor_db):
   """Functions of (audio [B, T], key) that lose something of notes, by name."""
 
   def through(change):
@@ -35,7 +36,7 @@ def make_losses(representation):
 
     return compilation.jit(lose)
 
-  quiet = 1.0 - 2.0 * 60.0 / 80.0  # Features go from -1, at the floor of -80 dB, to 1.
+  quiet = decibel.to_unit(jnp.float32(-60.0), floor_db)
   return {
     "as they are": lambda audio, key: audio,
     "through the features": through(lambda x: x),
@@ -74,7 +75,8 @@ def main() -> None:
 
   names = "  ".join(labels.FAMILIES[f][:4] for f in np.unique(wanted))
   print(f"{'family heard, %':40}{'all':>6}  {names}")
-  for name, lose in make_losses(methods.make_representation(config)).items():
+  representation, floor_db = methods.make_representation(config), config.representation.floor_db
+  for name, lose in make_losses(representation, floor_db).items():
     print_heard(name, listen(lambda b, key, lose=lose: lose(b["audio"], key)), wanted)
   for workdir in args.runs:
     synth = synthesizer.load(workdir)
