@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import pkgutil
+import types
 from typing import Any
 
 from cvae_jax import errors
@@ -31,6 +32,16 @@ def load(package: str, name: str, what: str):
     raise errors.UserError(f"{what} must be one of {known}, got '{name}'") from None
 
 
+def load_file(path: str | os.PathLike[str]) -> types.ModuleType:
+  """The module that a Python file is, which lies in no package."""
+  name = os.path.splitext(os.path.basename(path))[0]
+  spec = importlib.util.spec_from_file_location(name, path)
+  assert spec is not None and spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
 def call_file(path: str, function: str, kind: str) -> Any:
   """What a function of a Python file returns for a variant.
 
@@ -45,10 +56,7 @@ def call_file(path: str, function: str, kind: str) -> Any:
   path, _, variant = path.partition(":")
   if not os.path.isfile(path):
     raise errors.UserError(f"--config={path} does not exist")
-  spec = importlib.util.spec_from_file_location("config_of_a_file", path)
-  assert spec is not None and spec.loader is not None
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
+  module = load_file(path)
   if not hasattr(module, function):
     raise errors.UserError(f"--config={path} is no {kind}: it has no {function}")
   return getattr(module, function)(variant)

@@ -1,6 +1,5 @@
 import gc
 import importlib.metadata
-import importlib.util
 import multiprocessing
 import os
 import pathlib
@@ -51,14 +50,6 @@ lazy_librosa.load()  # The tests import librosa too, each worker for itself.
 cli.set_up()
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-
-
-def load_file(path):
-  """The module that a file outside of the package is."""
-  spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
 
 
 def get_config(name, variant="", **overrides):

@@ -5,8 +5,9 @@ import os
 import re
 
 from conftest import ROOT
-from conftest import load_file
 import pytest
+
+from cvae_jax import parts
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -84,7 +85,7 @@ def test_what_is_made_short_is_still_there():
 
 
 def test_a_published_copy_has_badges_and_is_what_they_install():
-  badges = load_file(ROOT / "launch" / "colab_badges.py")
+  badges = parts.load_file(ROOT / "launch" / "colab_badges.py")
   path = NOTEBOOKS[0]
   notebook = json.loads(path.read_text())
   before = json.dumps(notebook["cells"][2:])

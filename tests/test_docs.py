@@ -11,12 +11,12 @@ import sys
 
 from conftest import ROOT
 from conftest import get_config
-from conftest import load_file
 from conftest import run_module
 import pytest
 import yaml
 
 from cvae_jax import config as config_lib
+from cvae_jax import parts
 from cvae_jax.version import __version__
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -131,7 +131,7 @@ def test_the_citation_is_of_this_version():
 
 
 def test_the_api_page_is_what_the_docstrings_say():
-  make_api = load_file(ROOT / "docs" / "make_api.py")
+  make_api = parts.load_file(ROOT / "docs" / "make_api.py")
   assert make_api.PAGE.read_text() == make_api.make_page(), "run: python docs/make_api.py"
   for name in make_api.find_modules():
     assert f"### {name}\n" in make_api.PAGE.read_text(), f"{name} is in no package of TITLES"
@@ -143,6 +143,6 @@ def test_the_reference_is_made_of_all_modules(tmp_path):
   command = [sys.executable, "docs/make_api.py", f"--html={tmp_path}"]
   subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
   made = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.html")}
-  for name in load_file(ROOT / "docs" / "make_api.py").find_modules():
+  for name in parts.load_file(ROOT / "docs" / "make_api.py").find_modules():
     if name not in ("cvae_jax.main", "cvae_jax.prepare"):
       assert name.replace(".", "/") + ".html" in made, name

@@ -58,11 +58,9 @@ def differing_settings(workdirs: list[str]) -> dict[str, list[str]]:
 
   flat = [config_lib.flatten(config_file.load(w)) for w in workdirs]
   free = ("eval.", "checkpoint.", "profile.", "data.tfds_dir", "data.num_threads", "data.prefetch")
-  return {
-    name: [shown(f.get(name)) for f in flat]
-    for name in sorted(set().union(*flat))
-    if not name.startswith(free) and len({str(f.get(name)) for f in flat}) > 1
-  }
+  names = sorted(name for name in set().union(*flat) if not name.startswith(free))
+  values = {name: [shown(f.get(name)) for f in flat] for name in names}
+  return {name: row for name, row in values.items() if len(set(row)) > 1}
 
 
 def to_csv(tables: list[sections.Table]) -> str:
