@@ -52,6 +52,12 @@ jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+def pytest_xdist_auto_num_workers(config):
+  """Half as many workers again as there are cores: a test waits for processes, pages and disks."""
+  del config
+  return 3 * (os.cpu_count() or 1) // 2
+
+
 def get_config(name, variant="", **overrides):
   """A config of configs/, with fields by dotted name: get_config('cvae', **{'train.steps': 2})."""
   config = config_lib.load(f"{ROOT}/configs/{name}.py:{variant}")
