@@ -42,9 +42,8 @@ def load(workdir: str) -> ml_collections.ConfigDict:
   return ml_collections.ConfigDict(config)
 
 
-# What may differ between a run and its continuation: it has no bearing on what is learnt.
-_FREE = (
-  "train.steps",
+# Fields that have no bearing on what is learnt.
+WITHOUT_EFFECT = (
   "train.log_every_steps",
   "train.accumulate_steps",
   "eval.",
@@ -55,9 +54,10 @@ _FREE = (
   "data.cache_gb",
   "data.device_cache",
   "data.tfds_dir",
-  "data.dir",
   "data.beam_options",
 )
+# What may differ between a run and its continuation: sounds may have moved.
+_FREE = (*WITHOUT_EFFECT, "train.steps", "data.dir")
 
 
 def check_same_run(config: ml_collections.ConfigDict, workdir: str) -> None:

@@ -22,6 +22,7 @@ from cvae_jax import compilation
 from cvae_jax import config as config_lib
 from cvae_jax import measures
 from cvae_jax import methods
+from cvae_jax import result_tables
 from cvae_jax import run_flags
 from cvae_jax import sharding
 from cvae_jax.data import pipeline
@@ -130,55 +131,6 @@ def evaluate_run(
   return results
 
 
-def describe(results: Mapping[str, Any]) -> str:
-  """Results as tables for the terminal."""
-  lines = [f"on {results['notes']} held-out notes ({results['split']}):"]
-  rows = {"model": results["eval"], **results.get("baselines", {})}
-  lines.append(f"  {'':14}{'log-spectral distance':>22}{'RMS error':>14}")
-  for name, row in rows.items():
-    lines.append(f"  {name:14}{row['lsd_db']:>19.2f} dB{row['rmse_db']:>11.2f} dB")
-  if "pitch" in results:
-    pitch = results["pitch"]
-    lines.append(
-      f"  pitch within 50 cents (YIN, {pitch['notes']} notes): generated "
-      f"{100 * pitch['generated']:.1f} %, the data's own {100 * pitch['data']:.1f} %"
-    )
-  if "waveform" in results:
-    sound = results["waveform"]
-    lines.append(
-      f"  the sound ({sound['notes']} notes): log-spectral distance {sound['lsd_db']:.2f} dB, "
-      f"mel-cepstral distortion {sound['mcd_db']:.2f} dB"
-    )
-  if "probes" in results:
-    probes = results["probes"]
-    lines.append(
-      "  read from the code by a linear probe: "
-      + ", ".join(
-        f"{name} {100 * probes[name]:.1f} % (chance {100 * probes[f'{name}_chance']:.1f} %)"
-        for name in latent.PROBED
-        if name in probes
-      )
-    )
-  for name in ("use", "interpolation", "disentanglement", "velocity"):
-    if name in results:
-      shown = ", ".join(f"{key} {value:.3g}" for key, value in results[name].items())
-      lines.append(f"  {name}: {shown}")
-  if "clusters" in results:
-    for name, row in results["clusters"].items():
-      if name != "notes":
-        lines.append(
-          f"  families found by k-means in {name}: "
-          + ", ".join(f"{key} {value:.3f}" for key, value in row.items())
-        )
-  if "generation" in results:
-    sets = ("generated", "ceiling", "floor")
-    lines.append(f"  {'':20}" + "".join(f"{name:>12}" for name in sets))
-    for key in results["generation"]["generated"]:
-      cells = [f"{results['generation'][name][key]:>12.3f}" for name in sets]
-      lines.append(f"  {key:20}" + "".join(cells))
-  return "\n".join(lines)
-
-
 def save_results(results: Mapping[str, Any], workdir: str) -> None:
   """Writes results.json into a workdir, whole or not at all."""
   with atomic.open_file(os.path.join(workdir, RESULTS)) as f:
@@ -220,7 +172,7 @@ def main(argv: list[str] | None = None) -> None:
   if args.split:
     run.config.data.eval_split = args.split
   results = evaluate_run(run.config, run.method, run.params, pipeline.open_notes(run.config.data))
-  _log.info("%s", describe(results))
+  _log.info("%s", result_tables.describe(results))
   save_results({**_kept(args.workdir, run.step), **results, "step": run.step}, args.workdir)
 
 

@@ -16,11 +16,11 @@ import os
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import play
 from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.export")  # Also as __main__.
 
-_INSTRUMENTS = ("sfz", "sf2", "wav")  # Those of `play.formats`, before anything slow is imported.
 _PROGRAMS = ("stablehlo", "onnx")
 
 
@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> None:
     "--batch", type=int, default=1, help="notes at a time of a program (default 1)"
   )
   args = parser.parse_args(argv)
-  known = (*_INSTRUMENTS, *_PROGRAMS)
+  known = (*play.FORMATS, *_PROGRAMS)
   if args.format not in known:
     raise errors.UserError(f"--format must be one of {', '.join(known)}, got {args.format}")
   if args.batch < 1:

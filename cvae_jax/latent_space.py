@@ -14,6 +14,7 @@ import numpy as np
 
 from cvae_jax import compilation
 from cvae_jax import errors
+from cvae_jax import methods
 from cvae_jax.audio import level
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -111,9 +112,9 @@ def draw_code(
     seed: of the draw, as in `Synthesizer.sample`.
     temperature: as in `Synthesizer.sample`.
   """
-  wanted = {name: np.asarray(note_labels[name]) for name in notes.BATCH_LABELS}
-  count = len(wanted["pitch"])
-  wanted["temperature"] = np.full(count, temperature, np.float32)
+  known = {name: np.asarray(note_labels[name]) for name in notes.BATCH_LABELS}
+  wanted = methods.at_temperature(known, temperature)
+  count = len(known["pitch"])
   key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
   size = 1 if count == 1 else _DRAWN  # One compiled function serves all that are more than one.
   codes = []

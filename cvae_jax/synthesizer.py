@@ -172,9 +172,7 @@ class Synthesizer:
       raise errors.UserError(
         "this run is a plain autoencoder: it has no prior to generate from, and can reconstruct"
       )
-    wanted = dict(note_labels)
-    if temperature != 1.0:
-      wanted["temperature"] = np.full(len(wanted["pitch"]), temperature, np.float32)
+    wanted = methods.at_temperature(note_labels, temperature)
     return np.asarray(self._sample(self.params, wanted, np.uint32(seed)))
 
   def generate(

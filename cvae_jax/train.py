@@ -24,6 +24,7 @@ from cvae_jax import feature_statistics
 from cvae_jax import methods
 from cvae_jax import profile as profile_lib
 from cvae_jax import progress as progress_lib
+from cvae_jax import result_tables
 from cvae_jax import samples as samples_lib
 from cvae_jax import sharding
 from cvae_jax import stop_request
@@ -218,7 +219,7 @@ def train_and_evaluate(
       params = jax.device_get(state.best_params)  # Of this process, where others have them too.
       results |= evaluate.evaluate_run(config, method, params, data)
       summaries.scalars(step, "eval", results["eval"])
-      _log.info("%s", evaluate.describe(results))
+      _log.info("%s", result_tables.describe(results))
       write_samples(config, method, params, data, workdir, summaries, step)
     distributed.wait("evaluated")
   results["seconds"] = round(time.monotonic() - started, 1)

@@ -9,6 +9,7 @@ import pytest
 from cvae_jax import evaluate
 from cvae_jax import measures
 from cvae_jax import methods
+from cvae_jax import result_tables
 from cvae_jax import synthesizer
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -183,8 +184,8 @@ def test_a_run_is_measured_in_full_by_one_command(tiny_run, tmp_path):
   evaluate.main([f"--workdir={copied}", "--full", *counts])
   results = json.loads((copied / "results.json").read_text())
   assert set(evaluate.MEASURES) - set(results) == {"disentanglement"}  # No factors.
-  text = evaluate.describe(results)
-  assert "frechet" in text and "active_units" in text and "k-means" in text
+  text = result_tables.describe(results)
+  assert all(title in text for title in ("Fréchet distance", "active dimensions", "k-means"))
 
 
 def test_the_classifier_learns_is_kept_and_hears_no_level(run, tmp_path):

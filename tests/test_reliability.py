@@ -259,8 +259,8 @@ def test_the_best_checkpoint_is_kept_beside_the_last(tmp_path, tfds_dir, monkeyp
     "checkpoint.keep_best": 1,
   }
   config = make_config(tfds_dir, **fields)
-  monkeypatch.setattr(train.evaluate, "evaluate_run", lambda *unused: {"eval": {}, "notes": 0})
-  monkeypatch.setattr(train.evaluate, "describe", lambda results: "")
+  measured = {"eval": {}, "notes": 0, "split": "valid"}
+  monkeypatch.setattr(train.evaluate, "evaluate_run", lambda *unused: measured)
   train.train_and_evaluate(config, str(tmp_path))
   assert saved_steps(tmp_path) == [4, 8]
   assert synthesizer.load(str(tmp_path), "best").step == 4

@@ -16,10 +16,10 @@ import soundfile
 
 from cvae_jax import config_file
 from cvae_jax import errors
+from cvae_jax import result_tables
 from cvae_jax.report import __main__ as report
 from cvae_jax.report import maps
 from cvae_jax.report import page
-from cvae_jax.report import sections
 from cvae_jax.report import side_by_side
 
 
@@ -35,13 +35,13 @@ def results(lsd, frechet=None, **more):
 
 
 def table_of(title, *runs):
-  section = next(s for s in sections.SECTIONS if s.title == title)
-  return sections.make_table(section, [f"run {i}" for i in range(len(runs))], runs)
+  section = next(s for s in result_tables.SECTIONS if s.title == title)
+  return result_tables.make_table(section, [f"run {i}" for i in range(len(runs))], runs)
 
 
 def test_every_measure_says_its_direction_or_has_none():
-  titles = [m.title for s in sections.SECTIONS for m in s.measures]
-  assert len({(s.title, m.path) for s in sections.SECTIONS for m in s.measures}) == len(titles)
+  titles = [m.title for s in result_tables.SECTIONS for m in s.measures]
+  assert len({(s.title, m.path) for s in result_tables.SECTIONS for m in s.measures}) == len(titles)
   # What an arrow would be wrong for: sizes, and what depends on what is wanted.
   without = {t for t in titles if not t.endswith(("↑", "↓"))}
   assert without == {
@@ -71,8 +71,23 @@ def test_a_pca_of_any_size_is_a_bound():
 
 
 def test_markdown_has_the_numbers_and_the_best_in_bold():
-  text = sections.to_markdown([table_of("Generation", results(1, 30.0), results(2, 20.0))])
+  text = result_tables.to_markdown([table_of("Generation", results(1, 30.0), results(2, 20.0))])
   assert "| Fréchet distance ↓ | 30.0 | **20.0** | 2.0 | 99.0 |" in text
+
+
+def test_the_terminal_has_the_same_tables_with_their_bounds_under_their_titles():
+  bounds = {"pca_64": {"lsd_db": 3.0, "rmse_db": 4.0}, "mean": {"lsd_db": 9.0, "rmse_db": 9.5}}
+  pitch = {"generated": 0.5, "data": 0.75, "notes": 8}
+  made = results(1.0, 30.0, baselines=bounds, pitch=pitch, notes=66, split="valid")
+  lines = result_tables.describe(made).splitlines()
+  assert lines[0] == "on 66 held-out notes (valid):"
+  column = lines[2].index("mean spectrogram")
+  assert lines[3].split() == ["log-spectral", "distance,", "dB", "↓", "1.00", "3.00", "9.00"]
+  assert lines[3][column:] == "9.00".rjust(len("mean spectrogram"))
+  pitched = next(i for i, line in enumerate(lines) if line.startswith("  Pitch (8 notes)"))
+  assert lines[pitched + 1].split()[-2:] == ["50.0", "75.0"]
+  assert not any("Disentanglement" in line for line in lines)
+  assert result_tables.describe({"notes": 2, "split": "test"}) == "on 2 held-out notes (test):"
 
 
 def test_names_are_as_long_as_they_must_be():

@@ -21,6 +21,7 @@ import scipy.stats
 
 from cvae_jax import compilation
 from cvae_jax import measures
+from cvae_jax import methods
 from cvae_jax.audio import level
 from cvae_jax.audio import loudness
 from cvae_jax.audio import synthesis
@@ -44,9 +45,7 @@ def _generate(run: measures.Run, batches) -> Iterator[np.ndarray]:
   sample = compilation.jit(run.method.sample)
   key = jax.random.key(run.config.seed)
   for i, batch in enumerate(batches):
-    asked = measures.labels_of(batch)
-    if run.config.eval.temperature != 1.0:
-      asked["temperature"] = np.full(len(batch["pitch"]), run.config.eval.temperature, np.float32)
+    asked = methods.at_temperature(measures.labels_of(batch), run.config.eval.temperature)
     audio = sample(run.params, asked, jax.random.fold_in(key, i))
     yield np.asarray(audio)[batch["mask"] > 0]
 

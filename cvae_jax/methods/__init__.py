@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import ml_collections
+import numpy as np
 
 from cvae_jax import condition as condition_lib
 from cvae_jax import feature_statistics
@@ -21,6 +22,12 @@ from cvae_jax.data import labels
 Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.
 Sums = dict[str, tuple[jax.Array, jax.Array]]
+
+
+def at_temperature(note_labels: Batch, temperature: float) -> dict[str, Any]:
+  """Labels [M] that ask for draws at a temperature: see `Method.draw_code`."""
+  asked = np.full(len(note_labels["pitch"]), temperature, np.float32)
+  return {**note_labels, "temperature": asked}
 
 
 class Task(NamedTuple):

@@ -8,10 +8,10 @@ import struct
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax import play
 from cvae_jax.audio import files
 from cvae_jax.play import instrument
 
-FORMATS = ("sfz", "sf2", "wav")
 _RELEASE_S = 0.25
 
 
@@ -186,15 +186,15 @@ def pack(
 
   Args:
     keys: of `instrument.make_instrument`.
-    form: one of `FORMATS`.
+    form: one of `play.FORMATS`.
     sample_rate: of the samples, in Hz.
     title: of the instrument.
 
   Raises:
     UserError: a format that there is not.
   """
-  if form not in FORMATS:
-    raise errors.UserError(f"the format must be one of {', '.join(FORMATS)}, got '{form}'")
+  if form not in play.FORMATS:
+    raise errors.UserError(f"the format must be one of {', '.join(play.FORMATS)}, got '{form}'")
   if form == "sf2":
     return {f"{title}.sf2": to_sf2(keys, sample_rate, title)}
   packed = {file_name(key): files.to_wav(key.audio, sample_rate) for key in keys}

@@ -19,7 +19,7 @@ from cvae_jax import config as config_lib
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
-from cvae_jax.report import sections
+from cvae_jax import result_tables
 
 _log = logging.getLogger("cvae_jax.report")  # Also as __main__.
 
@@ -57,13 +57,12 @@ def differing_settings(workdirs: list[str]) -> dict[str, list[str]]:
     return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
   flat = [config_lib.flatten(config_file.load(w)) for w in workdirs]
-  free = ("eval.", "checkpoint.", "profile.", "data.tfds_dir", "data.num_threads", "data.prefetch")
-  names = sorted(name for name in set().union(*flat) if not name.startswith(free))
+  names = sorted(n for n in set().union(*flat) if not n.startswith(config_file.WITHOUT_EFFECT))
   values = {name: [shown(f.get(name)) for f in flat] for name in names}
   return {name: row for name, row in values.items() if len(set(row)) > 1}
 
 
-def to_csv(tables: list[sections.Table]) -> str:
+def to_csv(tables: list[result_tables.Table]) -> str:
   """Section, measure, and a column for every run and bound."""
   out = io.StringIO()
   writer = csv.writer(out, lineterminator="\n")
@@ -87,8 +86,7 @@ def main(argv: list[str] | None = None) -> None:
     raise errors.UserError(f"--maps must be 0, or 4 or more, got {args.maps}")
   names = name_runs(args.runs)
   results = [read_results(w) for w in args.runs]
-  made = [sections.make_table(s, names, results) for s in sections.SECTIONS]
-  tables = [t for t in made if t is not None]
+  tables = result_tables.make_tables(names, results)
 
   from cvae_jax import drawing
   from cvae_jax import synthesizer
@@ -112,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     _log.info("%s", os.path.join(args.out, side_by_side.FILENAME))
   written = {
     "index.html": page.render(args.title, tables, runs, differing_settings(args.runs), figure),
-    "report.md": f"# {args.title}\n\n{sections.to_markdown(tables)}",
+    "report.md": f"# {args.title}\n\n{result_tables.to_markdown(tables)}",
     "report.csv": to_csv(tables),
   }
   for name, text in written.items():

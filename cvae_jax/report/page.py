@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from cvae_jax import result_tables
 from cvae_jax import samples as samples_lib
 from cvae_jax.audio import files
 from cvae_jax.data import labels
 from cvae_jax.report import maps
-from cvae_jax.report import sections
 
 # Twelve colours that are told apart by people who see colours differently, light on dark and dark
 # on light (after Okabe & Ito 2008, and four more).
@@ -57,7 +57,7 @@ def encode_audio(audio: np.ndarray, kind: str) -> str:
   return _data_url({"flac": "audio/flac", "mp3": "audio/mpeg"}[kind], buffer.getvalue())
 
 
-def _table(table: sections.Table) -> str:
+def _table(table: result_tables.Table) -> str:
   head = "".join(f"<th scope=col>{html.escape(h)}</th>" for h in table.header)
   rows = []
   for row, best in zip(table.rows, table.best, strict=True):
@@ -144,7 +144,7 @@ def _maps(index: int, run: RunPage) -> str:
 
 def render(
   title: str,
-  tables: Sequence[sections.Table],
+  tables: Sequence[result_tables.Table],
   runs: Sequence[RunPage],
   settings: Mapping[str, Sequence[str]],
   figure: bytes | None = None,

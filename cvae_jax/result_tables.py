@@ -1,4 +1,4 @@
-"""The tables of a report: which measures stand together, and between which bounds."""
+"""Results as tables: which measures stand together, and between which bounds."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -40,6 +40,13 @@ SECTIONS = (
       Measure("lsd_db", "log-spectral distance, dB ↓"),
       Measure("rmse_db", "RMS error, dB ↓"),
     ),
+  ),
+  Section(
+    "Pitch",
+    "Generated notes, by YIN's median; real ones are the training notes whose labels they have.",
+    "pitch.{}",
+    {"real notes": "pitch.data"},
+    (Measure("generated", "within 50 cents, % ↑", 1, _SHARE),),
   ),
   Section(
     "Likelihood",
@@ -222,6 +229,36 @@ def make_table(
   header = [h for h, k in zip(["", *names, *section.bounds], columns, strict=True) if k]
   rows = [[c for c, k in zip(row, columns, strict=True) if k] for row in rows]
   return Table(section, header, rows, best)
+
+
+def make_tables(names: Sequence[str], results: Sequence[Mapping[str, Any]]) -> list[Table]:
+  """The tables of every section of which a run has numbers; see `make_table`."""
+  made = [make_table(section, names, results) for section in SECTIONS]
+  return [table for table in made if table is not None]
+
+
+def _title(section: Section, results: Mapping[str, Any]) -> str:
+  part = results.get(section.path.partition(".")[0])
+  count = part.get("notes") if isinstance(part, Mapping) else None
+  return section.title if count is None else f"{section.title} ({count} notes)"
+
+
+def describe(results: Mapping[str, Any]) -> str:
+  """One run's results as tables for the terminal."""
+  lines = [f"on {results['notes']} held-out notes ({results['split']}):"]
+  made = [
+    [[_title(table.section, results), *table.header[1:]], *table.rows]
+    for table in make_tables(["model"], [results])
+  ]
+  first = max((len(row[0]) for rows in made for row in rows), default=0)
+  for rows in made:
+    widths = [max(10, len(title)) for title in rows[0][1:]]
+    lines.append("")
+    for row in rows:
+      cells = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths, strict=True)]
+      indent = "  " if row is rows[0] else "    "
+      lines.append("  ".join([f"{indent + row[0]:{first + 4}}", *cells]))
+  return "\n".join(lines)
 
 
 def to_markdown(tables_of: Sequence[Table]) -> str:
