@@ -22,6 +22,7 @@ import orbax.checkpoint as ocp
 
 from cvae_jax import distributed
 from cvae_jax import errors
+from cvae_jax import quiet
 from cvae_jax import state as state_lib
 
 DIRECTORY = "checkpoints"
@@ -211,6 +212,7 @@ def abstract(init: Callable[[], Any], sharding: jax.sharding.Sharding) -> Any:
   )
 
 
+@quiet.libraries()
 def restore_params(workdir: str, step: int | str | None = None) -> tuple[int, Any]:
   """Step and parameters of one of a workdir's checkpoints: those to generate with, and no others.
 

@@ -11,6 +11,7 @@ import ml_collections
 import tensorflow_datasets as tfds
 
 from cvae_jax import errors
+from cvae_jax import quiet
 from cvae_jax.data import notes
 
 _log = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ def _prepare(builder: tfds.core.DatasetBuilder) -> None:
     raise
 
 
+@quiet.libraries()
 def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.core.DatasetBuilder:
   """The builder of a data set; what can be made here is prepared on first use.
 
