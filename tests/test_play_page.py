@@ -9,6 +9,7 @@ import shutil
 import socket
 import threading
 import time
+import urllib.parse
 
 from conftest import FIXTURES
 import numpy as np
@@ -183,6 +184,24 @@ def test_the_pad_moves_the_sound_and_undo_takes_it_back(page):
   until(page, f"location.href === {json.dumps(start)}")
   page.click("#redo")
   until(page, f"location.href === {json.dumps(moved)}")
+
+
+def test_two_families_are_mixed_and_the_controls_say_so(page):
+  page.select_option("#family", "organ")
+  page.select_option("#family-b", "flute")
+  until(page, "location.hash.includes('0.5')")
+  families = json.loads(
+    urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).fragment)["family"][0]
+  )
+  assert families == {"organ": 0.5, "flute": 0.5}
+  assert page.inner_text("output[for=mix]") == "50 %"
+  page.locator("#mix").evaluate("mix => { mix.value = 1; mix.dispatchEvent(new Event('change')); }")
+  until(page, "location.hash.includes('family=flute')")
+  # An end of the slider is one family, and what is at its other end is not forgotten.
+  assert page.input_value("#family") == "organ" and page.input_value("#mix") == "1"
+  page.click("#undo")
+  until(page, "location.hash.includes('0.5')")
+  assert page.input_value("#mix") == "0.5"
 
 
 def test_a_link_brings_back_the_very_sound(browser, url, page):

@@ -2,26 +2,24 @@
 //
 // The sound is the API's own object and the one truth; controls show it and change it.
 
-import {download, get, post, toSamples, upload} from './api.js';
+import {download, get, post, upload} from './api.js';
+import {$, addDirection, chosenFamily, fillChoices, save, showNeeds, showSound, showValue} from './controls.js';
+import {History} from './history.js';
 import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
+import {Notes} from './notes.js';
 import {Pad} from './pad.js';
 import {Player} from './player.js';
 import {drawSpectrogram, drawWave} from './scope.js';
-
-const CHUNK = 16; // keys that are asked for at a time
-const $ = (id) => document.getElementById(id);
 
 const player = new Player();
 let card = null;
 let sound = normalize({});
 let places = []; // of the sound on the map
 let lastPitch = 60;
-let notes = new Map(); // pitch to what sounds there
-let version = 0; // of the sound: what was asked for before it changed is dropped
-let asking = new AbortController();
 let previewed = 0;
-const history = {past: [], at: -1};
+const history = new History();
+const notes = new Notes(() => sound, (pitch, waits) => keyboard.mark(pitch, 'waiting', waits));
 const slots = {a: null, b: null, between: []};
 const held = new Set(); // keys that are down
 const kept = new Set(); // keys that sound on, by hold or by the pedal
@@ -46,70 +44,28 @@ async function attempt(action) {
 
 const hasKeys = () => card.conditions.includes('pitch');
 
-function toNote(made, key) {
-  return {samples: toSamples(key.audio), rate: made.sample_rate, loop: key.loop, gain: made.gain};
-}
-
-async function makeKeys(pitches, signal) {
-  const made = await post('/api/instrument', {sound, pitches, draft: true}, signal);
-  return new Map(made.keys.map((key) => [key.pitch, toNote(made, key)]));
-}
-
-/** The note of a key, made on the spot if it is not there yet. */
-async function noteAt(pitch) {
-  const asked = version;
-  if (!notes.has(pitch)) {
-    const made = await makeKeys([pitch], asking.signal);
-    if (asked === version) notes.set(pitch, made.get(pitch));
-    keyboard.mark(pitch, 'waiting', false);
-    return made.get(pitch);
-  }
-  return notes.get(pitch);
-}
-
 /** Makes the notes of all keys in view, those near the last one first. */
 async function prepare() {
-  const mine = ++version;
-  asking.abort();
-  asking = new AbortController();
-  const {signal} = asking;
-  notes = new Map();
+  notes.renew();
+  const mine = notes.version;
   say('making the notes');
   const wanted = hasKeys() ? keyboard.pitches : [lastPitch];
-  wanted.forEach((pitch) => keyboard.mark(pitch, 'waiting', true));
+  wanted.forEach((pitch) => notes.onWaiting(pitch, true));
   await attempt(async () => {
     const started = performance.now();
-    await locate(signal);
-    await fill(wanted, mine, signal);
-    if (mine === version) say(`ready (${wanted.length} keys in ${Math.round(performance.now() - started)} ms)`);
+    await locate();
+    if (mine !== notes.version) return;
+    await notes.fill(wanted, lastPitch);
+    if (mine === notes.version) say(`ready (${wanted.length} keys in ${Math.round(performance.now() - started)} ms)`);
   });
 }
 
-async function fill(wanted, mine, signal) {
-  const missing = wanted.filter((pitch) => !notes.has(pitch));
-  missing.sort((a, b) => Math.abs(a - lastPitch) - Math.abs(b - lastPitch));
-  // Two at a time: while one is on its way, the next is being made.
-  const chunks = [];
-  for (let i = 0; i < missing.length; i += CHUNK) chunks.push(missing.slice(i, i + CHUNK));
-  const work = async () => {
-    for (let chunk = chunks.shift(); chunk; chunk = chunks.shift()) {
-      const made = await makeKeys(chunk, signal);
-      if (mine !== version) return;
-      for (const [pitch, note] of made) {
-        notes.set(pitch, note);
-        keyboard.mark(pitch, 'waiting', false);
-      }
-    }
-  };
-  await Promise.all([work(), work()]);
-}
-
 /** Where the sound lies on the map. */
-async function locate(signal) {
+async function locate() {
   if (!card.directions) return;
-  const mine = version;
-  const placed = await post('/api/place', sound, signal);
-  if (mine !== version) return;
+  const mine = notes.version;
+  const placed = await post('/api/place', sound, notes.signal);
+  if (mine !== notes.version) return;
   places = placed.places;
   showPlaces();
 }
@@ -130,7 +86,7 @@ async function down(pitch, strength) {
   player.wake();
   lastPitch = pitch;
   held.add(pitch);
-  const note = await attempt(() => noteAt(pitch));
+  const note = await attempt(() => notes.at(pitch));
   if (!note || !held.has(pitch)) return;
   kept.delete(pitch);
   player.start(`key-${pitch}`, note, note.gain * strength * strength);
@@ -159,7 +115,7 @@ async function preview() {
   const mine = ++previewed;
   const pitch = lastPitch;
   await attempt(async () => {
-    const note = await noteAt(pitch);
+    const note = await notes.at(pitch);
     if (!note || mine !== previewed || !player.context) return;
     player.start('preview', note, note.gain * 0.8);
     show(note, hasKeys() ? noteName(pitch) : 'the note');
@@ -172,85 +128,38 @@ async function preview() {
 /** Changes the sound; `done` where the change is whole, and is to be remembered. */
 function change(fields, done = true) {
   sound = normalize({...sound, ...fields});
-  showSound();
+  showAll();
   if (!done) return;
   remember();
   prepare();
 }
 
 function remember() {
-  const text = JSON.stringify(sound);
-  if (history.past[history.at] === text) return;
-  history.past.length = history.at + 1;
-  history.past.push(text);
-  if (history.past.length > 200) history.past.shift();
-  history.at = history.past.length - 1;
+  if (!history.push(JSON.stringify(sound))) return;
   window.history.replaceState(null, '', toHash(sound));
   showHistory();
 }
 
 function travel(steps) {
-  const at = history.at + steps;
-  if (at < 0 || at >= history.past.length) return;
-  history.at = at;
-  sound = JSON.parse(history.past[at]);
+  const text = history.travel(steps);
+  if (text === undefined) return;
+  sound = JSON.parse(text);
   window.history.replaceState(null, '', toHash(sound));
-  showSound();
+  showAll();
   showHistory();
   prepare().then(preview);
 }
 
 function showHistory() {
-  $('undo').disabled = history.at <= 0;
-  $('redo').disabled = history.at >= history.past.length - 1;
+  $('undo').disabled = !history.canUndo;
+  $('redo').disabled = !history.canRedo;
 }
 
-/** The two families that weigh most, and how much of them is the second. */
-function familyMix() {
-  if (typeof sound.family !== 'object') return [sound.family, null, 0];
-  const [[a, x], [b, y] = [null, 0]] = Object.entries(sound.family).sort((p, q) => q[1] - p[1]);
-  // The order that was chosen stays, whichever weighs more.
-  if (b && a === $('family-b').value) return [b, a, x / (x + y)];
-  return [a, b, y / (x + y)];
-}
-
-function setFamily() {
-  const [a, b, share] = [$('family').value, $('family-b').value, Number($('mix').value)];
-  let family = a;
-  if (b && b !== a && share > 0) family = share >= 1 ? b : {[a]: 1 - share, [b]: share};
-  change({family});
-}
-
-const percent = (x) => `${Math.round(100 * x)} %`;
-const FORMATS = {mix: percent, volume: percent, morph: percent, attack: (x) => `${x} s`, release: (x) => `${x} s`};
-
-function showValue(input) {
-  const output = document.querySelector(`output[for="${input.id}"]`);
-  if (output) output.textContent = (FORMATS[input.id] ?? String)(Number(input.value));
-}
-
-function showSound() {
-  const [a, b, share] = familyMix();
-  if (a) {
-    // A mix at either end is one family: what the other one was is not forgotten.
-    const alone = !b && $('family-b').value === a && $('mix').value === '1';
-    if (!alone) {
-      $('family').value = a;
-      if (b) $('family-b').value = b;
-      $('mix').value = share;
-    }
-  }
-  if (typeof sound.source === 'string') $('source').value = sound.source;
-  if (sound.velocity !== undefined) $('velocity').value = sound.velocity;
-  $('seed').value = sound.seed;
-  $('temperature').value = sound.temperature;
-  $('seed').disabled = $('temperature').disabled = Boolean(sound.code);
-  $('origin').textContent = sound.code ? 'of a note, not of the seed' : '';
-  $('forget').hidden = !sound.code || !card.can_sample;
-  $('mix').disabled = !$('family-b').value;
-  pad.family = sound.family === undefined ? null : typeof sound.family === 'string' ? [sound.family] : Object.keys(sound.family);
+function showAll() {
+  showSound(sound, card.can_sample);
+  const {family} = sound;
+  pad.family = family === undefined ? null : typeof family === 'string' ? [family] : Object.keys(family);
   pad.draw();
-  document.querySelectorAll('input[type=range]').forEach(showValue);
 }
 
 function showPlaces() {
@@ -276,8 +185,8 @@ const keyboard = new Keyboard($('keyboard'), {
   onShift: () => {
     const pitches = keyboard.pitches;
     $('range').textContent = `${noteName(pitches[0])} to ${noteName(pitches.at(-1))}`;
-    pitches.forEach((pitch) => keyboard.mark(pitch, 'waiting', !notes.has(pitch)));
-    if (card) attempt(() => fill(pitches, version, asking.signal));
+    pitches.forEach((pitch) => notes.onWaiting(pitch, !notes.has(pitch)));
+    if (card) attempt(() => notes.fill(pitches, lastPitch));
   },
 });
 
@@ -296,8 +205,7 @@ const pad = new Pad($('pad'), {
       waiting = setTimeout(() => {
         waiting = 0;
         change(fields, false);
-        version += 1;
-        notes = new Map();
+        notes.drop();
         preview();
       }, 250);
     }
@@ -335,14 +243,6 @@ async function keep(name) {
   $('morph').value = name === 'a' ? 0 : 1;
   showValue($('morph'));
   return say('the slider goes from A to B');
-}
-
-function save({name, blob}) {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 async function saveInstrument(format) {
@@ -392,22 +292,8 @@ async function sourcesOf(family) {
   return found.size ? [...found] : card.choices.source;
 }
 
-function option(value, text = value.replaceAll('_', ' ')) {
-  const made = document.createElement('option');
-  [made.value, made.textContent] = [value, text];
-  return made;
-}
-
-function showNeeds() {
-  const has = new Set([
-    ...card.conditions,
-    ...(card.can_sample ? ['sampling'] : []),
-    ...(card.can_encode ? ['encoding'] : []),
-    ...(card.directions >= 2 ? ['map'] : []),
-  ]);
-  document.querySelectorAll('[data-needs]').forEach((element) => {
-    element.classList.toggle('missing', !has.has(element.dataset.needs));
-  });
+function askForFamily() {
+  change({family: chosenFamily()});
 }
 
 function wire() {
@@ -415,12 +301,12 @@ function wire() {
   document.querySelectorAll('input[type=range]').forEach((input) => {
     input.addEventListener('input', () => showValue(input));
   });
-  on('family', 'change', setFamily);
+  on('family', 'change', askForFamily);
   on('family-b', 'change', () => {
     if ($('family-b').value && $('mix').value === '0') $('mix').value = 0.5;
-    setFamily();
+    askForFamily();
   });
-  on('mix', 'change', setFamily);
+  on('mix', 'change', askForFamily);
   on('source', 'change', () => change({source: $('source').value}));
   on('velocity', 'change', () => change({velocity: Number($('velocity').value)}));
   on('seed', 'change', () => {
@@ -504,22 +390,14 @@ async function start() {
   card = await get('/api/model');
   document.title = `${card.name}: play`;
   $('run').textContent = `${card.name}, ${card.step.toLocaleString('en')} steps`;
-  showNeeds();
-  for (const name of ['family', 'source']) {
-    $(name).replaceChildren(...(card.choices[name] ?? []).map((value) => option(value)));
-  }
-  $('family-b').replaceChildren(option('', 'nothing'), ...(card.choices.family ?? []).map((v) => option(v)));
+  showNeeds(card);
+  for (const name of ['family', 'source']) fillChoices(name, card.choices[name] ?? []);
+  fillChoices('family-b', card.choices.family ?? [], 'nothing');
   if (card.pitches) keyboard.taught = card.pitches;
   for (let k = 2; k < card.directions; k++) {
-    const row = document.createElement('div');
-    row.className = 'row';
-    row.innerHTML = `<label for="direction-${k}">Direction ${k + 1}</label>
-      <input id="direction-${k}" type="range" min="-3" max="3" step="0.05"><output for="direction-${k}"></output>`;
-    $('directions').append(row);
-    const input = row.querySelector('input');
-    input.addEventListener('change', () => {
+    addDirection(k, (value) => {
       player.wake();
-      change({places: placed({[k]: Number(input.value)})});
+      change({places: placed({[k]: value})});
       preview();
     });
   }
