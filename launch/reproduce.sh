@@ -7,8 +7,8 @@
 #   DATA=synth_notes MODELS="vae cvae" launch/reproduce.sh
 #   STEPS=5000 NSYNTH=~/nsynth OUT=elsewhere launch/reproduce.sh
 #
-# The VAE on synth_notes took 15 minutes with its measures, on one core beside other work; the thesis'
-# network trained at 6 notes/s there: all of it is a night's work on two cores. Real notes are left
+# A run takes 8 to 20 minutes with its measures, on one core beside other work, the thesis' network 44
+# to 66: all of it is some six hours on one core, or three on two by two calls. Real notes are left
 # out without NSYNTH, the folder that holds nsynth-train, nsynth-valid and nsynth-test. With
 # DRY_RUN=1 the commands are printed and not run.
 set -euo pipefail
