@@ -8,9 +8,9 @@
 #   STEPS=5000 NSYNTH=~/nsynth OUT=elsewhere launch/reproduce.sh
 #
 # A run takes 8 to 20 minutes with its measures, on one core beside other work, the thesis' network 44
-# to 66: all of it is some six hours on one core, or three on two by two calls. Real notes are left
-# out without NSYNTH, the folder that holds nsynth-train, nsynth-valid and nsynth-test. With
-# DRY_RUN=1 the commands are printed and not run.
+# to 66: all of it adds up to some six hours there. Real notes are left out without NSYNTH, the folder
+# that holds nsynth-train, nsynth-valid and nsynth-test. With DRY_RUN=1 the commands are printed and
+# not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

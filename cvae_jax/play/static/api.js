@@ -35,6 +35,15 @@ export async function download(path, body, name) {
   return {name: said ? said[1] : name, blob: await response.blob()};
 }
 
+/** Gives a file to the browser's downloads. */
+export function save({name, blob}) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 export async function upload(path, file) {
   const options = {
     method: 'POST',

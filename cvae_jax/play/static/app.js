@@ -2,8 +2,8 @@
 //
 // The sound is the API's own object and the one truth; controls show it and change it.
 
-import {download, get, post, upload} from './api.js';
-import {$, addDirection, chosenFamily, fillChoices, save, showNeeds, showSound, showValue} from './controls.js';
+import {download, get, post, save, upload} from './api.js';
+import {$, addDirection, chosenFamily, fillChoices, showNeeds, showSound, showValue} from './controls.js';
 import {History} from './history.js';
 import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
@@ -19,7 +19,8 @@ let places = []; // of the sound on the map
 let lastPitch = 60;
 let previewed = 0;
 const history = new History();
-const notes = new Notes(() => sound, (pitch, waits) => keyboard.mark(pitch, 'waiting', waits));
+const markWaiting = (pitch, waits) => keyboard.mark(pitch, 'waiting', waits);
+const notes = new Notes(() => sound, markWaiting);
 const slots = {a: null, b: null, between: []};
 const held = new Set(); // keys that are down
 const kept = new Set(); // keys that sound on, by hold or by the pedal
@@ -50,7 +51,7 @@ async function prepare() {
   const mine = notes.version;
   say('making the notes');
   const wanted = hasKeys() ? keyboard.pitches : [lastPitch];
-  wanted.forEach((pitch) => notes.onWaiting(pitch, true));
+  wanted.forEach((pitch) => markWaiting(pitch, true));
   await attempt(async () => {
     const started = performance.now();
     await locate();
@@ -185,7 +186,7 @@ const keyboard = new Keyboard($('keyboard'), {
   onShift: () => {
     const pitches = keyboard.pitches;
     $('range').textContent = `${noteName(pitches[0])} to ${noteName(pitches.at(-1))}`;
-    pitches.forEach((pitch) => notes.onWaiting(pitch, !notes.has(pitch)));
+    pitches.forEach((pitch) => markWaiting(pitch, !notes.has(pitch)));
     if (card) attempt(() => notes.fill(pitches, lastPitch));
   },
 });

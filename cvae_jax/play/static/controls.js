@@ -86,12 +86,3 @@ export function addDirection(k, onChange) {
   const input = row.querySelector('input');
   input.addEventListener('change', () => onChange(Number(input.value)));
 }
-
-/** Gives a file to the browser's downloads. */
-export function save({name, blob}) {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
