@@ -59,7 +59,7 @@ def main() -> None:
   parser.add_argument("--every", type=int, default=2, help="of so many held-out notes, one")
   args = parser.parse_args()
   config = config_lib.get_base_config()
-  data = pipeline.open_notes(config.data)
+  data = pipeline.open_data(config.data)
   run = measures.Run(config, methods.make_method(config, len(data.table.instruments)), None, data)
   classifier, _ = generation.get_classifier(run)
   rows = np.arange(len(data.held_out))[:: args.every]

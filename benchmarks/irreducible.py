@@ -31,7 +31,7 @@ _BATCH = 32
 def print_reconstructions(workdir: str) -> None:
   """Prints a run's log-spectral distance by family, on training notes and on held-out ones."""
   synth = synthesizer.load(workdir)
-  data = pipeline.open_notes(synth.config.data)
+  data = pipeline.open_data(synth.config.data)
   eval_step = jax.jit(synth.method.eval_step)
   print(f"\n{workdir}, log-spectral distance, dB")
   found: dict[str, list[float]] = {"train": [], "held out": []}

@@ -19,7 +19,7 @@ import numpy as np
 from cvae_jax import cli
 from cvae_jax import config as config_lib
 from cvae_jax import sharding
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import factors
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -92,7 +92,7 @@ def main() -> None:
   args = parser.parse_args()
   config = config_lib.get_base_config().data
   config.num_threads = os.cpu_count() or 1
-  builder = builders.load(config)
+  builder = data_sets.load(config)
   print(f"jax {jax.__version__} ({jax.devices()[0].platform}, {os.cpu_count()} cores), batches of "
         f"{args.batch_size}\n\n| from | notes/s |\n|---|---|")  # fmt: skip
   uncached = pipeline.open_split(builder, "train", 0.0)

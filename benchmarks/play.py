@@ -65,11 +65,13 @@ def client(url: str, card: dict, number: int, seconds: float) -> list[tuple[floa
   """Seconds and status of every request of one client."""
   rng, done = random.Random(number), []
   end = time.perf_counter() + seconds
-  low, high = card["pitches"] or (60, 60)
+  pitch = next((x for x in card["labels"] if x["name"] == "pitch"), {"low": 60, "high": 60})
+  low, high = pitch["low"], pitch["high"]
   while time.perf_counter() < end:
     body = {"pitch": rng.randint(low, high), "seed": rng.randrange(2**32), "draft": True}
-    if card["choices"].get("family"):
-      body["family"] = rng.choice(card["choices"]["family"])
+    for label in card["labels"]:
+      if label["kind"] == "names":
+        body.setdefault("labels", {})[label["name"]] = rng.choice(label["names"])
     start = time.perf_counter()
     status, _ = ask(f"{url}/api/generate", body)
     done.append((time.perf_counter() - start, status))
@@ -87,7 +89,8 @@ def main() -> None:
   try:
     card = json.loads(ask(f"{url}/api/model")[1])
     time.sleep(15)  # It compiles what will be asked for.
-    low, high = card["pitches"] or (60, 60)
+    pitch = next((x for x in card["labels"] if x["name"] == "pitch"), {"low": 60, "high": 60})
+    low, high = pitch["low"], pitch["high"]
     keys = list(range(low, high + 1))
 
     def note(draft):

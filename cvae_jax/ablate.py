@@ -8,7 +8,6 @@ config is taken from there. As a job array, each job by itself and the table in 
 --index=0 to --index=N-1 (--list says which), then --report.
 """
 
-import argparse
 import logging
 import os
 import subprocess
@@ -19,6 +18,7 @@ from cvae_jax import cli
 from cvae_jax import config as config_lib
 from cvae_jax import config_check
 from cvae_jax import errors
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
 
@@ -57,7 +57,7 @@ def run_all(command: list[str], jobs: list[ablation_lib.Job]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
   """Runs what the flags ask for."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.ablate", description=__doc__)
+  parser = run_flags.Parser(prog="python -m cvae_jax.ablate", description=__doc__)
   parser.add_argument("--config", required=True, help="a file of configs/ablations")
   parser.add_argument("--workdir", help="gets runs/, table.md, table.csv and figure.png")
   parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")

@@ -35,7 +35,7 @@ PITCH = tables.Measure("pitch.generated", "in tune, % ↑", 1, 100.0)
 PROBE_FAMILY = tables.Measure("probes.family", "family read from z, %", 1, 100.0)
 PROBE_PITCH = tables.Measure("probes.pitch", "pitch read from z, %", 1, 100.0)
 FRECHET = tables.Measure("generation.generated.frechet", "Fréchet distance ↓", 1)
-FAMILY = tables.Measure("generation.generated.family_agreement", "family heard, % ↑", 1, 100.0)
+FAMILY = tables.Measure("generation.generated.family_agreement", "family accuracy, % ↑", 1, 100.0)
 SECONDS = tables.Measure("seconds", "seconds", 0)
 
 

@@ -262,12 +262,12 @@ def _find(workdir, manager, steps, step):
 def _read_params(manager, step):
   """The best parameters of a checkpoint, compared with their checksums."""
   saved = ocp.PyTreeCheckpointHandler().metadata(manager.directory / str(step) / "state").tree
-  field = state_lib.best_field(saved)
   device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   part = {
     field: jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), saved[field]
     )
+    for field in state_lib.best_fields(saved)
   }
   restore_args = ocp.checkpoint_utils.construct_restore_args(part)
   arguments = ocp.args.PyTreeRestore(part, restore_args, partial_restore=True)
@@ -275,4 +275,4 @@ def _read_params(manager, step):
     step, args=ocp.args.Composite(state=arguments, data=ocp.args.JsonRestore())
   )
   _check(restored["state"], restored["data"])
-  return restored["state"][field]
+  return state_lib.merge({field: restored["state"][field] for field in part})

@@ -1,7 +1,6 @@
-"""Conditions: from a note's labels to the vector c that a network is given."""
+"""Conditions: from the labels of examples to the vector c that a network is given."""
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
 from typing import NamedTuple
@@ -11,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax import errors
-from cvae_jax.data import labels as labels_lib
+from cvae_jax.data import vocabulary as vocabulary_lib
 
-LABELS = ("pitch", "family", "source", "velocity", "instrument", "qualities")
+NUMBER = vocabulary_lib.NUMBER
 
 
 class Condition(NamedTuple):
@@ -23,20 +22,17 @@ class Condition(NamedTuple):
     labels: which labels c is built from, in order; none for an unconditional model.
     dim: C, length of c.
     places: where in c each label is, as (first, last + 1).
-    encode: a batch's labels ([B] integers each, qualities [B, 10]) to [B, C] float32. A label that
-      is negative is not known, and is all zeros. A mix is said by weights, [B, n]; a pitch between
-      two keys by a float.
+    encode: a batch's labels ([B] integers each, flags [B, n]) to [B, C] float32. A label that is
+      negative is unknown, and is all zeros. A mix is given by weights, [B, n]; a pitch between two
+      keys by a float. A batch without labels needs a second argument: how many rows there are.
+    pitch: where in c there is an entry for each pitch from 0; None where there is none.
   """
 
   labels: tuple[str, ...]
   dim: int
   places: dict[str, tuple[int, int]]
-  encode: Callable[[Mapping[str, jax.Array]], jax.Array]
-
-  @property
-  def pitch(self) -> tuple[int, int] | None:
-    """Where in c the pitch is, or None where c has none."""
-    return self.places.get("pitch")
+  encode: Callable[..., jax.Array]
+  pitch: tuple[int, int] | None = None
 
   def drop(self, c: jax.Array, rng: jax.Array, rate: float) -> jax.Array:
     """c ([B, C]) with every label, by itself, made unknown at a rate.
@@ -49,53 +45,58 @@ class Condition(NamedTuple):
     return c * jnp.repeat(keep, widths, axis=1, total_repeat_length=c.shape[1])
 
 
-def make_condition(names: Sequence[str], num_instruments: int) -> Condition:
+def make_condition(names: Sequence[str], vocabulary: vocabulary_lib.Vocabulary) -> Condition:
   """Builds the condition from the labels that a config names.
 
-  Pitch, family, source and instrument are one-hot; velocity is a number, velocity / 127, so that
-  every velocity between those seen means something; qualities are ten numbers of 0 or 1. The hot
-  entry of n is sqrt(n): the mean square of c is then about 1, which is what a layer's initial
-  weights are made for. With a hot entry of 1 the pitch would be a whisper beside the features, and
-  its weights would have to grow for most of a short run.
+  Names, and numbers that are classes (a pitch), are one-hot; other numbers grow from 0 at the low
+  end of their range to 1, so that every value between those seen means something (a velocity is
+  velocity / 127); flags are numbers of 0 or 1. The hot entry of n is sqrt(n): the mean square of c
+  is then about 1, which is what a layer's initial weights are made for. With a hot entry of 1 the
+  pitch would be a whisper beside the features, and its weights would have to grow for most of a
+  short run.
 
   Args:
-    names: of `LABELS`, without repetition.
-    num_instruments: how many instruments the data set has.
+    names: of the vocabulary, without repetition.
+    vocabulary: of the data set.
 
   Raises:
     UserError: a name that is no label, or given twice.
   """
   names = tuple(names)
   for name in names:
-    if name not in LABELS:
-      raise errors.UserError(f"condition.labels must be of {', '.join(LABELS)}, got '{name}'")
     if names.count(name) > 1:
       raise errors.UserError(f"condition.labels names '{name}' twice")
-  one_hot = {
-    "pitch": labels_lib.NUM_PITCHES,
-    "family": len(labels_lib.FAMILIES),
-    "source": len(labels_lib.SOURCES),
-    "instrument": num_instruments,
-  }
-  sizes = {**one_hot, "velocity": 1, "qualities": len(labels_lib.QUALITIES)}
+  labels = [vocabulary.get(name, "condition.labels") for name in names]
+  sizes = [label.num_values if label.kind != NUMBER or label.one_hot else 1 for label in labels]
 
-  def encode(batch):
-    parts = []
-    for name in names:
-      value = jnp.asarray(batch[name])
-      if name in one_hot:
-        parts.append(jnp.sqrt(one_hot[name]) * _weights(value, one_hot[name]))
-      elif name == "velocity":
-        parts.append(jnp.maximum(value.astype(jnp.float32), 0.0)[:, None] / 127.0)
-      else:
-        parts.append(jnp.maximum(value.astype(jnp.float32), 0.0))
+  def encode(batch, count=None):
+    parts = [_encode(label, jnp.asarray(batch[label.name])) for label in labels]
     if not parts:
-      return jnp.zeros((batch["pitch"].shape[0], 0), jnp.float32)
+      return jnp.zeros((_count(batch) if count is None else count, 0), jnp.float32)
     return jnp.concatenate(parts, axis=-1)
 
-  ends = np.cumsum([0, *(sizes[name] for name in names)]).tolist()
+  ends = np.cumsum([0, *sizes]).tolist()
   places = dict(zip(names, itertools.pairwise(ends), strict=True))
-  return Condition(names, ends[-1], places, encode)
+  pitch = vocabulary.find(vocabulary_lib.PITCH)
+  from_zero = pitch is not None and pitch.is_class and pitch.low == 0
+  return Condition(names, ends[-1], places, encode, places.get("pitch") if from_zero else None)
+
+
+def _count(batch) -> int:
+  """How many examples a batch has."""
+  return len(jax.tree.leaves(batch)[0])
+
+
+def _encode(label: vocabulary_lib.Label, value: jax.Array) -> jax.Array:
+  """[B, n] of one label's values."""
+  if label.is_class:
+    value = value - label.low if label.low else value
+    return jnp.sqrt(label.num_values) * _weights(value, label.num_values)
+  value = value.astype(jnp.float32)
+  if label.kind == NUMBER:
+    value = value - label.low if label.low else value
+    return jnp.maximum(value, 0.0)[:, None] / float(label.high - label.low)
+  return jnp.maximum(value, 0.0)
 
 
 def _weights(value, size):

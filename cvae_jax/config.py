@@ -22,11 +22,12 @@ def get_base_config() -> ml_collections.ConfigDict:
   config.seed = 0  # of parameters, sampling, and the order of the notes
 
   config.data = data = ml_collections.ConfigDict()
-  # synth_notes, synth_notes/tiny, soundfont_notes, soundfont_notes/notes, nsynth_wav, folder_notes,
-  # nsynth/full, nsynth/gansynth_subset, nsynth/gansynth_subset.f0_and_loudness
+  # A file of cvae_jax/data/sets: synth_notes, synth_notes/tiny, soundfont_notes,
+  # soundfont_notes/notes, nsynth_wav, folder_notes, nsynth/full, nsynth/gansynth_subset,
+  # nsynth/gansynth_subset.f0_and_loudness, recordings, sounds
   data.name = "synth_notes"
-  # nsynth_wav: the folder that holds nsynth-train etc.; folder_notes: that of the recordings;
-  # nsynth: that of the archives, where they have been downloaded already
+  # nsynth_wav: the folder that holds nsynth-train etc.; folder_notes, recordings, sounds: that of
+  # the files; nsynth: that of the archives, where they have been downloaded already
   data.dir = config_dict.placeholder(str)
   data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
   data.beam_options = ""  # nsynth: of the preparation: 'runner=DirectRunner,direct_num_workers=2'
@@ -46,6 +47,16 @@ def get_base_config() -> ml_collections.ConfigDict:
   folder.velocity = 100  # of what does not say it
   folder.held_out = "notes"  # notes, instruments
   folder.strict = False  # whether a file that cannot be used is an error
+  data.recordings = recordings = ml_collections.ConfigDict()  # of recordings
+  recordings.sample_rate = 22_050  # Hz
+  recordings.duration_s = 1.5  # of an excerpt
+  recordings.silence_db = -60.0  # dB below full scale; excerpts that are nowhere louder are left out
+  data.sounds = sounds = ml_collections.ConfigDict()  # of sounds
+  sounds.sample_rate = 44_100  # Hz
+  sounds.duration_s = 2.0  # of a sound; longer ones are cut, shorter ones padded
+  sounds.labels = config_dict.placeholder(str)  # a .csv in the folder; sub-folders without one
+  sounds.columns = ("kind",)  # of the table, that are labels
+  sounds.held_out = config_dict.placeholder(str)  # a column whose values are held out; files if none
   data.storage = "int16"  # int16, float32: nsynth_wav, folder_notes: of the samples
   data.train_split = "train"
   data.eval_split = "valid"
@@ -145,16 +156,7 @@ def get_base_config() -> ml_collections.ConfigDict:
   method.sparsity_weight = 1.0  # nats a note for a unit of it
   method.sparsity_target = 0.05  # kl: mean activation
 
-  config.optimizer = optimizer = ml_collections.ConfigDict()
-  optimizer.learning_rate = 2e-3  # peak, of Adam
-  optimizer.schedule = "cosine"  # cosine (to 1 % of the peak), constant
-  optimizer.warmup_steps = 200
-  optimizer.decay_steps = config_dict.placeholder(int)  # train.steps without one
-  optimizer.clip_norm = 1.0  # of the whole gradient; 0.0 for no clipping
-  # Adam's memory of squared gradients: 50 steps. The usual 0.999 remembers 1,000, a whole run.
-  optimizer.b2 = 0.98
-  optimizer.weight_decay = 0.0
-  optimizer.ema_decay = 0.998  # of the parameters used to evaluate and generate; 0.0 for none
+  config.optimizer = get_optimizer()
 
   config.train = train = ml_collections.ConfigDict()
   train.batch_size = 32  # notes, over all devices
@@ -193,6 +195,27 @@ def get_base_config() -> ml_collections.ConfigDict:
   checkpoint.keep_best = 0  # and so many of the best that were evaluated
   checkpoint.best_by = "lsd_db"  # metric of the evaluation, of which less is better
   return config
+
+
+SCHEDULES = ("cosine", "constant", "exponential", "step")  # of the learning rate
+
+
+def get_optimizer() -> ml_collections.ConfigDict:
+  """The section of an optimizer; a method that has two has another section like it."""
+  optimizer = ml_collections.ConfigDict()
+  optimizer.learning_rate = 2e-3  # peak, of Adam
+  # cosine (to 1 % of the peak), constant, exponential, step (times decay_rate every decay_steps)
+  optimizer.schedule = "cosine"
+  optimizer.warmup_steps = 200
+  optimizer.decay_steps = config_dict.placeholder(int)  # train.steps without one
+  optimizer.decay_rate = 0.5  # exponential, step
+  optimizer.clip_norm = 1.0  # of the whole gradient; 0.0 for no clipping
+  optimizer.b1 = 0.9  # Adam's memory of gradients
+  # Adam's memory of squared gradients: 50 steps. The usual 0.999 remembers 1,000, a whole run.
+  optimizer.b2 = 0.98
+  optimizer.weight_decay = 0.0
+  optimizer.ema_decay = 0.998  # of the parameters used to evaluate and generate; 0.0 for none
+  return optimizer
 
 
 def apply_variants(

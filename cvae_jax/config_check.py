@@ -21,6 +21,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "checkpoint.every_steps",
     "checkpoint.keep",
     "model.latent_dim",
+    "optimizer.decay_rate",
     "model.kernel_size",
     "representation.samples_per_frame",
     "method.sigma",
@@ -48,6 +49,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     "optimizer.clip_norm",
     "optimizer.weight_decay",
     "optimizer.ema_decay",
+    "optimizer.b1",
+    "optimizer.b2",
     "data.cache_gb",
     "eval.pitch_notes",
     "eval.sample_notes",
@@ -79,7 +82,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.UserError(
       f"model.flat_channels must be positive, got {config.model.flat_channels}"
     )
-  for name in ("optimizer.ema_decay", "condition.drop_rate", "method.sparsity_target"):
+  shares = ("condition.drop_rate", "method.sparsity_target")
+  for name in ("optimizer.ema_decay", "optimizer.b1", "optimizer.b2", *shares):
     if flat[name] >= 1.0:
       raise errors.UserError(f"{name} must be under 1, got {flat[name]}")
   choices = {
@@ -95,7 +99,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     "model.activation": ("relu", "leaky_relu", "elu", "gelu", "silu"),
     "model.norm": ("none", "layer", "group"),
     "model.conditioning": ("concat", "film", "both"),
-    "optimizer.schedule": ("cosine", "constant"),
+    "optimizer.schedule": config_lib.SCHEDULES,
     "representation.phase_start": ("integrated", "random"),
   }
   for name, allowed in choices.items():

@@ -10,7 +10,8 @@ import numpy as np
 from cvae_jax import atomic
 from cvae_jax import errors
 from cvae_jax import lazy_librosa
-from cvae_jax.data import labels
+from cvae_jax import scores
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 
 def to_png(figure) -> bytes:
@@ -71,7 +72,7 @@ def _spectrogram_db(audio: np.ndarray, n_fft: int, hop_length: int) -> np.ndarra
 
 
 def spectrogram_grid(
-  rows: Sequence[tuple[str, Sequence[np.ndarray]]],
+  rows: Sequence[tuple[str, Sequence[np.ndarray | None]]],
   columns: Sequence[str],
   sample_rate: int,
 ) -> bytes:
@@ -114,7 +115,9 @@ def spectrogram_grid(
         vmax=0.0,
       )
       axis.set_ylim(20.0, sample_rate / 2)
-      axis.set_yticks([32, 128, 512, 2048], labels=["32", "128", "512", "2k"], fontsize=8)
+      ticks = [hz for hz in (32, 128, 512, 2048, 8192) if hz < sample_rate / 2]
+      names = [f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in ticks]
+      axis.set_yticks(ticks, labels=names, fontsize=8)
       axis.minorticks_off()
       axis.tick_params(axis="x", labelsize=8)
       axis.set_ylabel(f"{title}\nHz" if j == 0 else "", fontsize=9)
@@ -126,8 +129,46 @@ def spectrogram_grid(
   return to_png(figure)
 
 
+def piano_roll_grid(
+  rows: Sequence[tuple[str, Sequence[Sequence[scores.Note] | None]]], columns: Sequence[str]
+) -> bytes:
+  """Draws scores as piano rolls: a score a row, a version of it a column.
+
+  Args:
+    rows: (title, notes by column); a column that a row does not have is None.
+    columns: titles.
+
+  Returns:
+    A PNG file's bytes.
+  """
+  every = [note for _, versions in rows for notes in versions for note in notes or ()]
+  low = min((note.pitch for note in every), default=60) - 2
+  high = max((note.pitch for note in every), default=60) + 2
+  end_s = max((note.end_s for note in every), default=1.0)
+  width, height = 1.2 + 3.1 * len(columns), 0.9 + 1.4 * len(rows)
+  figure, axes = new_figure(width, height, len(rows), len(columns), sharex=True, sharey=True)
+  for i, (title, versions) in enumerate(rows):
+    for j, notes in enumerate(versions):
+      axis = axes[i, j]
+      if i == 0:
+        axis.set_title(columns[j], fontsize=11)
+      if notes is None:
+        axis.set_axis_off()
+        continue
+      pitches = [note.pitch for note in notes]
+      lengths = [note.end_s - note.start_s for note in notes]
+      axis.barh(pitches, lengths, 0.9, [note.start_s for note in notes], color="C0")
+      axis.set_xlim(0.0, end_s)
+      axis.set_ylim(low, high)
+      axis.grid(alpha=0.3)
+      axis.tick_params(labelsize=8)
+      axis.set_ylabel(f"{title}\nMIDI pitch" if j == 0 else "", fontsize=9)
+      axis.set_xlabel("s" if i == len(rows) - 1 else "", fontsize=9)
+  return to_png(figure)
+
+
 def draw_data_set(splits: Mapping[str, Any]) -> bytes:
-  """Draws what a data set holds: notes by family and source, by pitch, by velocity, by level.
+  """Draws what a data set holds: examples by each of its labels, and by their level.
 
   Args:
     splits: `data.statistics.Split` by name; the bars of splits stand beside or over each other.
@@ -135,50 +176,71 @@ def draw_data_set(splits: Mapping[str, Any]) -> bytes:
   Returns:
     A PNG file's bytes.
   """
+  vocabulary = next(iter(splits.values())).vocabulary
+  panels: list[tuple[Any, Any]] = [
+    (_draw_names if label.kind == vocabulary_lib.NAMES else _draw_numbers, label)
+    for label in vocabulary.labels
+    if label.kind != vocabulary_lib.FLAGS and (not label.open_set or len(label.names) <= 60)
+  ]
+  if all(split.level_db.size for split in splits.values()):
+    panels.append((_draw_levels, None))
+  columns = min(2, len(panels))
+  rows = -(-len(panels) // max(columns, 1))
+  figure, axes = new_figure(
+    5.5 * max(columns, 1), 3.3 * max(rows, 1), max(rows, 1), max(columns, 1)
+  )
+  for axis, (draw, label) in zip(axes.flat, panels, strict=False):
+    draw(axis, splits, label)
+  for axis in axes.flat[len(panels) :]:
+    axis.set_axis_off()
+  return to_png(figure)
+
+
+def _draw_names(axis, splits, label) -> None:
+  """Bars of the names that occur, a split beside the next."""
+  used = sorted({int(v) for s in splits.values() for v in np.unique(s.labels[label.name])})
+  height = 0.8 / len(splits)
+  for i, (name, split) in enumerate(splits.items()):
+    counts = [int((split.labels[label.name] == value).sum()) for value in used]
+    places = np.arange(len(used)) + (i - (len(splits) - 1) / 2) * height
+    axis.barh(places, counts, 0.9 * height, color=f"C{i}", label=name)
+  size = 9 if len(used) <= 12 else max(3, round(110 / len(used)))
+  axis.set_yticks(range(len(used)), [label.names[v] for v in used], fontsize=size)
+  axis.invert_yaxis()
+  axis.set_xlabel(f"examples by {label.name}")
+  axis.legend(frameon=False, fontsize=8)
+
+
+def _draw_numbers(axis, splits, label) -> None:
+  """Histograms of a number, a split over the next."""
+  values = np.concatenate([s.labels[label.name] for s in splits.values()])
+  edges = np.linspace(values.min() - 0.5, values.max() + 0.5, min(np.ptp(values) + 2, 33))
+  for i, (name, split) in enumerate(splits.items()):
+    axis.hist(split.labels[label.name], bins=edges, histtype="step", color=f"C{i}", label=name)
+  axis.set_xlabel(label.name)
+  _count_axis(axis)
+
+
+def _draw_levels(axis, splits, label) -> None:
+  """Histograms of the levels of sounds, a split over the next."""
+  del label
+  edges = np.arange(-80.0, 1.0, 2.0)
+  for i, (name, split) in enumerate(splits.items()):
+    levels = np.maximum(split.level_db, -80.0)
+    axis.hist(levels, bins=edges, histtype="step", linewidth=1.5, color=f"C{i}", label=name)
+  axis.set_xlabel("level (dB below full scale, RMS)")
+  _count_axis(axis)
+
+
+def _count_axis(axis) -> None:
   from matplotlib import ticker
 
-  figure, axes = new_figure(11.0, 6.5, 2, 2)
-  by_family, by_pitch, by_velocity, by_level = axes.flat
-  families = sorted({int(f) for s in splits.values() for f in np.unique(s.labels["family"])})
-  sources = sorted({int(s) for split in splits.values() for s in np.unique(split.labels["source"])})
-  height = 0.8 / len(splits)
-  for i, split in enumerate(splits.values()):
-    left = np.zeros(len(families))
-    for j in sources:
-      counts = np.asarray(
-        [((split.labels["family"] == f) & (split.labels["source"] == j)).sum() for f in families]
-      )
-      by_family.barh(
-        np.arange(len(families)) + (i - (len(splits) - 1) / 2) * height,
-        counts,
-        0.9 * height,
-        left,
-        color=f"C{j}",
-        label=labels.SOURCES[j] if i == 0 else None,
-      )
-      left += counts
-  by_family.set_yticks(range(len(families)), [labels.FAMILIES[f] for f in families])
-  by_family.invert_yaxis()
-  by_family.set_xlabel(f"notes ({', '.join(splits)} from top to bottom)")
-  by_family.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-  for i, (name, split) in enumerate(splits.items()):
-    style = dict(histtype="step", linewidth=1.5, color=f"C{i + 3}", label=name)
-    by_pitch.hist(split.labels["pitch"], bins=np.arange(-0.5, 132.0, 6), **style)
-    by_velocity.hist(split.labels["velocity"], bins=np.arange(0, 133, 4), **style)
-    by_level.hist(np.maximum(split.level_db, -80.0), bins=np.arange(-80.0, 1.0, 2.0), **style)
-  pitches = np.concatenate([s.labels["pitch"] for s in splits.values()])
-  by_pitch.set_xlim(pitches.min() - 4, pitches.max() + 4)
-  by_pitch.set_xlabel("pitch (MIDI number)")
-  by_velocity.set_xlabel("velocity")
-  by_level.set_xlabel("level (dB below full scale, RMS)")
-  for axis in (by_pitch, by_velocity, by_level):
-    axis.set_ylabel("notes")
-    axis.set_yscale("log")
-    axis.set_ylim(bottom=0.8)
-    axis.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
-    axis.yaxis.set_minor_formatter(ticker.NullFormatter())
-    axis.legend(frameon=False)
-  return to_png(figure)
+  axis.set_ylabel("examples")
+  axis.set_yscale("log")
+  axis.set_ylim(bottom=0.8)
+  axis.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+  axis.yaxis.set_minor_formatter(ticker.NullFormatter())
+  axis.legend(frameon=False)
 
 
 def draw_bars(

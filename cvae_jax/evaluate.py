@@ -3,12 +3,12 @@
 python -m cvae_jax.evaluate --workdir=runs/cvae --full
 """
 
-import argparse
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 import json
 import logging
+import math
 import os
 from typing import Any
 
@@ -66,10 +66,19 @@ def average(
   return _finish({name: total / count for name, (total, count) in totals.items()})
 
 
+_ROOT_OF = {"mse_db2": "rmse_db"}  # metrics that are averaged as squares
+
+
 def _finish(metrics: dict[str, float]) -> dict[str, float]:
-  if "mse_db2" in metrics:
-    metrics["rmse_db"] = metrics.pop("mse_db2") ** 0.5
+  for square, root in _ROOT_OF.items():
+    if square in metrics:
+      metrics[root] = metrics.pop(square) ** 0.5
   return metrics
+
+
+def metric_names(sums: Mapping[str, Any]) -> list[str]:
+  """The names of `average`, of what an `eval_step` returns."""
+  return sorted(_ROOT_OF.get(name, name) for name in sums)
 
 
 # By its place in the results; in the order that they are measured in.
@@ -98,7 +107,7 @@ def evaluate_run(
   config: ml_collections.ConfigDict,
   method: methods.Method,
   params: Any,
-  data: pipeline.Notes,
+  data: pipeline.Data,
 ) -> dict[str, Any]:
   """All of a run's figures on its evaluation split, with their bounds; by this process alone.
 
@@ -132,17 +141,26 @@ def evaluate_run(
 
 
 def save_results(results: Mapping[str, Any], workdir: str) -> None:
-  """Writes results.json into a workdir, whole or not at all."""
+  """Writes results.json into a workdir, whole or not at all; what is not finite is null."""
   with atomic.open_file(os.path.join(workdir, RESULTS)) as f:
-    json.dump(results, f, indent=2)
+    json.dump(finite(results), f, indent=2, allow_nan=False)
     f.write("\n")
+
+
+def finite(value: Any) -> Any:
+  """Results with None in place of what is not finite: JSON has no NaN."""
+  if isinstance(value, Mapping):
+    return {k: finite(v) for k, v in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [finite(v) for v in value]
+  return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_results(workdir: str) -> dict[str, Any] | None:
   """Reads a workdir's results.json; None where it is not there, or is none."""
   try:
     with open(os.path.join(workdir, RESULTS)) as f:
-      return json.load(f)
+      return finite(json.load(f))
   except (OSError, json.JSONDecodeError):
     return None
 
@@ -156,7 +174,7 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
   """Evaluates a checkpoint of a workdir and prints the table."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.evaluate", description=__doc__)
+  parser = run_flags.Parser(prog="python -m cvae_jax.evaluate", description=__doc__)
   run_flags.add_run(parser)
   parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
   parser.add_argument("--full", action="store_true", help="measure all that can be measured")
@@ -171,7 +189,7 @@ def main(argv: list[str] | None = None) -> None:
     config_lib.override(run.config, setting)
   if args.split:
     run.config.data.eval_split = args.split
-  results = evaluate_run(run.config, run.method, run.params, pipeline.open_notes(run.config.data))
+  results = evaluate_run(run.config, run.method, run.params, pipeline.open_data(run.config.data))
   _log.info("%s", result_tables.describe(results))
   save_results({**_kept(args.workdir, run.step), **results, "step": run.step}, args.workdir)
 

@@ -25,57 +25,76 @@ _log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
 def interpolate(args: argparse.Namespace) -> None:
   """Writes the notes from one recording to another, or all of them as one WAV."""
   from cvae_jax import latent_space
-  from cvae_jax.audio import files
 
   synth = run_flags.load_run(args)
   a, b = (
-    latent_space.encode(synth, reconstruct.read_recording(path), seed=args.seed)
+    latent_space.encode(synth, reconstruct.read_example(synth, path), seed=args.seed)
     for path in (args.a, args.b)
   )
-  points = latent_space.interpolate(a, b, args.steps, args.path, args.part)
-  audio = latent_space.decode(synth, points, args.seed)
+  points = latent_space.interpolate(synth, a, b, args.steps, args.path, args.part)
+  examples = latent_space.decode(synth, points, args.seed)
   if args.join:
-    paths = {os.path.join(args.out, "interpolation.wav"): audio.reshape(-1)}
-  else:
-    paths = {os.path.join(args.out, f"step-{i:02d}.wav"): note for i, note in enumerate(audio)}
-  for path, samples in paths.items():
-    files.write_wav(path, samples, synth.sample_rate)
+    _write_joined(synth, os.path.join(args.out, "interpolation.wav"), examples)
+    return
+  for i, example in enumerate(examples):
+    path = os.path.join(args.out, f"step-{i:02d}{synth.form.suffix}")
+    synth.form.write(path, example)
     _log.info("%s", path)
 
 
-def _parse_attribute(text: str) -> tuple[str, float]:
-  from cvae_jax.data import labels
+def _write_joined(synth, path, examples) -> None:
+  """Writes what examples sound like, one after the other, as one WAV."""
+  from cvae_jax.audio import files
 
+  heard = [synth.form.hear(example) for example in examples]
+  files.write_wav(path, np.concatenate([audio for audio, _ in heard]), heard[0][1])
+  _log.info("%s", path)
+
+
+def _parse_attribute(text: str) -> tuple[str, float]:
   name, _, amount = text.partition(":")
-  labels.index_of(name, labels.QUALITIES, "attribute")
   try:
-    return name, float(amount or 1.0)
+    number = float(amount or 1.0)
+    if np.isfinite(number):
+      return name, number
   except ValueError:
-    raise errors.UserError(f"--attribute wants NAME:AMOUNT, as bright:1.5; got '{text}'") from None
+    pass
+  raise errors.UserError(f"--attribute wants NAME:AMOUNT, as bright:1.5; got '{text}'")
+
+
+def _find_attribute(synth, columns, name: str) -> np.ndarray:
+  """[M] bool: which examples have an attribute, a flag or a name of the vocabulary."""
+  for label in synth.vocabulary.labels:
+    if name in label.names and not label.open_set:
+      index = label.names.index(name)
+      column = columns[label.name]
+      return column[:, index] > 0 if column.ndim == 2 else column == index
+  known = [n for x in synth.vocabulary.labels if not x.open_set for n in x.names]
+  raise errors.UserError(
+    f"attribute must be one of {', '.join(known) or 'none: there are no names'}, got '{name}'"
+  )
 
 
 def convert(args: argparse.Namespace) -> None:
   """Writes a recording's code under other labels, or moved along attributes."""
   from cvae_jax import latent_space
   from cvae_jax import note_codes
-  from cvae_jax.audio import files
-  from cvae_jax.data import labels
   from cvae_jax.data import pipeline
 
   moves = [_parse_attribute(text) for text in args.attribute]
   synth = run_flags.load_run(args)
-  point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
+  for name, _ in moves:  # Before the work.
+    _find_attribute(synth, synth.table.columns, name)
+  example = reconstruct.read_example(synth, args.input)
+  point = latent_space.encode(synth, example, seed=args.seed)
   wanted = run_flags.asked_labels(args)
   point = latent_space.relabel(synth, point, args.semitones, **wanted)
   if moves:
-    codes = note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
-    qualities = codes.labels()["qualities"]
+    codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
     for name, amount in moves:
-      has = qualities[:, labels.QUALITIES.index(name)] > 0
-      vector = note_codes.attribute_vector(codes, has)
+      vector = note_codes.attribute_vector(codes, _find_attribute(synth, codes.labels(), name))
       point = point._replace(code=point.code + amount * vector)
-  audio = latent_space.decode(synth, point, args.seed)[0]
-  files.write_wav(args.output, audio, synth.sample_rate)
+  synth.form.write(args.output, latent_space.decode(synth, point, args.seed)[0])
   _log.info("%s", args.output)
 
 
@@ -88,8 +107,8 @@ def neighbours(args: argparse.Namespace) -> None:
   if args.num < 1:
     raise errors.UserError(f"--num must be 1 or more, got {args.num}")
   synth = run_flags.load_run(args)
-  point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
-  codes = note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+  point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
+  codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
   places, distances = note_codes.neighbours(codes, point.code[0], args.num)
   ids = codes.labels()["id"]
   for place, distance in zip(places, distances, strict=True):
@@ -100,7 +119,6 @@ def traverse(args: argparse.Namespace) -> None:
   """Writes a note along single dimensions of z: a WAV for each of them, and a figure of all."""
   from cvae_jax import latent_space
   from cvae_jax import note_codes
-  from cvae_jax.audio import files
   from cvae_jax.data import pipeline
 
   if args.num < 1 or args.steps < 2:
@@ -108,38 +126,38 @@ def traverse(args: argparse.Namespace) -> None:
   synth = run_flags.load_run(args)
   if args.input is None:
     drawn = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
-    code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0)
+    code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0, count=1)
     point = latent_space.Point(code, drawn)
   else:
-    point = latent_space.encode(synth, reconstruct.read_recording(args.input), seed=args.seed)
+    point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
     point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))
-  codes = note_codes.encode_notes(synth, pipeline.open_notes(synth.config.data).train)
+  codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
   dimensions = note_codes.widest_dimensions(codes, args.num)
-  mean, deviation = (f(codes.code[:, dimensions], axis=0) for f in (np.mean, np.std))
+  mean, deviation = (x[dimensions] for x in note_codes.spread(codes.code))
   offsets = np.linspace(-args.span, args.span, args.steps)
   values = mean[:, None] + deviation[:, None] * offsets
-  audio = latent_space.decode(synth, latent_space.traverse(point, dimensions, values), args.seed)
-  audio = audio.reshape(len(dimensions), args.steps, -1)
-  for dimension, clips in zip(dimensions, audio, strict=True):
-    path = os.path.join(args.out, f"dimension-{dimension:03d}.wav")
-    files.write_wav(path, clips.reshape(-1), synth.sample_rate)
-    _log.info("%s", path)
+  points = latent_space.traverse(point, dimensions, values)
+  examples = latent_space.decode(synth, points, args.seed)
+  examples = examples.reshape(len(dimensions), args.steps, *synth.form.shape)
+  for dimension, versions in zip(dimensions, examples, strict=True):
+    _write_joined(synth, os.path.join(args.out, f"dimension-{dimension:03d}.wav"), versions)
   path = os.path.join(args.out, "traversal.png")
-  rows = [(f"dimension {d}", list(clips)) for d, clips in zip(dimensions, audio, strict=True)]
+  rows = [(f"dimension {d}", list(x)) for d, x in zip(dimensions, examples, strict=True)]
   columns = [f"{offset:+.1f} deviations" for offset in offsets]
-  drawing.write_png(path, drawing.spectrogram_grid(rows, columns, synth.sample_rate))
+  drawing.write_png(path, synth.form.draw(rows, columns))
   _log.info("%s", path)
 
 
 def main(argv: list[str] | None = None) -> None:
   """Runs the command that the arguments name."""
-  parser = argparse.ArgumentParser(
+  parser = run_flags.Parser(
     prog="python -m cvae_jax.explore",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
-  commands = parser.add_subparsers(required=True)
-  settings = argparse.ArgumentParser(add_help=False)
+  vocabulary = run_flags.find_vocabulary(argv)
+  commands = parser.add_subparsers(required=True, metavar="COMMAND")
+  settings = run_flags.Parser(add_help=False)
   run_flags.add_run(settings)
   settings.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
 
@@ -155,11 +173,11 @@ def main(argv: list[str] | None = None) -> None:
 
   one = commands.add_parser("convert", parents=[settings], help="a note as another one")
   one.add_argument("input", help="recording")
-  one.add_argument("output", help="WAV to write")
+  one.add_argument("output", help="file to write")
   one.add_argument("--semitones", type=float, default=0.0, help="to move the pitch by")
   one.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
-                   help="a quality to move along, as bright:1.5")  # fmt: skip
-  run_flags.add_labels(one)
+                   help="a name of a label to move along, as bright:1.5")  # fmt: skip
+  run_flags.add_labels(one, vocabulary)
   one.set_defaults(run=convert)
 
   one = commands.add_parser("neighbours", parents=[settings], help="training notes that are near")
@@ -175,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     "--span", type=float, default=2.0, help="to either side, in deviations of codes (default 2)"
   )
   one.add_argument("--out", default="out", help="directory of what is written (default out)")
-  run_flags.add_labels(one)
+  run_flags.add_labels(one, vocabulary)
   one.set_defaults(run=traverse)
 
   args = parser.parse_args(argv)

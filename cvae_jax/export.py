@@ -18,6 +18,7 @@ from cvae_jax import cli
 from cvae_jax import errors
 from cvae_jax import play
 from cvae_jax import run_flags
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger("cvae_jax.export")  # Also as __main__.
 
@@ -78,11 +79,11 @@ def write_instrument(args: argparse.Namespace) -> None:
   velocities = parse_velocities(args.velocities)
   pitches = parse_pitches(args.pitches) if args.pitches else None
 
-  from cvae_jax.data import labels
   from cvae_jax.play import formats
   from cvae_jax.play import instrument
 
   synth = run_flags.load_run(args)
+  instrument.check(synth)
   if pitches is None:
     known = synth.table.known("pitch")
     pitches = list(range(int(known.min()), int(known.max()) + 1))
@@ -91,7 +92,7 @@ def write_instrument(args: argparse.Namespace) -> None:
     synth, pitches, velocities, args.seed, args.temperature, **asked
   )
   title = os.path.basename(os.path.abspath(args.out))
-  for name, body in formats.pack(keys, args.format, labels.SAMPLE_RATE, title).items():
+  for name, body in formats.pack(keys, args.format, synth.sample_rate, title).items():
     with atomic.open_file(os.path.join(args.out, name), "wb") as f:
       f.write(body)
   looped = sum(key.loop is not None for key in keys)
@@ -102,7 +103,7 @@ def write_instrument(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
   """Writes what the flags ask for."""
-  parser = argparse.ArgumentParser(
+  parser = run_flags.Parser(
     prog="python -m cvae_jax.export",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -112,11 +113,12 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--out", default="instrument", help="directory, or file of a program")
   parser.add_argument("--pitches", help="36-84 or 36-84:3; what the run was taught without it")
   parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
-  run_flags.add_timbre(parser)
   run_flags.add_draw(parser)
   parser.add_argument(
     "--batch", type=int, default=1, help="notes at a time of a program (default 1)"
   )
+  without = (vocabulary_lib.PITCH, vocabulary_lib.VELOCITY)
+  run_flags.add_labels(parser, run_flags.find_vocabulary(argv), without)
   args = parser.parse_args(argv)
   known = (*play.FORMATS, *_PROGRAMS)
   if args.format not in known:

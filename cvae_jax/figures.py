@@ -3,7 +3,6 @@
 python -m cvae_jax.figures clip.wav --out=figures/
 """
 
-import argparse
 from collections.abc import Callable
 import os
 
@@ -12,6 +11,7 @@ import numpy as np
 from cvae_jax import cli
 from cvae_jax import drawing
 from cvae_jax import lazy_librosa
+from cvae_jax import run_flags
 from cvae_jax.data import labels
 
 
@@ -212,7 +212,7 @@ FIGURES: dict[str, Callable[[np.ndarray, int], bytes]] = {
 
 def main(argv: list[str] | None = None) -> None:
   """Draws all figures of a clip."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.figures", description=__doc__)
+  parser = run_flags.Parser(prog="python -m cvae_jax.figures", description=__doc__)
   parser.add_argument("clip", help="a WAV or FLAC; of a long one the first ten seconds")
   parser.add_argument("--out", default="figures", help="directory of the PNGs")
   args = parser.parse_args(argv)

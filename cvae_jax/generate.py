@@ -1,10 +1,9 @@
-"""Generates notes as WAVs from a trained run.
+"""Generates sounds (WAV) or scores (MIDI) from a trained run.
 
     python -m cvae_jax.generate --workdir=runs/cvae --pitch=60 --family=guitar --velocity=100 \
         --num=4 --seed=0 --out=out/
 """
 
-import argparse
 import logging
 import os
 
@@ -12,65 +11,61 @@ import numpy as np
 
 from cvae_jax import cli
 from cvae_jax import run_flags
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger("cvae_jax.generate")  # Also as __main__.
 
 
 def main(argv: list[str] | None = None) -> None:
   """Generates what the flags ask for."""
-  parser = argparse.ArgumentParser(
+  parser = run_flags.Parser(
     prog="python -m cvae_jax.generate",
-    description="Generates notes as WAVs. A label that is not given is drawn from the labels of "
-    "training notes that share those that are.",
+    description="Generates sounds as WAVs, or scores as MIDI files. A label that is not given is "
+    "drawn from the labels of training examples that share those that are.",
   )
   run_flags.add_run(parser)
-  parser.add_argument("--num", type=int, default=1, help="how many notes (default 1)")
+  parser.add_argument("--num", type=int, default=1, help="how many (default 1)")
   run_flags.add_draw(parser)
-  parser.add_argument("--out", default="out", help="directory of the WAVs (default out)")
-  run_flags.add_labels(parser)
+  parser.add_argument("--out", default="out", help="directory of the files (default out)")
+  run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
 
-  from cvae_jax.audio import files
-  from cvae_jax.data import labels
-
   synth = run_flags.load_run(args)
-  drawn = synth.draw_labels(args.num, args.seed, **run_flags.asked_labels(args))
-  if "pitch" in synth.conditions:
-    known = synth.table.known("pitch")
-    if args.pitch is not None and not known.min() <= args.pitch <= known.max():
-      _log.warning(
-        "pitch %g was not in this run's training notes (%d-%d): expect anything",
-        args.pitch,
-        known.min(),
-        known.max(),
-      )
-  audio = synth.sample(drawn, args.seed, args.temperature)
-  for i in range(args.num):
-    path = os.path.join(args.out, file_name(synth.conditions, drawn, i, args.seed))
-    files.write_wav(path, audio[i], labels.SAMPLE_RATE)
+  asked = run_flags.asked_labels(args)
+  drawn = synth.draw_labels(args.num, args.seed, **asked)
+  for label in synth.vocabulary.of_kind(vocabulary_lib.NUMBER):
+    if label.name in synth.conditions and label.is_class and asked[label.name] is not None:
+      known = synth.table.known(label.name)
+      if not known.min() <= asked[label.name] <= known.max():
+        _log.warning(
+          "%s %g was not in this run's training data (%d-%d): expect anything",
+          label.name, asked[label.name], known.min(), known.max(),
+        )  # fmt: skip
+  examples = synth.sample(drawn, args.seed, args.temperature, args.num)
+  for i, example in enumerate(examples):
+    name = stem(synth.vocabulary, synth.conditions, drawn, i, args.seed)
+    path = os.path.join(args.out, name + synth.form.suffix)
+    synth.form.write(path, example)
     _log.info("%s", path)
 
 
-def file_name(conditions, drawn, index: int, seed: int) -> str:
-  """guitar_acoustic-060-100-seed0-0.wav: what the note was asked to be, and which one it is."""
-  from cvae_jax.data import labels
-
-  def name_of(value, names):
-    if np.ndim(value):  # A mix: organ70-flute30.
-      return "-".join(f"{names[i]}{100 * value[i]:.0f}" for i in np.flatnonzero(value))
-    return names[value] if value >= 0 else "any"
+def stem(vocabulary, conditions, drawn, index: int, seed: int) -> str:
+  """guitar_acoustic-060-100-seed0-0: what an example was asked to be, and which one it is."""
 
   def number_of(value):
     return "any" if value < 0 else f"{int(value):03d}" if value == int(value) else f"{value:g}"
 
-  instrument = [
-    name_of(drawn[name][index], names)
-    for name, names in (("family", labels.FAMILIES), ("source", labels.SOURCES))
-    if name in conditions
+  names = [
+    label.text_of(drawn[label.name][index])
+    for label in vocabulary.of_kind(vocabulary_lib.NAMES)
+    if label.name in conditions and not label.open_set
   ]
-  numbers = [number_of(drawn[n][index]) for n in ("pitch", "velocity") if n in conditions]
-  parts = ["_".join(instrument) or "note", *numbers, f"seed{seed}", str(index)]
-  return "-".join(parts) + ".wav"
+  numbers = [
+    number_of(np.asarray(drawn[label.name][index]))
+    for label in vocabulary.of_kind(vocabulary_lib.NUMBER)
+    if label.name in conditions
+  ]
+  return "-".join(["_".join(names) or "sample", *numbers, f"seed{seed}", str(index)])
 
 
 if __name__ == "__main__":

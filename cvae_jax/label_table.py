@@ -1,7 +1,7 @@
-"""What a run was taught: the labels of its training notes, kept in its workdir.
+"""The labels of a run's training examples, kept in its workdir with their vocabulary.
 
-Generation needs it twice: to say which families, sources and instruments a run knows, and to fill
-in the labels that nobody asked for with ones that go together (ancestral sampling from p(c)).
+Generation needs them twice: to say which names a run knows, and to fill in the labels that were not
+asked for with ones that go together (ancestral sampling from p(c)).
 """
 
 from collections.abc import Mapping
@@ -14,47 +14,51 @@ import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import errors
-from cvae_jax.data import notes
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 FILENAME = "labels.npz"
-# What is kept fixed first where no training note has all that is asked for.
-_ORDER = ("family", "source", "instrument", "pitch", "velocity")
+_VOCABULARY, _COUNT, _COLUMN = "vocabulary", "count", "label_"
 
 
 class LabelTable(NamedTuple):
-  """Labels of training notes.
+  """Labels of training examples.
 
   Attributes:
-    columns: [M] integers of each label, qualities [M, 10].
-    instruments: names of the data set's instruments, in the order of their labels.
+    columns: [M] integers of each label, flags [M, n].
+    vocabulary: of the labels.
+    num_examples: M.
   """
 
   columns: dict[str, np.ndarray]
-  instruments: tuple[str, ...]
+  vocabulary: vocabulary_lib.Vocabulary
+  num_examples: int
 
   def draw(
-    self, rng: np.random.Generator, given: Mapping[str, int | np.ndarray], num: int
+    self, rng: np.random.Generator, given: Mapping[str, Any], num: int
   ) -> dict[str, np.ndarray]:
-    """Labels of `num` notes: those given, the rest from training notes that share them.
+    """Labels of `num` examples: those given, the rest from training examples that share them.
+
+    Where no example shares all of them, names count before numbers, in the vocabulary's order.
 
     Args:
       rng: to draw with.
-      given: by name; a mix by its weights, a pitch between two keys as a float.
-      num: of notes.
+      given: by name; a mix by its weights, a number between two as a float.
+      num: of examples.
 
     Returns:
-      [num] integers of each label, qualities [num, 10]; a mix [num, n], what is between keys [num]
-      floats.
+      [num] integers of each label, flags [num, n]; a mix [num, n], a number between two
+      [num] floats.
     """
-    rows = np.arange(self.columns["pitch"].size)
-    for name in _ORDER:
-      if name in given:
-        asked = np.asarray(given[name])
+    rows = np.arange(self.num_examples)
+    narrowing = (vocabulary_lib.NAMES, vocabulary_lib.NUMBER)
+    for label in (x for kind in narrowing for x in self.vocabulary.of_kind(kind)):
+      if label.name in given:
+        asked = np.asarray(given[label.name])
         nearest = np.argmax(asked) if asked.ndim else np.rint(asked)
-        narrower = rows[self.columns[name][rows] == nearest]
+        narrower = rows[self.columns[label.name][rows] == nearest]
         rows = narrower if narrower.size else rows
     chosen = rng.choice(rows, num)
-    drawn = {name: self.columns[name][chosen].copy() for name in notes.BATCH_LABELS}
+    drawn = {name: column[chosen].copy() for name, column in self.columns.items()}
     for name, value in given.items():
       drawn[name] = np.repeat(np.asarray(value)[None], num, axis=0)
       if np.issubdtype(drawn[name].dtype, np.integer):
@@ -65,9 +69,17 @@ class LabelTable(NamedTuple):
     """The values of a label that were in training, in order."""
     return np.unique(self.columns[name])
 
+  def known_names(self, name: str) -> list[str]:
+    """The names of a label that were in training."""
+    return [self.vocabulary.get(name).names[i] for i in self.known(name)]
+
   def save(self, workdir: str) -> None:
     """Writes labels.npz into a workdir, whole or not at all."""
-    arrays: dict[str, Any] = {"instruments": np.asarray(self.instruments), **self.columns}
+    arrays: dict[str, Any] = {
+      _VOCABULARY: np.asarray(self.vocabulary.to_json()),
+      _COUNT: np.asarray(self.num_examples),
+      **{_COLUMN + name: column for name, column in self.columns.items()},
+    }
     with atomic.open_file(os.path.join(workdir, FILENAME), "wb") as f:
       np.savez_compressed(f, **arrays)
 
@@ -76,16 +88,21 @@ def load(workdir: str) -> LabelTable:
   """Reads a workdir's labels.npz.
 
   Raises:
-    UserError: a workdir without one.
+    UserError: a workdir without one, or one of another version.
   """
   path = os.path.join(workdir, FILENAME)
   try:
     with np.load(path, allow_pickle=False) as stored:
-      return LabelTable(
-        {name: stored[name] for name in notes.BATCH_LABELS},
-        tuple(stored["instruments"].tolist()),
-      )
+      if _VOCABULARY not in stored.files:
+        raise errors.UserError(
+          f"{path} is of an earlier version, without a vocabulary of its labels: train the run anew"
+        )
+      vocabulary = vocabulary_lib.from_json(str(stored[_VOCABULARY]))
+      columns = {name: stored[_COLUMN + name] for name in vocabulary.names}
+      return LabelTable(columns, vocabulary, int(stored[_COUNT]))
   except FileNotFoundError:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
+  except errors.UserError:
+    raise
   except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
     raise errors.UserError(f"{path} cannot be read ({e})") from None

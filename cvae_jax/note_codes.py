@@ -11,21 +11,27 @@ from cvae_jax import errors
 from cvae_jax import latent_space
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
+from cvae_jax.data import sources
 from cvae_jax.synthesizer import Synthesizer
 
 
 class Codes(NamedTuple):
-  """Notes of a split, as codes.
+  """Examples of a split, as codes.
 
   Attributes:
-    code: [M, D].
+    code: [M, *code_shape].
     rows: [M] of the split's source.
-    source: of the notes.
+    source: of the examples.
   """
 
   code: np.ndarray
   rows: np.ndarray
-  source: pipeline.NoteSource
+  source: sources.Source
+
+  @property
+  def flat(self) -> np.ndarray:
+    """[M, size]: codes of any shape as vectors."""
+    return self.code.reshape(len(self.code), -1)
 
   def labels(self) -> dict[str, np.ndarray]:
     """Their labels, as columns of M rows; `id` among them."""
@@ -33,7 +39,7 @@ class Codes(NamedTuple):
 
 
 def encode_notes(
-  synth: Synthesizer, source: pipeline.NoteSource, num_notes: int = 2048, batch_size: int = 32
+  synth: Synthesizer, source: sources.Source, num_notes: int = 2048, batch_size: int = 32
 ) -> Codes:
   """Codes of notes that are spread evenly over a source.
 
@@ -54,12 +60,12 @@ def encode_notes(
 def encode_rows(
   encode: Callable[..., jax.Array],
   params: Any,
-  source: pipeline.NoteSource,
+  source: sources.Source,
   rows: np.ndarray,
   batch_size: int,
   rng: jax.Array | None = None,
 ) -> np.ndarray:
-  """Codes of some of a source's notes ([M, D]), under their own labels.
+  """Codes of some of a source's examples ([M, *code_shape]), under their own labels.
 
   Args:
     encode: of a method, jitted.
@@ -71,7 +77,7 @@ def encode_rows(
   """
   codes = []
   for i, batch in enumerate(pipeline.eval_batches(source, batch_size, rows)):
-    inputs = {name: batch[name] for name in pipeline.DEVICE_KEYS}
+    inputs = {name: batch[name] for name in sources.batch_keys(source)}
     key = () if rng is None else (jax.random.fold_in(rng, i),)
     codes.append(np.asarray(encode(params, inputs, *key))[batch["mask"] > 0])
   return np.concatenate(codes)
@@ -82,16 +88,16 @@ def neighbours(codes: Codes, code: np.ndarray, num: int = 5) -> tuple[np.ndarray
 
   Args:
     codes: to choose from.
-    code: [D].
+    code: of the codes' shape.
     num: how many.
   """
-  distance = np.linalg.norm(codes.code - code, axis=1)
+  distance = np.linalg.norm(codes.flat - code.reshape(-1), axis=1)
   nearest = np.argsort(distance, kind="stable")[:num]
   return nearest, distance[nearest]
 
 
 def attribute_vector(codes: Codes, has: np.ndarray) -> np.ndarray:
-  """[D] from the mean code of notes without an attribute to that of those with it.
+  """[*code_shape] from the mean code of notes without an attribute to that of those with it.
 
   Args:
     codes: of notes.
@@ -111,5 +117,14 @@ def attribute_vector(codes: Codes, has: np.ndarray) -> np.ndarray:
 
 
 def widest_dimensions(codes: Codes, num: int) -> np.ndarray:
-  """[num] dimensions along which notes differ most, the widest first: those that are in use."""
-  return np.argsort(-codes.code.std(axis=0), kind="stable")[:num]
+  """[num] dimensions along which codes differ most, the widest first: those that are in use.
+
+  Of a sequence of codes the deviation is over examples and positions.
+  """
+  return np.argsort(-spread(codes.code)[1], kind="stable")[:num]
+
+
+def spread(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """([D] mean, [D] deviation) of codes [M, ..., D], over examples and positions."""
+  vectors = code.reshape(-1, code.shape[-1])
+  return vectors.mean(axis=0), vectors.std(axis=0)

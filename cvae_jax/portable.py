@@ -2,8 +2,8 @@
 
     program(code [B, D], pitch [B], velocity [B], family [B, 11], source [B, 3]) -> audio [B, T]
 
-with those of the labels that the run is conditioned on. Pitch and velocity are MIDI numbers, real
-ones where they lie between two; family and source are weights. What sounds is at full level.
+with those of the labels that the run is conditioned on. Numbers, as a pitch, are real ones where
+they lie between two; names, as families, are weights. Sounds are at full level.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,9 @@ import numpy as np
 
 from cvae_jax import compilation
 from cvae_jax import errors
-from cvae_jax import latent_space
 from cvae_jax import synthesizer
-from cvae_jax.data import labels
-from cvae_jax.data import notes
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
-_SIZES = {
-  "family": (len(labels.FAMILIES),),
-  "source": (len(labels.SOURCES),),
-  "qualities": (len(labels.QUALITIES),),
-}
 
 
 class Program(NamedTuple):
@@ -60,16 +52,25 @@ def make_program(synth: synthesizer.Synthesizer, seed: int = 0) -> Program:
   """
   decode, params = synth.method.decode, synth.params
   if decode is None:
-    raise errors.UserError("this run cannot decode codes")
-  if "instrument" in synth.conditions:
-    raise errors.UserError("a run that is conditioned on instruments cannot be exported")
+    raise errors.UserError("this run has no decoder")
+  labels = [synth.vocabulary.get(name) for name in synth.conditions]
+  closed = [label.name for label in labels if label.open_set]
+  if closed:
+    raise errors.UserError(
+      f"a run that is conditioned on {closed[0]}, whose names mean nothing elsewhere, cannot be "
+      "exported"
+    )
   inputs = ("code", *synth.conditions)
-  shapes = ((synth.config.model.latent_dim,), *(_SIZES.get(n, ()) for n in synth.conditions))
+  code_shape = synth.method.code_shape
+  assert code_shape is not None
+  shapes = (code_shape, *(label.weight_shape for label in labels))
 
   def function(code, *given):
     count = code.shape[0]
     batch = {
-      name: jnp.zeros((count, *_SIZES.get(name, ())), jnp.float32) for name in notes.BATCH_LABELS
+      label.name: jnp.zeros((count, *label.weight_shape), jnp.float32)
+      for label in synth.vocabulary.labels
+      if not label.open_set
     }
     batch.update(zip(synth.conditions, given, strict=True))
     return decode(params, code, batch, jax.random.key(seed))
@@ -81,8 +82,9 @@ def example_inputs(
   synth: synthesizer.Synthesizer, batch_size: int, seed: int = 0
 ) -> list[np.ndarray]:
   """Inputs as a run itself would draw them, to compare two programs by."""
-  drawn = latent_space.soften(synth.draw_labels(batch_size, seed))
-  code = np.random.default_rng(seed).standard_normal((batch_size, synth.config.model.latent_dim))
+  drawn = synth.vocabulary.soften(synth.draw_labels(batch_size, seed))
+  code_shape = synth.method.code_shape or ()
+  code = np.random.default_rng(seed).standard_normal((batch_size, *code_shape))
   given = [drawn[name] for name in synth.conditions]
   return [np.asarray(x, np.float32) for x in (code, *given)]
 

@@ -29,7 +29,7 @@ _DATA_DIR = flags.DEFINE_string(
 _MEASURE = flags.DEFINE_integer(
   "measure", 20_000, "Notes of each split whose level is measured.", lower_bound=1
 )
-FIGURE = "notes.png"
+FIGURE, EXTRA_FIGURE = "labels.png", "files.png"
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -50,28 +50,35 @@ def prepare(data, measured_notes: int) -> str:
   Returns:
     The folder that it is in.
   """
-  from cvae_jax.data import builders
+  from cvae_jax.data import data_sets
   from cvae_jax.data import pipeline
   from cvae_jax.data import statistics
 
   started = time.monotonic()
-  builder = builders.load(data, on_request=True)
+  data_set = data_sets.load(data, on_request=True)
   seconds = time.monotonic() - started
   splits = {}
-  for split, info in builder.info.splits.items():
-    if not info.num_examples:
+  for split, count in data_set.splits.items():
+    if not count:
       continue
-    source = pipeline.open_split(builder, split, 0.0, data.num_threads)
+    source = pipeline.open_split(data_set, split, 0.0, data.num_threads)
     splits[split] = statistics.measure(source, measured_notes, data.num_threads)
     of = "" if len(source) <= measured_notes else f", of which {measured_notes:,} are measured"
-    table = statistics.format_table(statistics.make_table(splits[split]))
-    _log.info("\n%s: %s notes%s\n%s", split, f"{len(source):,}", of, table)
-  path = os.path.join(builder.data_path, FIGURE)
-  drawing.write_png(path, drawing.draw_data_set(splits))
-  size_gb = sum(info.num_bytes for info in builder.info.splits.values()) / 1e9
-  _log.info("\n%s: %.2f GB, ready after %.0f s\n  notes   %s\n  figure  %s",
-            builder.info.full_name, size_gb, seconds, builder.data_path, path)  # fmt: skip
-  return str(builder.data_path)
+    header = statistics.make_header(splits[split])
+    table = statistics.format_table(statistics.make_table(splits[split]), header)
+    _log.info("\n%s: %s examples%s\n%s", split, f"{len(source):,}", of, table)
+  _log.info("\n%s: %.2f GB, ready after %.0f s", data_set.name, data_set.num_bytes / 1e9, seconds)
+  if data_set.folder is None:
+    return ""
+  _log.info("  examples  %s", data_set.folder)
+  figures = {FIGURE: drawing.draw_data_set(splits)}
+  if data_set.figure is not None:
+    figures[EXTRA_FIGURE] = data_set.figure()
+  for name, png in figures.items():
+    path = os.path.join(data_set.folder, name)
+    drawing.write_png(path, png)
+    _log.info("  figure    %s", path)
+  return data_set.folder
 
 
 def main(names: list[str]) -> None:

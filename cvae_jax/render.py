@@ -4,7 +4,6 @@ python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae
 python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae --map=0:organ,40:flute
 """
 
-import argparse
 import logging
 
 from cvae_jax import cli
@@ -25,7 +24,7 @@ def parse_map(text: str) -> dict[int, str]:
   mapped = {}
   for part in filter(None, text.split(",")):
     program, _, family = part.partition(":")
-    if not program.isdigit() or int(program) > 127 or not family:
+    if not (program.isascii() and program.isdigit()) or int(program) > 127 or not family:
       raise errors.UserError(f"--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got {part}")
     labels.index_of(family, labels.FAMILIES, "family")
     mapped[int(program)] = family
@@ -34,9 +33,9 @@ def parse_map(text: str) -> dict[int, str]:
 
 def main(argv: list[str] | None = None) -> None:
   """Renders what the arguments name."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.render", description=__doc__)
+  parser = run_flags.Parser(prog="python -m cvae_jax.render", description=__doc__)
   parser.add_argument("input", help="MIDI file")
-  parser.add_argument("output", help="WAV to write: mono, 16 kHz")
+  parser.add_argument("output", help="WAV to write: mono, at the run's rate")
   run_flags.add_run(parser)
   parser.add_argument("--map", default="", help="families by program: 0:organ,40:flute")
   run_flags.add_draw(parser)
@@ -44,13 +43,13 @@ def main(argv: list[str] | None = None) -> None:
   mapped = parse_map(args.map)
 
   from cvae_jax.audio import files
-  from cvae_jax.data import labels
   from cvae_jax.play import midi
 
   notes = midi.read_notes(args.input)
-  audio = midi.render(run_flags.load_run(args), notes, mapped, args.seed, args.temperature)
-  files.write_wav(args.output, audio, labels.SAMPLE_RATE)
-  _log.info("%s: %d notes, %.1f s", args.output, len(notes), audio.size / labels.SAMPLE_RATE)
+  synth = run_flags.load_run(args)
+  audio = midi.render(synth, notes, mapped, args.seed, args.temperature)
+  files.write_wav(args.output, audio, synth.sample_rate)
+  _log.info("%s: %d notes, %.1f s", args.output, len(notes), audio.size / synth.sample_rate)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ class Section(NamedTuple):
     path: of a run's numbers in its results, with '{}' for the measure's own key.
     bounds: paths of the bounds, by the title of their column.
     measures: by their key.
+    others: how measures are shown that are none of these, by the end of their key: the first ending
+      that fits says how, with '{}' for the rest of the key, or None for not at all.
   """
 
   title: str
@@ -26,6 +28,7 @@ class Section(NamedTuple):
   path: str
   bounds: dict[str, str]
   measures: tuple[Measure, ...]
+  others: tuple[tuple[str, Measure | None], ...] = ()
 
 
 _SHARE = 100.0
@@ -84,17 +87,13 @@ SECTIONS = (
   ),
   Section(
     "Generation",
-    "Notes made under the labels of held-out notes. Ceiling: real notes, of other instruments "
-    "where sets are compared. Floor: sines of the pitches asked for.",
+    "Sounds generated under the labels of held-out ones, by a classifier trained on the training "
+    "sounds. Sets are compared by halves of the held-out sounds with the same labels. Ceiling: "
+    "real held-out sounds. Floor: sines of the pitches asked for.",
     "generation.generated.{}",
     {"ceiling": "generation.ceiling.{}", "floor": "generation.floor.{}"},
     (
       Measure("pitch_yin", "in tune by YIN, % ↑", 1, _SHARE),
-      Measure("pitch_agreement", "pitch heard by the classifier, % ↑", 1, _SHARE),
-      Measure("family_agreement", "family heard, % ↑", 1, _SHARE),
-      Measure("source_agreement", "source heard, % ↑", 1, _SHARE),
-      Measure("pitch_entropy", "pitch entropy, nats ↓"),
-      Measure("inception_score", "inception score of pitch ↑", 1),
       Measure("frechet", "Fréchet distance ↓", 1),
       Measure("kernel", "kernel distance ↓", 2),
       Measure("ndb", "different bins of 50, % ↓", 0, _SHARE),
@@ -102,7 +101,13 @@ SECTIONS = (
       Measure("density", "density ↑"),
       Measure("coverage", "coverage, % ↑", 1, _SHARE),
       Measure("diversity", "diversity within a condition", 1),
-      Measure("nearest_training", "distance to the nearest training note", 1),
+      Measure("nearest_training", "distance to the nearest training sound", 1),
+      Measure("inception_score", "inception score ↑", 1),
+    ),
+    (
+      ("_agreement", Measure("", "{} accuracy, % ↑", 1, _SHARE)),
+      ("_entropy", Measure("", "{} entropy, nats ↓")),
+      ("", Measure("", "{}", 3)),
     ),
   ),
   Section(
@@ -116,18 +121,18 @@ SECTIONS = (
     ),
   ),
   Section(
-    "Labels read from the code",
-    "Held-out notes told by a linear classifier from z, drawn from the posterior. A conditional "
-    "model need not say in z what it is given in c: less is better there.",
+    "Labels in the code",
+    "Accuracy of a linear classifier of codes drawn from the posterior, on held-out examples. A "
+    "conditional model need not repeat in z what it is given in c: less is better there.",
     "probes.{}",
     {"chance": "probes.{}_chance"},
-    tuple(
-      Measure(name, f"{name}, %", 1, _SHARE) for name in ("pitch", "family", "source", "velocity")
-    ),
+    (),
+    (("_chance", None), ("_of_mean", None), ("", Measure("", "{}, %", 1, _SHARE))),
   ),
   Section(
-    "Families found by k-means",
-    "As many clusters as families (Aljalbout et al. 2018), on codes, on a PCA and on raw features.",
+    "Clusters by k-means",
+    "As many clusters as the main label has names, families of notes (Aljalbout et al. 2018), on "
+    "codes, on a PCA and on raw features.",
     "clusters.code.{}",
     {"PCA": "clusters.pca_*.{}", "features": "clusters.features.{}"},
     (
@@ -160,6 +165,14 @@ SECTIONS = (
       Measure("dci_informativeness", "DCI informativeness ↑", 3),
       Measure("factor_vae", "factor-VAE score ↑", 3),
     ),
+  ),
+  Section(
+    "Other metrics",
+    "What else the method returns of held-out examples, by its own names.",
+    "eval.{}",
+    {},
+    (),
+    (("", Measure("", "{}", 4)),),
   ),
   Section(
     "The runs",
@@ -195,6 +208,33 @@ def _place(measure: Measure, path: str) -> Measure:
   return measure._replace(path=path.format(measure.path))
 
 
+def _numbers_at(path: str, results: Mapping[str, Any]) -> list[str]:
+  """The keys of all numbers at a path that ends with '{}'."""
+  value: Any = results
+  for key in path.split(".")[:-1]:
+    value = value.get(key) if isinstance(value, Mapping) else None
+  return [k for k, v in value.items() if _is_number(v)] if isinstance(value, Mapping) else []
+
+
+def _is_number(value) -> bool:
+  return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def all_measures(section: Section, results: Sequence[Mapping[str, Any]]) -> list[Measure]:
+  """A section's measures, and after them those of the results that it does not name."""
+  named = {m.path for s in SECTIONS if s.path == section.path for m in s.measures} | {"notes"}
+  found = list(section.measures)
+  keys = dict.fromkeys(key for r in results for key in _numbers_at(section.path, r))
+  for key in keys if section.others else ():
+    if key in named:
+      continue
+    ending, measure = next((e, m) for e, m in section.others if key.endswith(e))
+    if measure is not None:
+      name = key.removesuffix(ending).replace("_", " ")
+      found.append(measure._replace(path=key, title=measure.title.format(name)))
+  return found
+
+
 def make_table(
   section: Section, names: Sequence[str], results: Sequence[Mapping[str, Any]]
 ) -> Table | None:
@@ -204,7 +244,7 @@ def make_table(
   """
   rows, best = [], []
   used = set()
-  for measure in section.measures:
+  for measure in all_measures(section, results):
     found = [_place(measure, section.path).of(r) for r in results]
     if all(map(math.isnan, found)):
       continue
@@ -240,12 +280,12 @@ def make_tables(names: Sequence[str], results: Sequence[Mapping[str, Any]]) -> l
 def _title(section: Section, results: Mapping[str, Any]) -> str:
   part = results.get(section.path.partition(".")[0])
   count = part.get("notes") if isinstance(part, Mapping) else None
-  return section.title if count is None else f"{section.title} ({count} notes)"
+  return section.title if count is None else f"{section.title} ({count} examples)"
 
 
 def describe(results: Mapping[str, Any]) -> str:
   """One run's results as tables for the terminal."""
-  lines = [f"on {results['notes']} held-out notes ({results['split']}):"]
+  lines = [f"on {results['notes']} held-out examples ({results['split']}):"]
   made = [
     [[_title(table.section, results), *table.header[1:]], *table.rows]
     for table in make_tables(["model"], [results])

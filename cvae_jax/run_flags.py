@@ -1,12 +1,31 @@
-"""The flags that commands share: which run, which of its checkpoints, and a note's labels."""
+"""The flags that commands share: which run, which of its checkpoints, and its labels.
+
+A run has a flag for each of its labels (--pitch, --family and so on of notes, --kind of drums), so
+that a command looks into its workdir before it parses the rest.
+"""
 
 import argparse
+from collections.abc import Sequence
+import os
+import sys
 from typing import TYPE_CHECKING
+from typing import Any
+
+from cvae_jax import errors
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 if TYPE_CHECKING:
   from cvae_jax.synthesizer import Synthesizer
 
-LABELS = ("pitch", "velocity", "family", "source", "instrument", "qualities")
+_LABEL = "label_"  # before a label's name among the parsed arguments
+
+
+class Parser(argparse.ArgumentParser):
+  """An ArgumentParser whose errors are one line, as those of all bad input."""
+
+  def error(self, message: str):
+    """Raises UserError."""
+    raise errors.UserError(f"{message} ({self.prog} --help)")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -34,13 +53,34 @@ def add_draw(parser: argparse.ArgumentParser) -> None:
   """Adds --seed and --temperature."""
   parser.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
   parser.add_argument(
-    "--temperature", type=float, default=1.0, help="of z: 0 for the most typical note (default 1)"
+    "--temperature", type=float, default=1.0, help="of z: 0 for the most typical one (default 1)"
   )
+
+
+def find_vocabulary(argv: Sequence[str] | None = None) -> vocabulary_lib.Vocabulary:
+  """The labels of the run that --workdir names in a command line; NSynth's without one.
+
+  Args:
+    argv: the command's arguments; the process' own without them.
+  """
+  from cvae_jax import label_table
+  from cvae_jax.data import labels
+
+  peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+  peek.add_argument("--workdir")
+  try:
+    known, _ = peek.parse_known_args(sys.argv[1:] if argv is None else argv)
+    return label_table.load(os.path.expanduser(known.workdir)).vocabulary
+  except (errors.UserError, argparse.ArgumentError, TypeError):  # What is wrong is said later.
+    return labels.make_vocabulary(())
 
 
 def _number(text: str) -> float:
   """60, or 60.5."""
-  return float(text) if "." in text else int(text)
+  try:
+    return int(text)
+  except ValueError:
+    return float(text)
 
 
 def parse_mix(text: str) -> str | dict[str, float]:
@@ -51,27 +91,46 @@ def parse_mix(text: str) -> str | dict[str, float]:
   return {name: float(weight or "1") for name, _, weight in pairs}
 
 
-def add_timbre(parser: argparse.ArgumentParser) -> None:
-  """Adds the flags of what plays: --family, --source, --instrument."""
-  parser.add_argument(
-    "--family", type=parse_mix, help="bass, brass, flute, ...; a mix: organ:0.7,flute:0.3"
-  )
-  parser.add_argument("--source", type=parse_mix, help="acoustic, electronic, synthetic; or a mix")
-  parser.add_argument("--instrument", help="a name of the data set's, for runs conditioned on it")
+def add_labels(
+  parser: argparse.ArgumentParser,
+  vocabulary: vocabulary_lib.Vocabulary,
+  without: Sequence[str] = (),
+) -> None:
+  """Adds a flag for each label.
+
+  Args:
+    parser: to add them to.
+    vocabulary: of the labels.
+    without: labels that have none.
+  """
+  for label in vocabulary.labels:
+    if label.name in without:
+      continue
+    settings: dict[str, Any] = {}
+    if label.kind == vocabulary_lib.NUMBER:
+      settings["type"] = _number
+      note = "; 60 is middle C, 60.5 is between two keys" if label.name == "pitch" else ""
+      settings["help"] = f"{label.low}-{label.high}{note}"
+    elif label.kind == vocabulary_lib.FLAGS:
+      settings["type"] = lambda text: text.split(",")
+      settings["help"] = f"any of {', '.join(label.names)}, between commas"
+    elif label.open_set:
+      settings["help"] = "a name of the data set's"
+    else:
+      shown = ", ".join(label.names[:12]) + (", ..." if len(label.names) > 12 else "")
+      settings["type"] = parse_mix
+      settings["help"] = f"{shown}; or a mix, as {':0.7,'.join(label.names[:2])}:0.3"
+    settings["help"] = settings["help"].replace("%", "%%")
+    flag = f"--{label.name}"
+    if flag in parser._option_string_actions:  # A label may have the name of a flag.
+      flag = f"--label-{label.name}"
+    parser.add_argument(flag, dest=_LABEL + label.name, metavar=label.name.upper(), **settings)
 
 
-def add_labels(parser: argparse.ArgumentParser) -> None:
-  """Adds the flags of all of a note's labels."""
-  parser.add_argument(
-    "--pitch", type=_number, help="MIDI number, 0-127; 60 is middle C, 60.5 is between two keys"
-  )
-  parser.add_argument("--velocity", type=int, help="0-127")
-  add_timbre(parser)
-  parser.add_argument(
-    "--qualities", type=lambda text: text.split(","), help="such as bright,percussive"
-  )
-
-
-def asked_labels(args: argparse.Namespace) -> dict:
+def asked_labels(args: argparse.Namespace) -> dict[str, Any]:
   """The labels that the flags ask for, by name; None for those that they do not."""
-  return {name: getattr(args, name) for name in LABELS if hasattr(args, name)}
+  return {
+    name.removeprefix(_LABEL): value
+    for name, value in vars(args).items()
+    if name.startswith(_LABEL)
+  }

@@ -9,16 +9,25 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
+from cvae_jax import config as config_lib
+from cvae_jax import errors
+
 
 class TrainState(struct.PyTreeNode):
   """State of a run with one network and one optimizer.
 
+  A method may have a state of its own, any PyTree that has `step`, `params` and `best_params`. What
+  is saved of it is used by its fields' names: `ema_params` (or else `params`) are what is evaluated
+  and generated with, merged with `buffers`.
+
   Attributes:
     step: steps done.
-    params: of the network.
+    params: of the network, by collection as Flax has them.
     ema_params: their running average, or None.
     opt_state: of the optimizer.
     rng: the run's random key; a step's key is fold_in(rng, step).
+    buffers: other collections of the network, which no gradient moves: batch statistics, codebooks.
+      They are neither averaged nor decayed.
   """
 
   step: jax.Array
@@ -26,40 +35,76 @@ class TrainState(struct.PyTreeNode):
   ema_params: Any
   opt_state: Any
   rng: jax.Array
+  buffers: Any = None
 
   @property
   def best_params(self) -> Any:
-    """The parameters to evaluate and generate with: averaged where there is an average."""
-    return getattr(self, best_field(vars(self)))
+    """What to evaluate and generate with: parameters, averaged where there is an average."""
+    return merge({name: getattr(self, name) for name in best_fields(vars(self))})
 
 
-def best_field(state: Mapping[str, Any]) -> str:
-  """Which field of a state, in memory or saved, holds `best_params`."""
-  return "ema_params" if jax.tree.leaves(state.get("ema_params")) else "params"
+def best_fields(state: Mapping[str, Any]) -> list[str]:
+  """Which fields of a state, in memory or saved, hold `best_params`: see `merge`."""
+  first = "ema_params" if jax.tree.leaves(state.get("ema_params")) else "params"
+  return [first, *(["buffers"] if jax.tree.leaves(state.get("buffers")) else [])]
+
+
+def merge(fields: Mapping[str, Any]) -> Any:
+  """`best_params` of the fields of `best_fields`: parameters, with buffers beside them."""
+  params, *buffers = fields.values()
+  return {**params, **buffers[0]} if buffers else params
 
 
 def make_schedule(config: ml_collections.ConfigDict, total_steps: int) -> optax.Schedule:
-  """Learning rate by step: linear warm-up, then cosine to 1 % of the peak, or constant."""
-  peak, warmup = config.learning_rate, config.warmup_steps
-  if config.schedule == "constant":
+  """Learning rate by step: linear warm-up, and then what `schedule` says.
+
+  'cosine' falls to 1 % of the peak at `decay_steps` (without them at the run's end); 'constant'
+  stays; 'exponential' is multiplied by `decay_rate` over every `decay_steps`, smoothly; 'step' at
+  every `decay_steps`, at once.
+  """
+  peak, warmup, kind = config.learning_rate, config.warmup_steps, config.schedule
+  if kind == "constant":
     return optax.warmup_constant_schedule(0.0, peak, warmup)
   decay_steps = max(config.decay_steps or total_steps, warmup + 1)
-  return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, decay_steps, end_value=0.01 * peak)
+  if kind == "cosine":
+    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, decay_steps, end_value=0.01 * peak)
+  if kind not in config_lib.SCHEDULES:
+    raise errors.UserError(
+      f"a schedule must be one of {', '.join(config_lib.SCHEDULES)}, got '{kind}'"
+    )
+  decay = optax.exponential_decay(
+    peak, config.decay_steps or total_steps, config.decay_rate, staircase=kind == "step"
+  )
+  return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), decay], [warmup])
 
 
 def make_optimizer(
   config: ml_collections.ConfigDict, total_steps: int
 ) -> optax.GradientTransformation:
-  """Adam with a schedule, clipping and decoupled weight decay, from the `optimizer` section."""
+  """Adam with a schedule, clipping and decoupled weight decay.
+
+  Args:
+    config: a section with the fields of `config.get_optimizer`: `optimizer`, or a method's own.
+    total_steps: of the run.
+  """
   clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
   return optax.chain(
     clip,
-    optax.adamw(make_schedule(config, total_steps), b2=config.b2, weight_decay=config.weight_decay),
+    optax.adamw(
+      make_schedule(config, total_steps),
+      b1=config.b1,
+      b2=config.b2,
+      weight_decay=config.weight_decay,
+    ),
   )
 
 
 def init_state(
-  params: Any, optimizer: optax.GradientTransformation, rng: jax.Array, ema_decay: float
+  params: Any,
+  optimizer: optax.GradientTransformation,
+  rng: jax.Array,
+  ema_decay: float,
+  buffers: Any = None,
 ) -> TrainState:
   """State of a run that has not begun."""
   return TrainState(
@@ -68,6 +113,7 @@ def init_state(
     ema_params=jax.tree.map(jnp.copy, params) if ema_decay else None,
     opt_state=optimizer.init(params),
     rng=rng,
+    buffers=buffers,
   )
 
 

@@ -1,8 +1,9 @@
-"""The public API: a trained run, loaded by its workdir, that makes notes."""
+"""The public API: a trained run, loaded by its workdir, that generates and reconstructs."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
+import os
 from typing import Any
 
 import jax
@@ -15,28 +16,29 @@ from cvae_jax import compilation
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import feature_statistics
+from cvae_jax import forms
 from cvae_jax import label_table
 from cvae_jax import methods
-from cvae_jax.data import labels
+from cvae_jax.data import data_sets
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 # A number, a name, names of qualities, or a mix: weights by name.
 Label = int | float | str | Sequence[str] | Mapping[str, float]
-_UNCONDITIONED_VELOCITY = 127  # full level, where a run knows nothing of velocity
+_MOST = 1_000_000  # examples at one call
 
 
 class Synthesizer:
-  """A run that makes notes.
+  """A run that makes examples: sounds, or scores.
 
   Attributes:
     config: that it was trained with.
     step: of its checkpoint.
-    params: that it makes notes with.
+    params: that it generates with.
     method: its functions.
-    table: labels of the notes that it was trained on.
+    table: labels of the examples that it was trained on.
+    form: of its examples.
     statistics: of its features, where they are standardised.
   """
-
-  sample_rate = labels.SAMPLE_RATE
 
   def __init__(
     self,
@@ -45,6 +47,7 @@ class Synthesizer:
     params: Any,
     method: methods.Method,
     table: label_table.LabelTable,
+    form: forms.Form,
     statistics: feature_statistics.FeatureStatistics | None = None,
   ):
     self.config = config
@@ -52,19 +55,34 @@ class Synthesizer:
     self.params = params
     self.method = method
     self.table = table
+    self.form = form
     self.statistics = statistics
 
   @property
   def conditions(self) -> tuple[str, ...]:
-    """The labels that this run can be asked for."""
+    """The labels that this run is conditioned on."""
     return tuple(self.config.condition.labels)
+
+  @property
+  def vocabulary(self) -> vocabulary_lib.Vocabulary:
+    """Of the labels of its training examples."""
+    return self.table.vocabulary
+
+  @property
+  def sample_rate(self) -> int:
+    """Of its sounds, in Hz.
+
+    Raises:
+      UserError: a run that makes scores.
+    """
+    return forms.need_waveform(self.form, "a sample rate").sample_rate
 
   def resolve(self, **asked: Label | None) -> dict[str, Any]:
     """Checks labels and turns names into numbers; those that are None are left out.
 
     Args:
-      **asked: pitch (MIDI number; between two keys, a float), velocity (0-127), family, source,
-        instrument (names or numbers; a mix of them, weights by name), qualities (names).
+      **asked: labels of the vocabulary: a name or its number, a mix of names (weights by name), a
+        number (of a pitch one between two keys), names of flags.
 
     Raises:
       UserError: one line, for a label that this run is not conditioned on, one that does not exist,
@@ -79,51 +97,46 @@ class Synthesizer:
           f"conditioned on {', '.join(self.conditions)}" if self.conditions else "unconditional"
         )
         raise errors.UserError(f"this run is {what}: it cannot be asked for a {name}")
-      resolved[name] = self._resolve(name, value)
+      resolved[name] = self._resolve(self.vocabulary.get(name), value)
     return resolved
 
-  def _resolve(self, name: str, value: Any) -> Any:
-    if name == "pitch" and float(value) != int(value):
-      if not 0 <= value <= 127:
-        raise errors.UserError(f"pitch must be 0-127, got {value}")
-      return np.float32(value)
-    if name in ("pitch", "velocity"):
-      return labels.check_range(value, 127, name)
-    if name == "qualities":
-      chosen = [labels.index_of(quality, labels.QUALITIES, "quality") for quality in value]
-      return np.isin(np.arange(len(labels.QUALITIES)), chosen).astype(np.float32)
-    names = {
-      "family": labels.FAMILIES,
-      "source": labels.SOURCES,
-      "instrument": self.table.instruments,
-    }[name]
+  def _resolve(self, label: vocabulary_lib.Label, value: Any) -> Any:
+    if label.kind == vocabulary_lib.NUMBER:
+      return label.parse_number(value)
+    if label.kind == vocabulary_lib.FLAGS:
+      chosen = [label.index_of(name) for name in ([value] if isinstance(value, str) else value)]
+      return np.isin(np.arange(len(label.names)), chosen).astype(np.float32)
     if isinstance(value, Mapping):
-      weights = np.zeros(len(names), np.float32)
+      weights = np.zeros(len(label.names), np.float32)
       for part, weight in value.items():
-        if not weight > 0:
-          raise errors.UserError(f"the weight of {name} {part} must be positive, got {weight}")
-        weights[self._resolve(name, part)] = weight
+        if not 0 < weight < np.inf:
+          raise errors.UserError(
+            f"the weight of {label.name} {part} must be positive and finite, got {weight}"
+          )
+        weights[self._resolve(label, part)] = weight
       return weights / weights.sum()
-    index = labels.index_of(value, names, name)
-    known = self.table.known(name)
-    if index not in known:
-      taught = ", ".join(names[i] for i in known[:20])
+    index = label.index_of(value)
+    if index not in self.table.known(label.name):
+      known = ", ".join(self.table.known_names(label.name)[:20])
       raise errors.UserError(
-        f"{name} {names[index]} was not in this run's training notes: it knows {taught}"
+        f"{label.name} {label.names[index]} was not in this run's training data: it knows {known}"
       )
     return index
 
   def draw_labels(self, num: int, seed: int, **asked: Label | None) -> dict[str, np.ndarray]:
-    """Labels of `num` notes: those asked for, the rest drawn from training notes that share them.
+    """Labels of `num` examples: those asked for, the rest of training examples that share them.
 
-    A run that was taught with labels at times unknown (condition.drop_rate) is left free in what is
-    not asked: these labels are -1.
+    A run that was trained with labels at times unknown (condition.drop_rate) is left free in what
+    is not asked: these labels are -1.
+
+    Returns:
+      A column of `num` rows for each label of the vocabulary: none where it has none.
 
     Raises:
-      UserError: as `resolve`; or a number of notes or a seed that is none.
+      UserError: as `resolve`; or a number of examples or a seed that is none.
     """
-    if num < 1:
-      raise errors.UserError(f"the number of notes must be 1 or more, got {num}")
+    if not 1 <= num <= _MOST:
+      raise errors.UserError(f"the number of examples must be 1 to {_MOST}, got {num}")
     if not 0 <= seed < 2**32:
       raise errors.UserError(f"seed must be 0 to {2**32 - 1}, got {seed}")
     given = self.resolve(**asked)
@@ -132,92 +145,81 @@ class Synthesizer:
       for name in self.conditions:
         if name not in given:
           drawn[name] = np.full_like(drawn[name], -1)
-    if "velocity" not in self.conditions:
-      drawn["velocity"][:] = _UNCONDITIONED_VELOCITY
+    velocity = vocabulary_lib.VELOCITY
+    if velocity in drawn and velocity not in self.conditions:
+      drawn[velocity][:] = self.vocabulary.get(velocity).high
     return drawn
 
   @functools.cached_property
   def _sample(self):
-    sample = self.method.sample
-    assert sample is not None
+    def one(params, labels, key):
+      batch = jax.tree.map(lambda x: x[None], labels)
+      return self.method.sample(params, batch, key)[0]
 
-    def one(params, note_labels, key):
-      batch = jax.tree.map(lambda x: x[None], note_labels)
-      return sample(params, batch, key)[0]
-
-    # A key for each note: note i of a seed is the same, however many are asked for beside it.
-    def every(params, note_labels, seed):
-      index = jnp.arange(note_labels["pitch"].shape[0])
+    # A key for each example: example i of a seed is the same, however many are asked for beside it.
+    def every(params, labels, seed):
+      index = jnp.arange(methods.count(labels))
       keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(seed)))(index)
-      return jax.vmap(one, in_axes=(None, 0, 0))(params, note_labels, keys)
+      return jax.vmap(one, in_axes=(None, 0, 0))(params, labels, keys)
 
     return compilation.jit(every)
 
   def sample(
-    self, note_labels: Mapping[str, np.ndarray], seed: int = 0, temperature: float = 1.0
+    self,
+    labels: Mapping[str, np.ndarray],
+    seed: int = 0,
+    temperature: float = 1.0,
+    num: int | None = None,
   ) -> np.ndarray:
-    """Generates a note for each row of labels ([M, T] float32, full scale -1 to 1).
+    """Generates an example for each row of labels ([M, ...], of the run's form).
 
     Args:
-      note_labels: as `draw_labels` gives them.
-      seed: the same one gives the same notes.
-      temperature: of the prior's deviation: 0.0 gives its most typical note, 1.0 its own variety.
+      labels: as `draw_labels` gives them.
+      seed: the same one gives the same examples.
+      temperature: of the prior's deviation: 0.0 gives its most typical example, 1.0 its own
+        variety.
+      num: M, where there are no labels.
 
     Raises:
       UserError: a run that has nothing to sample from, or a temperature that is negative.
     """
-    if not temperature >= 0.0:
+    if not 0.0 <= temperature < np.inf:
       raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
-    if self.method.sample is None:
-      raise errors.UserError(
-        "this run is a plain autoencoder: it has no prior to generate from, and can reconstruct"
-      )
-    wanted = methods.at_temperature(note_labels, temperature)
+    if not self.method.can_sample:
+      raise errors.UserError("this run has no prior to generate from: it can reconstruct")
+    rows = len(next(iter(labels.values()))) if labels else num
+    if rows is None:
+      raise ValueError("without labels `num` must say how many examples are wanted")
+    wanted = methods.at_temperature(labels, rows, temperature)
     return np.asarray(self._sample(self.params, wanted, np.uint32(seed)))
 
   def generate(
     self,
-    pitch: float | None = None,
-    family: str | int | Mapping[str, float] | None = None,
-    velocity: int | None = None,
-    source: str | int | Mapping[str, float] | None = None,
-    instrument: str | int | None = None,
-    qualities: Sequence[str] | None = None,
+    *,
     num: int | None = None,
     seed: int = 0,
     temperature: float = 1.0,
+    **asked: Label | None,
   ) -> np.ndarray:
-    """Generates notes; what is not asked for is drawn from the training notes' labels.
+    """Generates examples; labels that are not asked for are drawn from training examples.
+
+    >>> synth.generate(pitch=60, family={"organ": 0.7, "flute": 0.3}, velocity=100, num=4)
 
     Args:
-      pitch: MIDI number, 0 to 127; 60.5 lies between two keys.
-      family: one of `labels.FAMILIES`, or a mix: {'organ': 0.7, 'flute': 0.3}.
-      velocity: 0 to 127.
-      source: one of `labels.SOURCES`, or a mix.
-      instrument: a name of the data set's.
-      qualities: names of `labels.QUALITIES`.
-      num: how many; without it one note comes alone, [T] rather than [1, T].
-      seed: the same one gives the same notes.
+      num: how many; without it one example comes alone, [T] rather than [1, T].
+      seed: the same one gives the same examples.
       temperature: see `sample`.
+      **asked: labels by name, as in `resolve`.
 
     Returns:
-      [num, T] float32 or [T], 4 s at `sample_rate`.
+      [num, ...] or [...]: waveforms in full scale -1 to 1 at `sample_rate`, or tokens.
 
     Raises:
       UserError: what this run cannot be asked for, in one line.
     """
-    drawn = self.draw_labels(
-      1 if num is None else num,
-      seed,
-      pitch=pitch,
-      family=family,
-      velocity=velocity,
-      source=source,
-      instrument=instrument,
-      qualities=qualities,
-    )
-    audio = self.sample(drawn, seed, temperature)
-    return audio[0] if num is None else audio
+    rows = 1 if num is None else num
+    examples = self.sample(self.draw_labels(rows, seed, **asked), seed, temperature, rows)
+    return examples[0] if num is None else examples
 
   @functools.cached_property
   def _score(self):
@@ -225,20 +227,20 @@ class Synthesizer:
     return compilation.jit(self.method.score)
 
   def infer_labels(
-    self, audio: np.ndarray, seed: int = 0, **asked: Label | None
+    self, example: np.ndarray, seed: int = 0, **asked: Label | None
   ) -> dict[str, np.ndarray]:
-    """The labels under which a note is likeliest, for those that are not given.
+    """The labels under which an example is likeliest, for those that are not given.
 
     Coordinate ascent on the model's own bound of log p(x | c): every value of one label in turn
-    that was in training, pitch first, twice over.
+    that was in training, in the order of the condition, twice over.
 
     Args:
-      audio: [T] waveform.
+      example: of the run's form.
       seed: of the bound's noise.
       **asked: as in `resolve`.
 
     Returns:
-      [1] integers of each label, qualities [1, 10].
+      [1] integers of each label, flags [1, n].
     """
     given = self.resolve(**asked)
     current = self.draw_labels(1, seed, **asked)
@@ -246,14 +248,15 @@ class Synthesizer:
       return current
     batch_size = 32
     key = jax.random.key(seed)
-    for name in [n for n in self.conditions if n not in given and n != "qualities"] * 2:
+    flags = {label.name for label in self.vocabulary.of_kind(vocabulary_lib.FLAGS)}
+    for name in [n for n in self.conditions if n not in given and n not in flags] * 2:
       values = self.table.known(name)
       scores = []
       for start in range(0, values.size, batch_size):
         chunk = np.resize(values[start : start + batch_size], batch_size)
         batch = {k: np.repeat(v, batch_size, axis=0) for k, v in current.items()}
         batch[name] = chunk.astype(batch[name].dtype)
-        batch["audio"] = np.repeat(audio[None], batch_size, axis=0)
+        batch[self.form.key] = np.repeat(example[None], batch_size, axis=0)
         scores.append(np.asarray(self._score(self.params, batch, key)))
       best = values[np.argmax(np.concatenate(scores)[: values.size])]
       current[name][:] = best
@@ -261,38 +264,30 @@ class Synthesizer:
 
   @functools.cached_property
   def _reconstruct(self):
-    assert self.method.reconstruct is not None
     return compilation.jit(self.method.reconstruct)
 
   def reconstruct(
-    self, audio: np.ndarray, note_labels: Mapping[str, np.ndarray] | None = None, seed: int = 0
+    self, example: np.ndarray, labels: Mapping[str, np.ndarray] | None = None, seed: int = 0
   ) -> np.ndarray:
-    """A note through the encoder and back.
+    """An example through the encoder and back.
 
     Args:
-      audio: [T] waveform at `sample_rate`, T = 64,000.
-      note_labels: as `infer_labels` gives them, which is asked without them.
+      example: of the run's form: a waveform [T] at `sample_rate`, or tokens [L].
+      labels: as `infer_labels` gives them, which is asked without them.
       seed: of the phases' recovery.
 
     Returns:
-      [T] float32, at the original's level.
+      An example; a sound at the original's level.
 
     Raises:
-      UserError: a waveform of another length, or not finite; a run that cannot reconstruct.
+      UserError: an example of another form; a run that cannot reconstruct.
     """
-    audio = np.asarray(audio, np.float32)
-    if audio.shape != (labels.NUM_SAMPLES,):
-      raise errors.UserError(
-        f"a note must be {labels.NUM_SAMPLES} samples at {labels.SAMPLE_RATE} Hz, "
-        f"got shape {audio.shape}"
-      )
-    if not np.isfinite(audio).all():
-      raise errors.UserError("a note must be finite, got NaN or infinite samples")
-    if self.method.reconstruct is None:
-      raise errors.UserError("this run cannot reconstruct notes")
-    if note_labels is None:
-      note_labels = self.infer_labels(audio, seed)
-    batch = {**note_labels, "audio": audio[None]}
+    example = self.form.check(example)
+    if not self.method.can_reconstruct:
+      raise errors.UserError("this run cannot reconstruct: it has no encoder, or no decoder")
+    if labels is None:
+      labels = self.infer_labels(example, seed)
+    batch = {**labels, self.form.key: example[None]}
     return np.asarray(self._reconstruct(self.params, batch, jax.random.key(seed)))[0]
 
 
@@ -306,9 +301,13 @@ def load(workdir: str, step: int | str | None = None) -> Synthesizer:
   Raises:
     UserError: a directory without a run, without a checkpoint or without this one.
   """
+  workdir = os.path.expanduser(workdir)
   config = config_file.load(workdir)
   table = label_table.load(workdir)
-  statistics = feature_statistics.load(workdir) if config.representation.standardize else None
-  method = methods.make_method(config, len(table.instruments), statistics=statistics)
+  form = data_sets.make_form(config.data)
+  statistics = None
+  if config.representation.standardize and isinstance(form, forms.Waveform):
+    statistics = feature_statistics.load(workdir)
+  method = methods.make_method(config, form, table.vocabulary, statistics=statistics)
   step, params = checkpoint.restore_params(workdir, step)
-  return Synthesizer(config, step, params, method, table, statistics)
+  return Synthesizer(config, step, params, method, table, form, statistics)

@@ -21,6 +21,7 @@ from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import failures
 from cvae_jax import feature_statistics
+from cvae_jax import forms
 from cvae_jax import methods
 from cvae_jax import profile as profile_lib
 from cvae_jax import progress as progress_lib
@@ -30,9 +31,9 @@ from cvae_jax import sharding
 from cvae_jax import stop_request
 from cvae_jax import summaries as summaries_lib
 from cvae_jax import workdir_lock
-from cvae_jax.data import labels
 from cvae_jax.data import pipeline
 from cvae_jax.data import resident
+from cvae_jax.data import sources
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +49,26 @@ def log_parameters(params: Any) -> None:
 
 def _feature_statistics(config, workdir, data):
   """Those that the workdir's run was begun with, or else of its training notes; None for none."""
-  if not config.representation.standardize:
+  if not config.representation.standardize or not isinstance(data.form, forms.Waveform):
     return None
   if os.path.exists(os.path.join(workdir, feature_statistics.FILENAME)):
     return feature_statistics.load(workdir)
   count = min(feature_statistics.NUM_NOTES, len(data.train))
   rows = np.random.default_rng(config.seed).choice(len(data.train), count, replace=False)
   batches = pipeline.eval_batches(data.train, config.eval.batch_size, np.sort(rows))
-  return feature_statistics.measure(methods.make_representation(config), batches)
+  return feature_statistics.measure(methods.make_representation(config, data.form), batches)
+
+
+def check_best_by(config, method, params, example, rng) -> None:
+  """Raises UserError where `checkpoint.best_by` is none of the metrics that evaluation returns."""
+  if not config.checkpoint.keep_best:
+    return
+  batch = {**example, "mask": np.ones(2, np.float32)}
+  names = evaluate.metric_names(jax.eval_shape(method.eval_step, params, batch, rng))
+  if config.checkpoint.best_by not in names:
+    raise errors.UserError(
+      f"checkpoint.best_by must be one of {', '.join(names)}, got {config.checkpoint.best_by}"
+    )
 
 
 def train_and_evaluate(
@@ -88,10 +101,10 @@ def train_and_evaluate(
   sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
   first_process = jax.process_index() == 0
 
-  data = pipeline.open_notes(config.data)
+  data = pipeline.open_data(config.data)
   statistics = _feature_statistics(config, workdir, data)
   method = methods.make_method(
-    config, len(data.table.instruments), len(data.train), statistics=statistics
+    config, data.form, data.vocabulary, len(data.train), statistics=statistics
   )
   iterator = pipeline.make_train_iterator(
     data.train, config.data, config.train.batch_size, config.seed
@@ -99,16 +112,17 @@ def train_and_evaluate(
 
   mesh = sharding.make_mesh()
   replicated, stacked = sharding.replicated(mesh), sharding.stacked(mesh)
-  first_note = data.train[0]
-  example = {key: np.stack([first_note[key]] * 2) for key in pipeline.DEVICE_KEYS}
+  first_example, keys = data.train[0], sources.batch_keys(data.train)
+  example = {key: np.stack([first_example[key]] * 2) for key in keys}
   rng = jax.random.key(config.seed)
   init = compilation.jit(lambda: method.init(rng, example), out_shardings=replicated)
+  check_best_by(config, method, jax.eval_shape(init).best_params, example, rng)
 
   on_device = config.data.device_cache
   kept = {}
   if on_device:
     kept = resident.load(data.train, replicated, config.data.cache_gb, config.data.num_threads)
-  batch_keys = ("row",) if on_device else pipeline.DEVICE_KEYS
+  batch_keys = ("row",) if on_device else keys
 
   def train_steps(state, batches, kept):
     def step(state, batch):
@@ -220,6 +234,8 @@ def train_and_evaluate(
       results |= evaluate.evaluate_run(config, method, params, data)
       summaries.scalars(step, "eval", results["eval"])
       _log.info("%s", result_tables.describe(results))
+      results["seconds"] = round(time.monotonic() - started, 1)
+      evaluate.save_results(results, workdir)  # Before anything is drawn that could fail.
       write_samples(config, method, params, data, workdir, summaries, step)
     distributed.wait("evaluated")
   results["seconds"] = round(time.monotonic() - started, 1)
@@ -231,15 +247,16 @@ def train_and_evaluate(
 
 def write_samples(config, method, params, data, workdir, summaries, step) -> None:
   """Writes the samples to the workdir and to TensorBoard."""
-  if not config.eval.sample_notes:
+  if not config.eval.sample_notes or not (method.can_sample or method.can_reconstruct):
     return
   samples = samples_lib.make_samples(method, params, data, config.eval.sample_notes, config.seed)
-  png = samples_lib.draw(samples)
-  samples_lib.write(samples, workdir, png)
-  summaries.image(step, "spectrograms", drawing.to_pixels(png))
+  png = samples_lib.draw(samples, data)
+  samples_lib.write(samples, workdir, png, data.form)
+  summaries.image(step, "samples", drawing.to_pixels(png))
   for sample in samples:
-    clips = {f"{sample.name}/{k}": v for k, v in samples_lib.versions(sample).items()}
-    summaries.audio(step, clips, labels.SAMPLE_RATE)
+    for name, example in samples_lib.versions(sample).items():
+      audio, sample_rate = data.form.hear(example)
+      summaries.audio(step, {f"{sample.name}/{name}": audio}, sample_rate)
 
 
 def describe_workdir(workdir: str, seconds: float) -> str:

@@ -36,6 +36,7 @@ from cvae_jax import config as config_lib  # noqa: E402
 from cvae_jax import errors  # noqa: E402
 from cvae_jax import evaluate  # noqa: E402
 from cvae_jax import lazy_librosa  # noqa: E402
+from cvae_jax import methods  # noqa: E402
 from cvae_jax.audio import files  # noqa: E402
 from cvae_jax.data import labels  # noqa: E402
 from cvae_jax.data import notes  # noqa: E402
@@ -72,6 +73,18 @@ SHORT = {
   "eval.every_steps": 1000, "checkpoint.every_steps": 2, "eval.baselines": False,
   "eval.pitch_notes": 0, "eval.sample_notes": 0,
 }  # fmt: skip
+
+
+def make_method(config, instruments=8, **settings):
+  """The method of a config on notes of so many instruments."""
+  vocabulary = labels.make_vocabulary([f"instrument_{i}" for i in range(instruments)])
+  return methods.make_method(config, labels.FORM, vocabulary, **settings)
+
+
+def labels_of(batch):
+  """A batch's labels, asking for draws at temperature 1."""
+  chosen = {name: batch[name] for name in notes.BATCH_LABELS}
+  return methods.at_temperature(chosen, len(batch["pitch"]))
 
 
 def example_batch(num=2):

@@ -6,6 +6,7 @@ import os
 
 from conftest import ROOT
 from conftest import example_batch
+from conftest import make_method
 from conftest import run_module
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,6 @@ from cvae_jax import config_check
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
-from cvae_jax import methods
 from cvae_jax import tables
 
 FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
@@ -39,7 +39,7 @@ def test_every_question_of_the_thesis_is_asked():
 def takes_a_step(config):
   config = ml_collections.ConfigDict(json.loads(config))
   config_check.check(config)
-  method = methods.make_method(config, num_instruments=9, num_notes=100)
+  method = make_method(config, instruments=9, num_examples=100)
   state = jax.eval_shape(lambda: method.init(jax.random.key(0), example_batch()))
   after, metrics = jax.eval_shape(method.train_step, state, example_batch())
   assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, state.params)

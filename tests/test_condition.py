@@ -7,6 +7,7 @@ from cvae_jax import errors
 from cvae_jax import label_table
 from cvae_jax.data import labels
 
+VOCABULARY = labels.make_vocabulary(["a", "b"])
 BATCH = {
   "pitch": np.asarray([60, 127]),
   "family": np.asarray([3, 10]),
@@ -18,7 +19,9 @@ BATCH = {
 
 
 def test_every_label_has_its_place():
-  made = condition.make_condition(condition.LABELS, num_instruments=2)
+  made = condition.make_condition(
+    ("pitch", "family", "source", "velocity", "instrument", "qualities"), VOCABULARY
+  )
   c = made.encode(BATCH)
   assert c.shape == (2, made.dim) == (2, 128 + 11 + 3 + 1 + 2 + 10)
   hot = np.flatnonzero(c[0])
@@ -28,12 +31,13 @@ def test_every_label_has_its_place():
 
 
 def test_no_labels_is_no_condition():
-  made = condition.make_condition((), num_instruments=2)
+  made = condition.make_condition((), VOCABULARY)
   assert made.dim == 0 and made.encode(BATCH).shape == (2, 0)
+  assert made.encode({}, 3).shape == (3, 0)
 
 
 def test_a_held_out_instrument_is_no_instrument():
-  made = condition.make_condition(("instrument",), num_instruments=1)
+  made = condition.make_condition(("instrument",), labels.make_vocabulary(["a"]))
   np.testing.assert_array_equal(made.encode(BATCH), jnp.asarray([[0.0], [1.0]]))
 
 
@@ -42,7 +46,7 @@ def test_a_held_out_instrument_is_no_instrument():
 )
 def test_labels_that_are_none_are_refused(names, says):
   with pytest.raises(errors.UserError, match=says):
-    condition.make_condition(names, 1)
+    condition.make_condition(names, VOCABULARY)
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def table():
     "instrument": np.asarray([0, 1, 2, 2]),
     "qualities": np.zeros((4, 10), np.float32),
   }
-  return label_table.LabelTable(columns, ("a", "b", "c"))
+  return label_table.LabelTable(columns, labels.make_vocabulary(["a", "b", "c"]), 4)
 
 
 def test_labels_that_nobody_asked_for_go_with_those_that_somebody_did(table):
@@ -70,7 +74,7 @@ def test_labels_that_nobody_asked_for_go_with_those_that_somebody_did(table):
 def test_the_table_survives_its_file(table, tmp_path):
   table.save(str(tmp_path))
   loaded = label_table.load(str(tmp_path))
-  assert loaded.instruments == table.instruments
+  assert loaded.vocabulary == table.vocabulary and loaded.num_examples == 4
   for name, column in table.columns.items():
     np.testing.assert_array_equal(loaded.columns[name], column)
   assert labels.FAMILIES[loaded.known("family")[1]] == "guitar"

@@ -138,7 +138,7 @@ def test_a_share_is_a_part_of_the_very_batch(monkeypatch, tfds_dir):
   from cvae_jax.data import pipeline
 
   config = get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}).data
-  source = pipeline.open_notes(config).train
+  source = pipeline.open_data(config).train
   whole = [
     next(i)["id"] for i in [pipeline.make_train_iterator(source, config, 8, 3)] for _ in range(20)
   ]

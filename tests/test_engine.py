@@ -36,7 +36,7 @@ def test_everyone_gets_their_own_notes(engine, synth):
     got = future.result(60)
     assert got.shape == (len(wanted.code), 64_000)
     alone = latent_space.decode(
-      synth, latent_space.Point(wanted.code, latent_space.soften(wanted.labels))
+      synth, latent_space.Point(wanted.code, synth.vocabulary.soften(wanted.labels))
     )
     np.testing.assert_allclose(got, alone, atol=2e-3)
 

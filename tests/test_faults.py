@@ -17,7 +17,7 @@ from conftest import run_module
 import pytest
 
 from cvae_jax import train
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import pipeline
 
 
@@ -40,7 +40,7 @@ def halve(path):
 )
 def test_a_damaged_shard_is_named_and_what_to_do(tmp_path, tfds_dir, damage, labels_are_kept):
   config = get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir, "eval.baselines": False})
-  source = pipeline.open_split(builders.load(config.data), "train")
+  source = pipeline.open_split(data_sets.load(config.data), "train")
   assert len(source.labels["id"]) == 108  # And they are kept from now on.
   copied = tmp_path / "tfds"
   shutil.copytree(
@@ -70,8 +70,8 @@ def test_a_full_disk_is_one_line_and_nothing_of_it_loads(tmp_path):
   (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
   assert "synth_notes/tiny/1.1.0 cannot be written: " in line and "File too large" in line
   assert not glob.glob(str(tmp_path / "**" / "*.array_record*"), recursive=True)
-  builder = builders.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
-  assert builder.info.splits["train"].num_examples == 108  # There is room again.
+  builder = data_sets.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
+  assert builder.splits["train"] == 108  # There is room again.
 
 
 def test_a_killed_preparation_loads_nothing_and_is_cleared_away_by_the_next(tmp_path, caplog):
@@ -88,7 +88,7 @@ def test_a_killed_preparation_loads_nothing_and_is_cleared_away_by_the_next(tmp_
   (left,) = glob.glob(where)
   assert not (tmp_path / "synth_notes" / "tiny" / "1.1.0").exists()
   with caplog.at_level("INFO"):
-    builder = builders.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
+    builder = data_sets.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
   assert f"clearing away what a preparation that was killed has left: {left}" in caplog.text
   assert not glob.glob(where) and len(pipeline.open_split(builder, "train")) == 108
 

@@ -14,7 +14,8 @@ from cvae_jax import methods
 from cvae_jax import synthesizer
 from cvae_jax import train
 from cvae_jax.audio import level
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
+from cvae_jax.data import labels
 from cvae_jax.data import pipeline
 
 
@@ -33,9 +34,9 @@ def run(config, tmp_path_factory):
 
 
 def test_every_bin_has_mean_0_and_deviation_1_and_stands_for_the_same(config):
-  source = pipeline.open_split(builders.load(config.data), "train")
+  source = pipeline.open_split(data_sets.load(config.data), "train")
   audio = level.normalize(jnp.stack([source[i]["audio"] for i in range(len(source))]))
-  plain = methods.make_representation(config)
+  plain = methods.make_representation(config, labels.FORM)
   # Batches that do not divide the notes: what fills the last one up does not count.
   statistics = feature_statistics.measure(plain, pipeline.eval_batches(source, 25))
   ours = feature_statistics.standardize(plain, statistics)

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from cvae_jax import errors
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import folder_labels
 from cvae_jax.data import folder_notes
 from cvae_jax.data import labels
@@ -65,14 +65,14 @@ def data_config(folder, tmp_path, **fields):
 
 
 def read_all(config):
-  builder = builders.load(config)
+  builder = data_sets.load(config)
   found = {}
   for split in folder_notes.SPLITS:
-    if builder.info.splits[split].num_examples:
+    if builder.splits[split]:
       source = pipeline.open_split(builder, split)
       found |= {source[i]["id"]: (split, source[i]) for i in range(len(source))}
   report = {
-    row["file"]: row for row in csv.DictReader(open(os.path.join(builder.data_path, "report.csv")))
+    row["file"]: row for row in csv.DictReader(open(os.path.join(builder.folder, "report.csv")))
   }
   return builder, found, report
 
@@ -81,7 +81,7 @@ def test_a_folder_in_nsynths_names_reads_back(tmp_path):
   made = make_folder(tmp_path / "own", [note.name for note in NOTES])
   builder, found, report = read_all(data_config(tmp_path / "own", tmp_path))
   assert set(found) == set(made) == set(report)
-  names = builder.info.features["instrument"]["label"].names
+  names = list(builder.vocabulary.get("instrument").names)
   for name, (_, note) in found.items():
     entry = EXAMPLES[made[name]]
     audio, _ = soundfile.read(AUDIO / name, dtype="float32")
@@ -99,7 +99,7 @@ def test_what_is_not_said_is_measured_or_what_the_config_says(tmp_path):
   make_folder(tmp_path / "Our Band", [f"take {i}.flac" for i in range(12)])
   fields = {"folder.family": "brass", "folder.velocity": 90}
   builder, found, report = read_all(data_config(tmp_path / "Our Band", tmp_path, **fields))
-  assert builder.info.features["instrument"]["label"].names == ["brass_acoustic_Our_Band"]
+  assert list(builder.vocabulary.get("instrument").names) == ["brass_acoustic_Our_Band"]
   right = 0
   for i, source in enumerate(NOTES[:12]):
     row = report[f"take {i}.flac"]
@@ -123,7 +123,7 @@ def test_a_table_labels_its_files(tmp_path):
   )
   fields = {"folder.labels": "labels.csv"}
   builder, found, _ = read_all(data_config(folder, tmp_path, **fields))
-  names = builder.info.features["instrument"]["label"].names
+  names = list(builder.vocabulary.get("instrument").names)
   shown = {
     name: (int(n["pitch"]), int(n["velocity"]), names[n["instrument"]])
     for name, (_, n) in found.items()
@@ -197,7 +197,7 @@ def test_files_that_cannot_be_used_are_left_out_with_their_reason(tmp_path):
   np.testing.assert_array_equal(found["b-60-100.wav"][1]["audio"][17_000:], 0)
   fields["folder.strict"] = True
   with pytest.raises(errors.UserError) as error:
-    builders.load(data_config(folder, tmp_path / "strict", **fields))
+    data_sets.load(data_config(folder, tmp_path / "strict", **fields))
   assert any(name in one_line(error) for name in expected)
   assert not list(pathlib.Path(tmp_path / "strict").rglob("*.array_record*"))
 
@@ -234,11 +234,11 @@ def test_folders_that_make_no_sense_are_one_line(tmp_path, fields, says):
   (folder / "wrong.csv").write_text("name,pitch\na,60\n")
   (folder / "wrong.sfz").write_text("<group> key=60\n")
   with pytest.raises(errors.UserError) as error:
-    builders.load(data_config(folder, tmp_path, **{"dir": str(folder), **fields}))
+    data_sets.load(data_config(folder, tmp_path, **{"dir": str(folder), **fields}))
   assert says in one_line(error)
 
 
 def test_an_empty_folder_says_what_is_wanted(tmp_path):
   (tmp_path / "own").mkdir()
   with pytest.raises(errors.UserError, match=r"holds no audio file \(\.wav, \.flac"):
-    builders.load(data_config(tmp_path / "own", tmp_path))
+    data_sets.load(data_config(tmp_path / "own", tmp_path))

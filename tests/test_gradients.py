@@ -1,18 +1,18 @@
 """Gradients by parts of a batch: the same as of the whole, in less memory."""
 
 from conftest import get_config
+from conftest import make_method
 import jax
 import numpy as np
 import pytest
 
 from cvae_jax import compilation
-from cvae_jax import methods
 
 
 def stepped(config, batch, parts):
   """State and metrics after one step; and the step, compiled."""
   config.train.accumulate_steps = parts
-  method = methods.make_method(config, num_instruments=8, num_notes=100)
+  method = make_method(config, instruments=8, num_examples=100)
   state = jax.jit(method.init)(jax.random.key(0), batch)
   compiled = compilation.jit(method.train_step).lower(state, batch).compile()
   return *compiled(state, batch), compiled

@@ -7,6 +7,7 @@ import pytest
 from cvae_jax import condition
 from cvae_jax import config as config_lib
 from cvae_jax.audio import representations
+from cvae_jax.data import labels
 from cvae_jax.models import conv1d
 from cvae_jax.models import harmonics
 
@@ -44,7 +45,7 @@ def test_they_lie_where_a_representation_has_them(name, pitch):
 def test_a_pitch_between_two_keys_has_the_partials_of_both():
   config = get_config("cvae", "tiny")
   representation = representations.make_representation(config.representation, 64_000, 16_000)
-  given = condition.make_condition(("family", "pitch"), 1)
+  given = condition.make_condition(("family", "pitch"), labels.make_vocabulary(["a", "b", "c"]))
   model = conv1d.make_model(config.model, representation, given, True)
   first, last = given.pitch
   c = jnp.zeros((3, given.dim))
@@ -59,10 +60,10 @@ def test_a_pitch_between_two_keys_has_the_partials_of_both():
 
 def test_no_template_without_a_pitch_or_without_frequencies():
   config = get_config("cvae", "tiny")
-  for name, labels in (("log_magnitude", ("family",)), ("waveform", ("pitch",))):
+  for name, names in (("log_magnitude", ("family",)), ("waveform", ("pitch",))):
     config.representation.name = name
     representation = representations.make_representation(config.representation, 64_000, 16_000)
-    given = condition.make_condition(labels, 1)
+    given = condition.make_condition(names, labels.make_vocabulary(["a", "b", "c"]))
     model = conv1d.make_model(config.model, representation, given, True)
     shapes = jax.eval_shape(
       model.init,

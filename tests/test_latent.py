@@ -2,6 +2,8 @@
 
 from conftest import example_batch
 from conftest import get_config
+from conftest import labels_of
+from conftest import make_method
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from cvae_jax import condition as condition_lib
 from cvae_jax import errors
-from cvae_jax import methods
+from cvae_jax.data import labels
 from cvae_jax.models import latent
 
 LEVELS = (2, 3, 1)
@@ -40,7 +42,7 @@ def test_a_level_sees_those_above_it_alone(prior):
 
 def make(levels):
   fields = {"condition.labels": ("pitch",), "method.prior_levels": levels}
-  return methods.make_method(get_config("cvae_best", "tiny", **fields), 3)
+  return make_method(get_config("cvae_best", "tiny", **fields), 3)
 
 
 def test_draws_of_the_lower_level_follow_the_upper_one():
@@ -50,13 +52,16 @@ def test_draws_of_the_lower_level_follow_the_upper_one():
   network = params["params"]["prior"]
   weights = np.random.default_rng(1).normal(size=network["mean_1"]["kernel"].shape)
   network["mean_1"]["kernel"] = weights.astype(np.float32)
-  asked = {name: np.repeat(column[:1], count, axis=0) for name, column in batch.items()}
+  columns = {name: np.repeat(column[:1], count, axis=0) for name, column in batch.items()}
+  asked = labels_of(columns)
   z = np.asarray(jax.jit(method.draw_code)(params, asked, jax.random.key(2)))
   assert z[:, 0].mean() == pytest.approx(0.0, abs=0.05)
   assert z[:, 0].std() == pytest.approx(1.0, abs=0.05)
   # Given z_1 the rest has the network's mean, and a deviation of 1.
   prior = latent.PriorNetwork((1, 3))
-  c = condition_lib.make_condition(("pitch",), 3).encode(asked)
+  c = condition_lib.make_condition(("pitch",), labels.make_vocabulary(["a", "b", "c"])).encode(
+    asked
+  )
   given = prior.apply({"params": network}, c, z)
   rest = (z - np.asarray(given.mean))[:, 1:]
   assert rest.mean(axis=0) == pytest.approx(np.zeros(3), abs=0.06)

@@ -1,6 +1,7 @@
 import json
 
 from conftest import get_config
+from conftest import make_method
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 
 from cvae_jax import evaluate
 from cvae_jax import measures
-from cvae_jax import methods
 from cvae_jax import result_tables
 from cvae_jax import synthesizer
 from cvae_jax.data import labels
@@ -25,7 +25,7 @@ def run(tiny_run):
   """A run whose measures are all asked for, of some ten notes."""
   synth = synthesizer.load(tiny_run)
   synth.config.update_from_flattened_dict(dict.fromkeys(evaluate.FULL, 12))
-  data = pipeline.open_notes(synth.config.data)
+  data = pipeline.open_data(synth.config.data)
   return measures.Run(synth.config, synth.method, synth.params, data)
 
 
@@ -33,37 +33,82 @@ def with_method(run, **functions):
   return run._replace(method=run.method._replace(**functions))
 
 
+def with_sample(run, sample):
+  """A run that draws by (params, labels, rng) to audio, whatever its code."""
+  return with_method(
+    run,
+    full_level=False,
+    draw_code=lambda params, given, rng: jnp.zeros((len(given["temperature"]), 0)),
+    decode=lambda params, code, given, rng: sample(params, given, rng),
+  )
+
+
+def sines(pitch, velocity):
+  return generation._sines(labels.FORM, pitch, velocity)
+
+
 @pytest.mark.slow
 def test_a_generator_of_sines_is_the_floor_and_one_of_the_notes_themselves_the_ceiling(run):
-  sines = with_method(
-    run, sample=lambda params, given, rng: generation._sines(given["pitch"], given["velocity"])
-  )
-  found = generation.measure_generation(sines)
-  assert found["generated"] == pytest.approx(found["floor"], rel=1e-3, abs=1e-4)
-  assert set(found["generated"]) == set(found["ceiling"]) and found["notes"] == 12
-  assert found["ceiling"]["pitch_yin"] > 0.9 and found["floor"]["pitch_yin"] > 0.9
-
-  audio = jnp.asarray(np.stack([n["audio"] for n in (run.data.held_out[i] for i in range(54))]))
+  rows = notes.spread_rows(54, 24)
   columns = {
     n: jnp.asarray(run.data.held_out.labels[n]) for n in ("pitch", "instrument", "velocity")
   }
+  given = {n: run.data.held_out.labels[n][rows] for n in ("pitch", "velocity")}
+  audio = jnp.asarray(np.stack([run.data.held_out[i]["audio"] for i in range(54)]))
+  floor = jnp.zeros_like(audio).at[rows].set(sines(given["pitch"], given["velocity"]))
+  config = run.config.copy_and_resolve_references()
+  config.eval.generation_notes = 24
+  run = run._replace(config=config)
 
-  def itself(params, given, rng):
+  def chosen(params, given, rng, of):
     same = [columns[n][None] == given[n][:, None] for n in columns]
-    return audio[jnp.argmax(jnp.all(jnp.stack(same), axis=0), axis=1)]
+    return of[jnp.argmax(jnp.all(jnp.stack(same), axis=0), axis=1)]
 
-  copied = generation.measure_generation(with_method(run, sample=itself))
-  made, bound = copied["generated"], copied["ceiling"]
-  for name in made:
-    if name not in generation._OF_TWO_SETS:
-      assert made[name] == pytest.approx(bound[name], rel=1e-4), name
-  assert made["frechet"] == pytest.approx(0.0, abs=1e-2)
-  assert made["jensen_shannon"] == pytest.approx(0.0, abs=1e-9) and made["coverage"] == 1.0
+  found = generation.measure_generation(
+    with_sample(run, lambda params, given, rng: chosen(params, given, rng, floor))
+  )
+  assert found["generated"] == pytest.approx(found["floor"], rel=1e-3, abs=1e-4)
+  assert set(found["generated"]) == set(found["ceiling"]) and found["notes"] == 24
+  assert found["ceiling"]["pitch_yin"] > 0.9 and found["floor"]["pitch_yin"] > 0.9
+
+  copied = generation.measure_generation(
+    with_sample(run, lambda params, given, rng: chosen(params, given, rng, audio))
+  )
+  # Who generates the real notes themselves is the ceiling, in the measures of two sets as well.
+  assert copied["generated"] == pytest.approx(copied["ceiling"], rel=1e-4, abs=1e-6)
+  assert copied["ceiling"]["frechet"] < found["floor"]["frechet"]
+
+
+def test_halves_have_the_same_labels_to_the_next_neighbour():
+  rng = np.random.default_rng(0)
+  # Families of very different sizes, with pitches of their own.
+  family = np.repeat([0, 1, 2], [100, 20, 7])
+  columns = {"family": family, "pitch": family * 30 + rng.integers(20, 50, family.size)}
+  shuffled = rng.permutation(family.size)
+  columns = {name: column[shuffled] for name, column in columns.items()}
+  a, b = generation.deal(columns, ["family", "pitch"])
+  assert len(a) == len(b) == 63 and len({*a, *b}) == 126
+  for name, most in (("family", 1), ("pitch", 4)):
+    assert abs(columns[name][a].mean() - columns[name][b].mean()) < 0.05 * most * 30 / 30, name
+  counts = [np.bincount(columns["family"][half], minlength=3) for half in (a, b)]
+  assert np.abs(counts[0] - counts[1]).max() <= 1
+
+
+def test_two_held_out_notes_leave_results_that_are_json(run, tmp_path):
+  held_out = run.data.held_out.select(np.asarray([0, 30]))
+  few = run._replace(data=run.data._replace(held_out=held_out))
+  results = {name: measure(few) for name, measure in evaluate.MEASURES.items()}
+  assert results["generation"] is None and results["pitch"] is not None
+  evaluate.save_results({**results, "nothing": float("nan"), "none": [float("inf")]}, str(tmp_path))
+  text = (tmp_path / "results.json").read_text()
+  stored = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+  assert stored["nothing"] is None and stored["none"] == [None]
+  assert result_tables.make_tables(["few"], [stored])
 
 
 def test_what_is_measured_can_be_made_at_another_temperature(run):
   batches = [next(pipeline.eval_batches(run.data.held_out, 2))]
-  echo = with_method(run, sample=lambda params, given, rng: given.get("temperature", jnp.ones(2)))
+  echo = with_sample(run, lambda params, given, rng: given["temperature"])
   assert np.array_equal(list(generation._generate(echo, batches))[0], [1.0, 1.0])
   config = run.config.copy_and_resolve_references()
   config.eval.temperature = 0.25
@@ -75,10 +120,10 @@ def test_louder_is_louder_where_the_gain_says_so_and_not_where_it_does_not(run):
   def louder(sign):
     def sample(params, given, rng):
       gain = 0.9 * given["velocity"] / 127.0
-      tone = jnp.asarray(generation._sines(np.full(1, 60), np.full(1, 127)))
+      tone = jnp.asarray(sines(np.full(1, 60), np.full(1, 127)))
       return tone * (gain if sign > 0 else 1.0 - gain)[:, None]
 
-    return with_method(run, sample=sample)
+    return with_sample(run, sample)
 
   assert generation.measure_velocity(louder(1))["correlation"] == pytest.approx(1.0)
   assert generation.measure_velocity(louder(-1))["correlation"] == pytest.approx(-1.0)
@@ -86,7 +131,12 @@ def test_louder_is_louder_where_the_gain_says_so_and_not_where_it_does_not(run):
 
 def test_what_comes_back_as_it_was_is_at_no_distance(run):
   found = reconstruction.measure_waveform(
-    with_method(run, reconstruct=lambda params, batch, rng: batch["audio"])
+    with_method(
+      run,
+      full_level=False,
+      encode=lambda params, batch, rng=None: batch["audio"],
+      decode=lambda params, code, given, rng: code,
+    )
   )
   assert found["notes"] == 12
   assert found["lsd_db"] == found["mcd_db"] == found["multi_resolution"] == 0.0
@@ -101,7 +151,7 @@ def test_measures_do_not_depend_on_the_batches(run):
     found, expected = measure(other), measure(run)
     for name in expected:
       # Noise is drawn by batch: bounds are estimates, and what is read from draws is another's.
-      if name in latent.PROBED:
+      if name in latent.probed_labels(run.data.vocabulary):
         continue
       loose = name in ("importance_weighted", "elbo")
       assert found[name] == pytest.approx(expected[name], rel=0.05 if loose else 1e-3), name
@@ -137,7 +187,7 @@ def test_a_trace_in_the_mean_that_the_posterior_drowns_is_not_in_the_code(run):
 
 
 def test_a_straight_and_even_way_is_one(run):
-  tone = generation._sines(np.full(1, 60), np.full(1, 127))
+  tone = sines(np.full(1, 60), np.full(1, 127))
   noise = 0.1 * np.random.default_rng(0).normal(size=tone.shape).astype(np.float32)
 
   def jump(params, code, given, rng):
@@ -160,8 +210,8 @@ def test_factors_that_are_not_in_the_code_are_not_found(tfds_dir, monkeypatch):
     "model.latent_dim": 4,
   }  # fmt: skip
   config = get_config("cvae", "tiny", **fields)
-  data = pipeline.open_notes(config.data)
-  method = methods.make_method(config, len(data.table.instruments))
+  data = pipeline.open_data(config.data)
+  method = make_method(config, len(data.vocabulary.get("instrument").names))
 
   def encode(params, batch, rng=None):
     return jnp.stack([jnp.asarray(batch["pitch"], jnp.float32)] * 4, axis=1)
@@ -180,7 +230,7 @@ def test_a_run_is_measured_in_full_by_one_command(tiny_run, tmp_path):
 
   copied = tmp_path / "run"
   shutil.copytree(tiny_run, copied)
-  counts = [f"--set={name}=8" for name in evaluate.FULL]
+  counts = [f"--set={name}=16" for name in evaluate.FULL]
   evaluate.main([f"--workdir={copied}", "--full", *counts])
   results = json.loads((copied / "results.json").read_text())
   assert set(evaluate.MEASURES) - set(results) == {"disentanglement"}  # No factors.
@@ -191,26 +241,29 @@ def test_a_run_is_measured_in_full_by_one_command(tiny_run, tmp_path):
 def test_the_classifier_learns_is_kept_and_hears_no_level(run, tmp_path):
   train = run.data.train
   audio = np.stack([train[i]["audio"] for i in range(len(train))])
-  columns = {name: train.labels[name] for name in classifier_lib.CLASSES}
+  classes = run.data.vocabulary.classes
+  columns = {name: train.labels[name] for name in classes}
 
   def read(rows):
     return {"audio": audio[rows], **{name: column[rows] for name, column in columns.items()}}
 
-  classifier = classifier_lib.train(read, len(train), steps=40)
-  heard = classifier.listen(audio)
+  classifier = classifier_lib.train(read, len(train), 40, classes, labels.SAMPLE_RATE)
+  heard = classifier.predict(audio)
   assert heard.features.shape == (len(train), classifier_lib.NUM_FEATURES)
   for name, wanted in columns.items():
     often = np.bincount(wanted).max() / wanted.size
-    assert np.mean(heard.guesses(name) == wanted) > 1.4 * often, name
+    assert np.mean(heard.predict(name) == wanted) > 1.4 * often, name
     np.testing.assert_allclose(heard.probabilities[name].sum(axis=1), 1.0, rtol=1e-4)
-  softer = classifier.listen(0.3 * audio[:5] + 0.01, batch_size=3)
+  softer = classifier.predict(0.3 * audio[:5] + 0.01, batch_size=3)
   np.testing.assert_allclose(softer.features, heard.features[:5], rtol=0.02, atol=0.05)
   path = str(tmp_path / "classifier.npz")
   classifier_lib.save(classifier, path)
-  np.testing.assert_array_equal(classifier_lib.load(path).listen(audio[:3]).features,
-                                classifier.listen(audio[:3]).features)  # fmt: skip
-  assert classifier_lib.load(str(tmp_path / "none.npz")) is None
+  load = lambda name: classifier_lib.load(str(tmp_path / name), classes, labels.SAMPLE_RATE)
+  np.testing.assert_array_equal(load("classifier.npz").predict(audio[:3]).features,
+                                classifier.predict(audio[:3]).features)  # fmt: skip
+  assert load("none.npz") is None
+  assert classifier_lib.load(path, {"kind": 3}, labels.SAMPLE_RATE) is None
   (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04nothing")
-  assert classifier_lib.load(str(tmp_path / "bad.npz")) is None
+  assert load("bad.npz") is None
   assert labels.NUM_PITCHES == heard.probabilities["pitch"].shape[1]
   assert set(notes.BATCH_LABELS) >= set(columns)

@@ -4,6 +4,7 @@ import importlib
 from conftest import ROOT
 from conftest import example_batch
 from conftest import get_config
+from conftest import make_method
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 
 from cvae_jax import condition as condition_lib
 from cvae_jax import errors
-from cvae_jax import methods
 from cvae_jax.audio import representations
+from cvae_jax.data import labels
 from cvae_jax.models import layers
 
 # Parameters of every config, exactly. A change here is a change of architecture: mean it.
@@ -29,7 +30,7 @@ PARAMETERS = {
 
 
 def count(config):
-  method = methods.make_method(config, num_instruments=165)
+  method = make_method(config, instruments=165)
   state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
   return sum(leaf.size for leaf in jax.tree.leaves(state.params))
 
@@ -55,8 +56,8 @@ def make(name, shape, gaussian=True, pitched=False, **fields):
     decode=None,
     level_db=None,
   )
-  pitch = condition_lib.make_condition(("family", "pitch"), 1)
-  none = condition_lib.make_condition((), 1)
+  pitch = condition_lib.make_condition(("family", "pitch"), labels.make_vocabulary(["a", "b", "c"]))
+  none = condition_lib.make_condition((), labels.make_vocabulary(["a", "b", "c"]))
   return module.make_model(config, representation, pitch if pitched else none, gaussian)
 
 
@@ -97,7 +98,7 @@ def test_a_plain_autoencoder_has_no_variance(name):
 
 def test_the_thesis_network_has_its_channels_mirrored():
   config = get_config("cvae", "thesis")
-  method = methods.make_method(config, num_instruments=165)
+  method = make_method(config, instruments=165)
   state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
   kernels = {k: v["kernel"].shape for k, v in state.params["params"].items() if "kernel" in v}
   assert [kernels[f"down_{i}"] for i in range(3)] == [
@@ -112,9 +113,9 @@ def test_the_thesis_network_has_its_channels_mirrored():
 def test_parts_that_are_not_there_are_named(field, known):
   config = get_config("cvae", "tiny", **{field: "transformer"})
   with pytest.raises(errors.UserError, match=f"{field} must be one of .*{known}.*'transformer'"):
-    methods.make_method(config, num_instruments=1)
+    make_method(config, instruments=1)
 
 
 def test_a_part_may_live_outside_the_package():
   config = get_config("cvae", "tiny", **{"model.name": "cvae_jax.models.conv2d"})
-  methods.make_method(config, num_instruments=1)
+  make_method(config, instruments=1)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from cvae_jax.audio import files
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import nsynth
 from cvae_jax.data import pipeline
@@ -97,20 +97,20 @@ def check_notes(source, instruments, wanted):
 def prepared(archives, tmp_path_factory):
   """Where `nsynth/full` has been prepared by Beam."""
   data_dir = tmp_path_factory.mktemp("tfds")
-  builders.load(get_data("nsynth/full", data_dir, archives[0]), on_request=True)
+  data_sets.load(get_data("nsynth/full", data_dir, archives[0]), on_request=True)
   return data_dir
 
 
 def test_what_beam_prepares_is_what_the_archives_hold(archives, prepared):
-  builder = builders.load(get_data("nsynth/full", prepared))
-  instruments = builder.info.features["instrument"]["label"].names
+  builder = data_sets.load(get_data("nsynth/full", prepared))
+  instruments = list(builder.vocabulary.get("instrument").names)
   for split, wanted in archives[1].items():
     check_notes(pipeline.open_split(builder, split), instruments, wanted)
 
 
 def test_gansynths_splits_are_drawn_from_all_archives(archives, tmp_path):
   folder, held, splits = archives
-  builder = builders.load(get_data("nsynth/gansynth_subset", tmp_path, folder), on_request=True)
+  builder = data_sets.load(get_data("nsynth/gansynth_subset", tmp_path, folder), on_request=True)
   everything = {**held["train"], **held["valid"], **held["test"]}
   source = pipeline.open_split(builder, "train")
   wanted = {name for name, split in splits.items() if split == "train"}
@@ -126,32 +126,32 @@ def test_what_is_there_as_tfrecord_is_converted_and_not_made_again(archives, tmp
   assert any(path.suffix != ".json" for path in official.data_path.glob("*tfrecord*"))
   data = get_data("nsynth/full", tmp_path, "/nowhere")  # Nothing is read from there again.
   with pytest.raises(Exception) as error:
-    builders.load(data)
+    data_sets.load(data)
   message = one_line(error)
   assert "prepare it with `python -m cvae_jax.prepare nsynth/full`" in message
-  builders.load(data, on_request=True)
-  builder = builders.load(data)
-  instruments = builder.info.features["instrument"]["label"].names
+  data_sets.load(data, on_request=True)
+  builder = data_sets.load(data)
+  instruments = list(builder.vocabulary.get("instrument").names)
   check_notes(pipeline.open_split(builder, "valid"), instruments, archives[1]["valid"])
 
 
 def test_what_is_not_prepared_is_not_fetched_by_a_training(tmp_path):
   with pytest.raises(Exception) as error:
-    builders.load(get_data("nsynth", tmp_path))
+    data_sets.load(get_data("nsynth", tmp_path))
   assert "python -m cvae_jax.prepare nsynth" in one_line(error)
   assert not list(tmp_path.iterdir())
 
 
 def test_an_archive_that_is_missing_is_named_and_nothing_is_left(tmp_path):
   with pytest.raises(Exception) as error:
-    builders.load(get_data("nsynth/full", tmp_path / "tfds", str(tmp_path)), on_request=True)
+    data_sets.load(get_data("nsynth/full", tmp_path / "tfds", str(tmp_path)), on_request=True)
   assert "nsynth-train.tfrecord.tar is missing" in one_line(error)
   data = get_data("nsynth/full", tmp_path / "tfds")
   with pytest.raises(Exception, match="is not prepared"):
-    builders.load(data)
+    data_sets.load(data)
 
 
 def test_a_variant_that_there_is_not_is_refused(tmp_path):
   with pytest.raises(Exception) as error:
-    builders.load(get_data("nsynth/tiny", tmp_path))
+    data_sets.load(get_data("nsynth/tiny", tmp_path))
   assert "nsynth comes as full, gansynth_subset" in one_line(error)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from cvae_jax import errors
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
 
@@ -45,7 +45,7 @@ def edit(folder, change, split="train"):
 
 
 def test_real_notes_read_back_sample_by_sample(tmp_path):
-  builder = builders.load(data_config(FIXTURES, tmp_path))
+  builder = data_sets.load(data_config(FIXTURES, tmp_path))
   for split in ("train", "valid"):
     examples = json.loads((FIXTURES / f"nsynth-{split}" / "examples.json").read_text())
     source = pipeline.open_split(builder, split)
@@ -59,16 +59,16 @@ def test_real_notes_read_back_sample_by_sample(tmp_path):
       assert (note["pitch"], note["velocity"]) == (entry["pitch"], entry["velocity"])
       assert labels.FAMILIES[note["family"]] == entry["instrument_family_str"]
       assert labels.SOURCES[note["source"]] == entry["instrument_source_str"]
-      names = builder.info.features["instrument"]["label"].names
+      names = list(builder.vocabulary.get("instrument").names)
       assert names[note["instrument"]] == entry["instrument_str"]
 
 
 def test_another_folder_is_another_data_set(folder, tmp_path):
   config = data_config(folder, tmp_path)
-  first = builders.load(config)
-  assert builders.load(config).data_path == first.data_path
+  first = data_sets.load(config)
+  assert data_sets.load(config).folder == first.folder
   edit(folder, lambda examples: next(iter(examples.values())).update(pitch=1))
-  assert builders.load(config).data_path != first.data_path
+  assert data_sets.load(config).folder != first.folder
 
 
 def test_wavs_of_other_kinds_are_converted_and_counted(folder, tmp_path, caplog):
@@ -81,7 +81,7 @@ def test_wavs_of_other_kinds_are_converted_and_counted(folder, tmp_path, caplog)
 
   logging.getLogger("cvae_jax").propagate = True
   with caplog.at_level("INFO", logger="cvae_jax"):
-    builder = builders.load(data_config(folder, tmp_path))
+    builder = data_sets.load(data_config(folder, tmp_path))
   assert "1 of 2 notes had several channels" in caplog.text
   assert "1 of 2 notes were shorter than 64000 samples" in caplog.text
   source = pipeline.open_split(builder, "train")
@@ -93,7 +93,7 @@ def test_wavs_of_other_kinds_are_converted_and_counted(folder, tmp_path, caplog)
 def test_qualities_are_read_where_they_are(folder, tmp_path):
   qualities = [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
   name = edit(folder, lambda e: next(iter(e.values())).update(qualities=qualities))
-  source = pipeline.open_split(builders.load(data_config(folder, tmp_path)), "train")
+  source = pipeline.open_split(data_sets.load(data_config(folder, tmp_path)), "train")
   found = {source[i]["id"]: source[i]["qualities"].tolist() for i in range(2)}
   assert found.pop(name) == qualities
   assert list(found.values()) == [[0] * 10]
@@ -123,7 +123,7 @@ EDITS = {
 def test_wrong_labels_are_named_with_file_note_and_field(folder, tmp_path, says):
   edit(folder, EDITS[says])
   with pytest.raises(errors.UserError, match=says) as error:
-    builders.load(data_config(folder, tmp_path))
+    data_sets.load(data_config(folder, tmp_path))
   message = one_line(error)
   assert "nsynth-train" in message and "examples.json" in message and "note '" in message
   assert not (tmp_path / "tfds").exists()
@@ -170,12 +170,12 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
   damage(folder)
   config = data_config(folder, tmp_path)
   with pytest.raises(errors.UserError, match=says) as error:
-    builders.load(config)
+    data_sets.load(config)
   one_line(error)
   left = [str(p) for p in (tmp_path / "tfds").rglob("*") if p.name == "dataset_info.json"]
   assert not left
   with pytest.raises(errors.UserError):  # And it is no better the second time.
-    builders.load(config)
+    data_sets.load(config)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_data_sets_that_are_not_there_are_named(tmp_path, name, says):
   config = data_config(FIXTURES, tmp_path)
   config.name = name
   with pytest.raises(errors.UserError, match=says) as error:
-    builders.load(config)
+    data_sets.load(config)
   one_line(error)
 
 
 def test_a_folder_must_be_given():
   with pytest.raises(errors.UserError, match="needs --config.data.dir"):
-    builders.load(get_config("cvae", "nsynth_wav").data)
+    data_sets.load(get_config("cvae", "nsynth_wav").data)

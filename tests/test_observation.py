@@ -8,15 +8,18 @@ from cvae_jax import errors
 from cvae_jax import losses
 from cvae_jax import methods
 from cvae_jax import observation
+from cvae_jax.data import labels
 
 
 def make(**fields):
   config = get_config("cvae", "tiny", **{f"method.{k}": v for k, v in fields.items()})
-  return observation.make_observation(config.method, methods.make_representation(config))
+  return observation.make_observation(
+    config.method, methods.make_representation(config, labels.FORM)
+  )
 
 
 def features(seed=0):
-  shape = methods.make_representation(get_config("cvae", "tiny")).shape
+  shape = methods.make_representation(get_config("cvae", "tiny"), labels.FORM).shape
   rng = np.random.default_rng(seed)
   return jnp.asarray(rng.uniform(-1, 1, (2, *shape)), jnp.float32)
 
@@ -62,4 +65,4 @@ def test_a_perceptual_weight_needs_frequencies():
   config = get_config("cvae", "tiny", **{"representation.name": "waveform"})
   config.method.perceptual = True
   with pytest.raises(errors.UserError, match="method.perceptual needs features whose bins"):
-    observation.make_observation(config.method, methods.make_representation(config))
+    observation.make_observation(config.method, methods.make_representation(config, labels.FORM))

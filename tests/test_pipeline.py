@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 
 from cvae_jax import errors
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import label_index
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
+from cvae_jax.data import sources
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def config(tfds_dir):
 
 @pytest.fixture(scope="module")
 def builder(config):
-  return builders.load(config)
+  return data_sets.load(config)
 
 
 def test_every_epoch_has_every_note_once_in_its_own_order(builder, config):
@@ -57,7 +58,7 @@ def test_the_cache_changes_nothing(builder):
 @pytest.mark.parametrize("kind", ["int16", "float32", "list"])
 def test_a_record_is_parsed_as_tfds_parses_it(builder, kind):
   # A list of numbers is how the official builder stores audio.
-  names = builder.info.features["instrument"]["label"].names
+  names = list(builder.vocabulary.get("instrument").names)
   features = tfds_nsynth_features() if kind == "list" else notes.make_features(names, kind)
   audio = np.linspace(-1, 1, labels.NUM_SAMPLES, dtype=np.float32)
   note = {
@@ -80,7 +81,7 @@ def test_a_record_is_parsed_as_tfds_parses_it(builder, kind):
   assert parsed["instrument"] == reference["instrument"]["label"] == 7
   assert [bool(q) for q in parsed["qualities"]] == list(reference["qualities"].values())
   # The ramp is not of 16 bits: it is rounded where it is stored so, and else cached as it is.
-  source = pipeline.NoteSource([record], 1.0, "")
+  source = sources.Records([record], labels.FORM, labels.make_vocabulary(["a"]), 1.0, "")
   for _ in range(2):
     assert source[0]["audio"].dtype == np.float32
     np.testing.assert_allclose(source[0]["audio"], audio, atol=kind == "int16" and 2.0**-15, rtol=0)
@@ -129,7 +130,7 @@ def test_batches_of_mixed_storage_are_the_same_audio():
   kept = [{"id": str(i), "audio": a} for i, a in enumerate(samples)]
   kept[1]["audio"] = samples[1] / np.float32(32768.0)
   for chosen in (kept, kept[::2]):
-    batch = pipeline._collate(chosen)
+    batch = sources.collate(labels.FORM, chosen)
     assert batch["audio"].dtype == np.float32
     rows = [int(name) for name in batch["id"]]
     np.testing.assert_array_equal(batch["audio"], samples[rows] / np.float32(32768.0))
@@ -146,11 +147,11 @@ def test_evaluation_sees_every_note_once_whatever_the_batch(builder, batch_size)
 
 
 def test_a_split_that_is_not_there_is_named_with_those_that_are(builder):
-  with pytest.raises(errors.UserError, match=r"no notes in split 'dev'.*train \(108\)"):
+  with pytest.raises(errors.UserError, match=r"no examples in split 'dev'.*train \(108\)"):
     pipeline.open_split(builder, "dev")
 
 
 def test_a_batch_larger_than_the_split_is_refused(builder, config):
   source = pipeline.open_split(builder, "valid")
-  with pytest.raises(errors.UserError, match="train.batch_size 64 is more than the 54 notes"):
+  with pytest.raises(errors.UserError, match="train.batch_size 64 is more than the 54 examples"):
     pipeline.make_train_iterator(source, config, 64, seed=0)

@@ -5,6 +5,7 @@ import sys
 
 from conftest import example_batch
 from conftest import get_config
+from conftest import make_method
 from conftest import one_line
 import jax
 from jax import export as jax_export
@@ -14,7 +15,6 @@ import pytest
 from cvae_jax import compilation
 from cvae_jax import errors
 from cvae_jax import export
-from cvae_jax import methods
 from cvae_jax import portable
 from cvae_jax import synthesizer
 
@@ -55,7 +55,7 @@ def test_stablehlo_needs_only_jax_and_makes_the_same_samples(synth, tiny_run, tm
 def heard(synth):
   """A run on PQMF features, whose parameters are random and make a sound."""
   config = get_config("cvae", "tiny", **{"representation.name": "pqmf"})
-  method = methods.make_method(config, len(synth.table.instruments))
+  method = make_method(config, len(synth.vocabulary.get("instrument").names))
   rng = np.random.default_rng(0)
   params = jax.jit(method.init)(jax.random.key(0), example_batch()).params
   params = jax.tree.map(lambda x: x + 0.05 * rng.standard_normal(x.shape).astype(x.dtype), params)

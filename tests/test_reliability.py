@@ -16,6 +16,7 @@ from conftest import SHORT
 from conftest import SPAWN
 from conftest import example_batch
 from conftest import get_config
+from conftest import make_method
 from conftest import one_line
 from conftest import redirect
 import jax
@@ -25,10 +26,9 @@ from test_faults import flip
 
 from cvae_jax import checkpoint
 from cvae_jax import errors
-from cvae_jax import methods
 from cvae_jax import synthesizer
 from cvae_jax import train
-from cvae_jax.data import pipeline
+from cvae_jax.data import sources
 
 
 def make_config(tfds_dir, **fields):
@@ -85,8 +85,8 @@ def saved_steps(workdir):
 
 def restore(workdir, config):
   """The state that a run would go on with, as a list of arrays, and where its notes go on."""
-  instruments = len(synthesizer.label_table.load(str(workdir)).instruments)
-  method = methods.make_method(config, instruments)
+  instruments = len(synthesizer.label_table.load(str(workdir)).vocabulary.get("instrument").names)
+  method = make_method(config, instruments)
   abstract = checkpoint.abstract(
     lambda: method.init(jax.random.key(0), example_batch()),
     jax.sharding.SingleDeviceSharding(jax.devices()[0]),
@@ -226,15 +226,15 @@ def test_a_second_process_in_a_workdir_is_refused(tmp_path, tfds_dir):
 
 def test_a_reader_of_notes_that_dies_ends_the_run_with_a_line(tmp_path, tfds_dir, monkeypatch):
   config = make_config(tfds_dir, **{"train.steps": 100})
-  original, count = pipeline.NoteSource.stored, []
+  original, count = sources.Records.stored, []
 
-  def stored(self, index):
+  def stored(self, index, seed=None):
     count.append(index)
     if len(count) == 300:
       raise MemoryError("no more")
     return original(self, index)
 
-  monkeypatch.setattr(pipeline.NoteSource, "stored", stored)
+  monkeypatch.setattr(sources.Records, "stored", stored)
   with pytest.raises(errors.TrainingError) as error:
     train.train_and_evaluate(config, str(tmp_path))
   kept = saved_steps(tmp_path)[-1]

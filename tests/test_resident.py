@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from cvae_jax import sharding
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.data import resident
+from cvae_jax.data import sources
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def data(tfds_dir):
 
 @pytest.fixture(scope="module")
 def source(data):
-  return pipeline.open_split(builders.load(data), "train")
+  return pipeline.open_split(data_sets.load(data), "train")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_rows_are_the_batches_that_would_have_come_in_the_same_order(data, sourc
     wanted, drawn = next(plain), next(rows)
     assert list(wanted["id"]) == list(drawn["id"]) and "audio" not in drawn
     batch = gather(kept, drawn["row"])
-    for name in pipeline.DEVICE_KEYS:
+    for name in sources.batch_keys(source):
       np.testing.assert_array_equal(batch[name], wanted[name])
       assert batch[name].dtype == wanted[name].dtype
   resumed = pipeline.make_train_iterator(source, data, 8, seed=1)
@@ -48,8 +49,8 @@ def test_rows_are_the_batches_that_would_have_come_in_the_same_order(data, sourc
 
 
 def test_notes_that_are_not_of_16_bits_stay_as_they_are(source, everywhere):
-  class Quiet(pipeline.NoteSource):
-    def stored(self, index):
+  class Quiet(sources.Records):
+    def stored(self, index, seed=None):
       note = super().stored(index)
       return {**note, "audio": notes.to_float(note["audio"]) / 3}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cvae_jax import errors
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import general_midi
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
@@ -79,8 +79,8 @@ def config(tfds_dir):
 
 @needs_soundfont
 def test_notes_of_a_soundfont_sound_as_they_are_labelled(config):
-  builder = builders.load(config)
-  sizes = {name: info.num_examples for name, info in builder.info.splits.items()}
+  builder = data_sets.load(config)
+  sizes = builder.splits
   sources = {split: pipeline.open_split(builder, split) for split in soundfont_notes.SPLITS}
   by_split = {k: set(s.labels["instrument"].tolist()) for k, s in sources.items()}
   assert [len(by_split[split]) for split in soundfont_notes.SPLITS] == [2, 1, 1]
@@ -91,7 +91,7 @@ def test_notes_of_a_soundfont_sound_as_they_are_labelled(config):
   low = pitch <= 84
   agrees = pitch_metric.pitch_agreement(audio[low], pitch[low], labels.SAMPLE_RATE)
   assert agrees.mean() > 0.9 and low.sum() > 10
-  names = builder.info.features["instrument"]["label"].names
+  names = list(builder.vocabulary.get("instrument").names)
   for split, instruments in by_split.items():
     for instrument in instruments:
       own = [n for n in made if n["instrument"] == instrument]
@@ -126,7 +126,7 @@ def test_notes_can_be_held_out_in_place_of_instruments(config):
   config.name = "soundfont_notes/notes"
   config.soundfont.programs = (24, 73)
   config.soundfont.pitch_step = 4
-  builder = builders.load(config)
+  builder = data_sets.load(config)
   ids = {
     split: set(pipeline.open_split(builder, split).labels["id"].tolist())
     for split in soundfont_notes.SPLITS
@@ -165,7 +165,7 @@ def test_what_cannot_be_played_is_one_line(config, fields, says):
   config = config.copy_and_resolve_references()
   config.update_from_flattened_dict(fields)
   with pytest.raises(errors.UserError) as error:
-    builders.load(config)
+    data_sets.load(config)
   assert says in one_line(error)
 
 

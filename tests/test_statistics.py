@@ -4,16 +4,18 @@ import pytest
 
 from cvae_jax.data import labels
 from cvae_jax.data import notes
+from cvae_jax.data import sources
 from cvae_jax.data import statistics
 
 
-class Source:
+class Source(sources.Source):
   """Four notes: a sine of full scale, a soft one with an offset, a clipped one, a silent one."""
 
   def __init__(self):
     t = np.arange(labels.NUM_SAMPLES) / labels.SAMPLE_RATE
     sine = np.sin(2 * np.pi * 440 * t).astype(np.float32)
     self.audio = [0.9 * sine, 0.01 * sine + 0.25, np.clip(3 * sine, -1, 1), 1e-5 * sine]
+    self.form, self.vocabulary = labels.FORM, labels.make_vocabulary(["a", "b", "c"])
     self.labels = {
       "id": np.asarray(["a", "b", "c", "d"]),
       "family": np.asarray([0, 0, 0, 3]),
@@ -24,10 +26,7 @@ class Source:
       "qualities": np.zeros((4, 10)),
     }
 
-  def __len__(self):
-    return 4
-
-  def __getitem__(self, index):
+  def stored(self, index, seed=None):
     return {"audio": self.audio[index]}
 
 
@@ -42,17 +41,18 @@ def test_levels_are_measured_without_the_offset():
 
 
 def test_the_table_counts_by_family():
-  table = statistics.make_table(statistics.measure(Source(), 100))
+  split = statistics.measure(Source(), 100)
+  table, header = statistics.make_table(split), statistics.make_header(split)
+  assert header[:6] == ["family", "examples", "pitch", "velocity", "source", "instrument"]
   assert [row[:6] for row in table] == [
-    ["bass", "3", "2", "acoustic, synthetic", "50-69", "25, 50"],
-    ["guitar", "1", "1", "electronic", "40-40", "127"],
-    ["all", "4", "3", "acoustic, electronic, synthetic", "40-69", "25, 50, 127"],
+    ["bass", "3", "50, 60, 69", "25, 50", "acoustic, synthetic", "2 of them"],
+    ["guitar", "1", "40", "127", "electronic", "1 of them"],
+    ["all", "4", "40, 50, 60, 69", "25, 50, 127", "acoustic, electronic, synthetic", "3 of them"],
   ]
   assert [row[7:] for row in table] == [["0", "1"], ["1", "0"], ["1", "1"]]
-  text = statistics.format_table(table).splitlines()
-  assert (
-    len({line.index(c) for line, c in zip(text, ("pitches", "50-69", "40-40"), strict=False)}) == 1
-  )
+  text = statistics.format_table(table, header).splitlines()
+  cells = ("velocity", "25, 50", "127", "25, 50, 127")
+  assert len({line.index(c) for line, c in zip(text, cells, strict=True)}) == 1
 
 
 def test_some_of_many_notes_are_measured():
@@ -63,9 +63,9 @@ def test_some_of_many_notes_are_measured():
 def test_prepare_says_what_is_there_and_draws_it(tmp_path, tfds_dir):
   done = run_module("cvae_jax.prepare", "synth_notes/tiny", f"--data_dir={tfds_dir}")
   assert done.returncode == 0, done.stderr
-  assert "train: 108 notes" in done.stdout and "valid: 54 notes" in done.stdout
+  assert "train: 108 examples" in done.stdout and "valid: 54 examples" in done.stdout
   row = next(line.split() for line in done.stdout.splitlines() if line.startswith("bass"))
-  assert row[:3] == ["bass", "36", "3"]
+  assert row[:2] == ["bass", "36"]
   figure = done.stdout.split("figure  ")[1].split()[0]
   assert open(figure, "rb").read(8) == b"\x89PNG\r\n\x1a\n"
 
@@ -74,7 +74,7 @@ def test_prepare_says_what_is_there_and_draws_it(tmp_path, tfds_dir):
   "arguments,says",
   [
     ([], "one data set is wanted, as synth_notes; got 0"),
-    (["piano"], "data.name must be one of synth_notes, "),
+    (["piano"], "data.name must be one of folder_notes, nsynth, nsynth_wav, "),
     (["synth_notes/huge"], "synth_notes comes as default, tiny"),
     (["synth_notes", "--config.data.storage=int8"], "data.storage must be one of int16, float32"),
     (["synth_notes", "--nonsense"], "nonsense"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import factor_methods
 from cvae_jax.data import factors
 from cvae_jax.data import labels
@@ -192,9 +192,11 @@ def test_prepared_notes_come_with_their_factors(tfds_dir):
   config = get_config(
     "cvae", "tiny", **{"data.tfds_dir": tfds_dir, "data.name": "synth_notes/factors_tiny"}
   )
-  builder = builders.load(config.data)
+  builder = data_sets.load(config.data)
   source = pipeline.open_split(builder, "valid")
-  table = synth_factors.make_tables(builder.builder_config)["valid"]
+  table = synth_factors.make_tables(
+    next(c for c in synth_factors.SynthFactors.BUILDER_CONFIGS if c.name == "factors_tiny")
+  )["valid"]
   made = dict(synth_factors.render_table(table, 1))
   assert len(source) == 12
   seen = set()

@@ -2,7 +2,7 @@ from conftest import get_config
 import numpy as np
 import pytest
 
-from cvae_jax.data import builders
+from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
@@ -85,7 +85,7 @@ def test_notes_are_a_function_of_the_seed(some_notes):
 
 
 def test_prepared_notes_read_back_as_they_were_made(tfds_dir):
-  builder = builders.load(get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}).data)
+  builder = data_sets.load(get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}).data)
   source = pipeline.open_split(builder, "valid")
   plan = synth_notes.make_plan(TINY, "valid")
   names = synth_notes.instrument_names(TINY)

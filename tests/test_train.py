@@ -11,6 +11,7 @@ from conftest import ROOT
 from conftest import SHORT
 from conftest import example_batch
 from conftest import get_config
+from conftest import make_method
 from conftest import run_module
 import jax
 import numpy as np
@@ -22,14 +23,13 @@ from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import synthesizer
 from cvae_jax import train
+from cvae_jax.data import sources
 
 
 def leaves(workdir, config):
   """All of a workdir's newest checkpoint, as one list of arrays."""
-  from cvae_jax import methods
-
-  instruments = len(synthesizer.label_table.load(workdir).instruments)
-  method = methods.make_method(config, instruments)
+  instruments = len(synthesizer.label_table.load(workdir).vocabulary.get("instrument").names)
+  method = make_method(config, instruments)
   init = lambda: method.init(jax.random.key(0), example_batch())
   device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = checkpoint.abstract(init, device)
@@ -82,7 +82,7 @@ def test_a_finished_run_leaves_what_it_says(tiny_run):
     "train/loss",
     "train/notes_per_s",
     "eval/kl",
-    "spectrograms",
+    "samples",
   }
   assert sum("/generated" in tag for tag in tags["tensors"]) == 2
 
@@ -199,14 +199,14 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
     train.train_and_evaluate(config, str(tmp_path), should_stop=lambda step: step == 3)
   good = leaves(str(tmp_path), config)
 
-  original = train.pipeline.open_notes
+  original = train.pipeline.open_data
 
   def poisoned(data):
     notes = original(data)
     victim = notes.train.labels["id"][17]
 
-    class Poison(train.pipeline.NoteSource):
-      def stored(self, index):
+    class Poison(sources.Records):
+      def stored(self, index, seed=None):
         note = super().stored(index)
         return {**note, "audio": note["audio"] * np.nan} if note["id"] == victim else note
 
@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
     return notes._replace(train=Poison(*notes.train._arguments))
 
   ids = []
-  monkeypatch.setattr(train.pipeline, "open_notes", poisoned)
+  monkeypatch.setattr(train.pipeline, "open_data", poisoned)
   with pytest.raises(errors.TrainingError) as error:
     train.train_and_evaluate(config, str(tmp_path))
   assert re.match(

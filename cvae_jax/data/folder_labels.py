@@ -78,7 +78,8 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
   return re.compile("".join(parts))
 
 
-def _audio_files(folder: str) -> Iterator[str]:
+def audio_files(folder: str) -> Iterator[str]:
+  """Paths of the audio files of a folder and those in it, in order."""
   for directory, subdirectories, names in os.walk(folder):
     subdirectories.sort()
     for name in sorted(names):
@@ -90,7 +91,7 @@ def from_names(folder: str, pattern: str) -> list[LabelledFile]:
   """All audio files of a folder and those in it; what a name does not say is left open."""
   expression = compile_pattern(pattern)
   found = []
-  for path in _audio_files(folder):
+  for path in audio_files(folder):
     match = expression.fullmatch(os.path.splitext(os.path.basename(path))[0])
     found.append(
       LabelledFile(path, os.path.relpath(path, folder), match.groupdict() if match else {})

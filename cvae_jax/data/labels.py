@@ -1,13 +1,18 @@
-"""The vocabulary of a note's labels: NSynth's, written down once.
+"""The labels of a note: NSynth's vocabulary and its form.
 
 Source: Engel et al. 2017, "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders".
 """
 
+from collections.abc import Sequence
+
 from cvae_jax import errors
+from cvae_jax import forms
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 SAMPLE_RATE = 16_000
 NUM_SAMPLES = 64_000  # 4 s: 3 s held and 1 s of release
 HOLD_S = 3.0
+FORM = forms.Waveform(SAMPLE_RATE, NUM_SAMPLES)
 
 FAMILIES = (
   "bass",
@@ -40,6 +45,21 @@ NUM_PITCHES = 128  # MIDI's
 NUM_VELOCITIES = 128
 # The pitches of a piano, which NSynth's notes are drawn from.
 MIN_PITCH, MAX_PITCH = 21, 108
+
+
+def make_vocabulary(instruments: Sequence[str]) -> vocabulary_lib.Vocabulary:
+  """NSynth's six labels; `instruments` are the names of the data set's, in the order of labels."""
+  label, names = vocabulary_lib.Label, vocabulary_lib.NAMES
+  return vocabulary_lib.Vocabulary(
+    (
+      label("pitch", vocabulary_lib.NUMBER, high=NUM_PITCHES - 1, one_hot=True, between=True),
+      label("velocity", vocabulary_lib.NUMBER, high=NUM_VELOCITIES - 1),
+      label("family", names, FAMILIES),
+      label("source", names, SOURCES),
+      label("instrument", names, tuple(instruments), open_set=True),
+      label("qualities", vocabulary_lib.FLAGS, QUALITIES),
+    )
+  )
 
 
 def index_of(value: str | int, names: tuple[str, ...], what: str) -> int:

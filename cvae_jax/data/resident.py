@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax import errors
-from cvae_jax.data import labels
+from cvae_jax import forms
 from cvae_jax.data import notes
-from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 # Notes on the device, by name: audio [M, T], labels [M].
 Resident = dict[str, jax.Array]
 
 
 def load(
-  source: pipeline.NoteSource, sharding: jax.sharding.Sharding, cache_gb: float, num_threads: int
+  source: sources.Source, sharding: jax.sharding.Sharding, cache_gb: float, num_threads: int
 ) -> Resident:
   """Reads all notes of a source, and puts them onto the device.
 
@@ -36,13 +37,17 @@ def load(
   Raises:
     UserError: more notes than may be kept.
   """
-  size_gb = len(source) * labels.NUM_SAMPLES * 2 / 1e9
+  form = source.form
+  if not isinstance(form, forms.Waveform):
+    arrays = {form.key: np.stack([source[i][form.key] for i in range(len(source))])}
+    return _put({**arrays, **vocabulary_lib.select(source.labels, source.vocabulary)}, sharding)
+  size_gb = len(source) * form.num_samples * 2 / 1e9
   if size_gb > cache_gb:
     raise errors.UserError(
       f"data.device_cache needs {size_gb:.1f} GB for {len(source)} notes, and data.cache_gb is "
       f"{cache_gb}"
     )
-  audio = np.empty((len(source), labels.NUM_SAMPLES), np.int16)
+  audio = np.empty((len(source), form.num_samples), np.int16)
 
   def read(index):
     samples = notes.to_int16(source.stored(index)["audio"])
@@ -54,7 +59,10 @@ def load(
     exact = all(pool.map(read, range(len(source))))
   if not exact:
     audio = np.stack([notes.to_float(source.stored(i)["audio"]) for i in range(len(source))])
-  arrays = {"audio": audio, **{name: source.labels[name] for name in notes.BATCH_LABELS}}
+  return _put({"audio": audio, **vocabulary_lib.select(source.labels, source.vocabulary)}, sharding)
+
+
+def _put(arrays, sharding):
   return {
     name: jax.make_array_from_process_local_data(sharding, array) for name, array in arrays.items()
   }
@@ -63,7 +71,7 @@ def load(
 def gather(resident: Resident, rows: jax.Array) -> dict[str, jax.Array]:
   """The batch of some rows ([B]), as `pipeline.make_train_iterator` has it: audio is float32."""
   batch = {name: array.at[rows].get(mode="promise_in_bounds") for name, array in resident.items()}
-  audio = batch["audio"]
-  if audio.dtype == jnp.int16:
-    audio = audio.astype(jnp.float32) * (1.0 / notes.FULL_SCALE)
-  return {**batch, "audio": audio}
+  audio = batch.get("audio")
+  if audio is None or audio.dtype != jnp.int16:
+    return batch
+  return {**batch, "audio": audio.astype(jnp.float32) * (1.0 / notes.FULL_SCALE)}

@@ -7,25 +7,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax.data import labels
+from cvae_jax import forms
 from cvae_jax.data import notes
-from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 SILENT_DB = -60.0  # a note whose peak is softer counts as silent
 CLIPPED = 8  # a note with so many samples at full scale counts as clipped
 
 
 class Split(NamedTuple):
-  """A split's notes.
+  """A split's examples.
 
   Attributes:
-    labels: as `NoteSource.labels`.
-    level_db: [M] RMS in dB below full scale, without the DC offset.
+    vocabulary: of the labels.
+    labels: as `Source.labels`.
+    level_db: [M] RMS in dB below full scale, without the DC offset; [0] where they are no
+      sounds, as the rest.
     peak_db: [M] largest sample in dB below full scale.
     clipped: [M] whether samples lie at full scale.
     offset: [M] DC offset in full scale.
   """
 
+  vocabulary: vocabulary_lib.Vocabulary
   labels: Mapping[str, np.ndarray]
   level_db: np.ndarray
   peak_db: np.ndarray
@@ -51,15 +55,16 @@ def _measure_note(audio: np.ndarray) -> tuple[float, float, bool, float]:
   )
 
 
-def measure(source: pipeline.NoteSource, limit: int, num_threads: int = 2) -> Split:
-  """Counts and measures a split's notes, or `limit` of them spread evenly over it."""
+def measure(source: sources.Source, limit: int, num_threads: int = 2) -> Split:
+  """Counts and measures a split's examples, or `limit` of them spread evenly over it."""
   rows = notes.spread_rows(len(source), limit)
-  with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
-    measured = list(pool.map(lambda i: _measure_note(source[int(i)]["audio"]), rows))
-  level_db, peak_db, clipped, offset = (
-    np.asarray(column) for column in zip(*measured, strict=True)
-  )
+  measured: list[tuple[float, float, bool, float]] = []
+  if isinstance(source.form, forms.Waveform):
+    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+      measured = list(pool.map(lambda i: _measure_note(source[int(i)]["audio"]), rows))
+  level_db, peak_db, clipped, offset = (np.asarray([row[k] for row in measured]) for k in range(4))
   return Split(
+    source.vocabulary,
     {name: column[rows] for name, column in source.labels.items()},
     level_db,
     peak_db,
@@ -68,40 +73,52 @@ def measure(source: pipeline.NoteSource, limit: int, num_threads: int = 2) -> Sp
   )
 
 
+def _shown(label: vocabulary_lib.Label, values: np.ndarray) -> str:
+  """The values of a label that occur, in a few words."""
+  unique = np.unique(values)
+  if label.kind == vocabulary_lib.NUMBER:
+    if unique.size <= 5:
+      return ", ".join(map(str, unique))
+    return f"{unique[0]}-{unique[-1]}"
+  if label.open_set or unique.size > 5:
+    return f"{unique.size:,} of them"
+  return ", ".join(label.names[i] for i in unique)
+
+
+def _columns(vocabulary: vocabulary_lib.Vocabulary) -> list[vocabulary_lib.Label]:
+  """The labels that have a column: all but the main one, which is the row, and flags."""
+  main = vocabulary.main
+  return [x for x in vocabulary.labels if x.kind != vocabulary_lib.FLAGS and x != main]
+
+
 def _row(name: str, split: Split, keep: np.ndarray) -> list[str]:
-  pitch = split.labels["pitch"][keep]
-  velocities = np.unique(split.labels["velocity"][keep])
-  sources = np.unique(split.labels["source"][keep])
-  shown = ", ".join(map(str, velocities)) if velocities.size <= 5 else f"{velocities.size} of them"
-  return [
-    name,
-    f"{keep.sum():,}",
-    f"{np.unique(split.labels['instrument'][keep]).size:,}",
-    ", ".join(labels.SOURCES[i] for i in sources),
-    f"{pitch.min()}-{pitch.max()}",
-    shown,
-    f"{np.median(split.level_db[keep]):.1f}",
-    str(int(split.silent[keep].sum())),
-    str(int(split.clipped[keep].sum())),
-  ]
+  cells = [name, f"{keep.sum():,}"]
+  cells += [_shown(x, split.labels[x.name][keep]) for x in _columns(split.vocabulary)]
+  if split.level_db.size:
+    cells.append(f"{np.median(split.level_db[keep]):.1f}")
+    cells += [str(int(split.silent[keep].sum())), str(int(split.clipped[keep].sum()))]
+  return cells
 
 
-HEADER = (
-  "family", "notes", "instruments", "sources", "pitches", "velocities", "level (dB)", "silent",
-  "clipped",
-)  # fmt: skip
+def make_header(split: Split) -> list[str]:
+  """The titles of the columns of `make_table`."""
+  main = split.vocabulary.main
+  names = [label.name for label in _columns(split.vocabulary)]
+  levels = ["level (dB)", "silent", "clipped"] if split.level_db.size else []
+  return [main.name if main else "", "examples", *names, *levels]
 
 
 def make_table(split: Split) -> list[list[str]]:
-  """Rows of a split's families, and of all of it, under `HEADER`; the level is the median RMS."""
-  families = split.labels["family"]
-  rows = [
-    _row(labels.FAMILIES[family], split, families == family) for family in np.unique(families)
-  ]
-  return [*rows, _row("all", split, np.ones(families.size, bool))]
+  """Rows of a split by its main label, and of all of it; the level is the median RMS."""
+  main, count = split.vocabulary.main, len(split.labels["id"])
+  rows = []
+  if main is not None:
+    values = split.labels[main.name]
+    rows = [_row(main.names[v], split, values == v) for v in np.unique(values)]
+  return [*rows, _row("all", split, np.ones(count, bool))]
 
 
-def format_table(rows: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> str:
+def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
   """Columns under each other, for the terminal."""
   widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
   lines = [

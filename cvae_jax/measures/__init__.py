@@ -11,9 +11,10 @@ from typing import NamedTuple
 import ml_collections
 import numpy as np
 
+from cvae_jax import forms
 from cvae_jax import methods
-from cvae_jax.data import notes
 from cvae_jax.data import pipeline
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 
 class Run(NamedTuple):
@@ -23,20 +24,28 @@ class Run(NamedTuple):
     config: a whole one.
     method: the run's functions.
     params: to measure.
-    data: its notes.
+    data: its examples.
   """
 
   config: ml_collections.ConfigDict
   method: methods.Method
   params: Any
-  data: pipeline.Notes
+  data: pipeline.Data
 
   @property
   def batch_size(self) -> int:
-    """Notes at a time."""
+    """Examples at a time."""
     return self.config.eval.batch_size
 
+  @property
+  def waveform(self) -> forms.Waveform | None:
+    """The form of its examples, where they are waveforms."""
+    return self.data.form if isinstance(self.data.form, forms.Waveform) else None
 
-def labels_of(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
-  """A batch's labels, without its audio."""
-  return {name: batch[name] for name in notes.BATCH_LABELS}
+  def labels_of(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """A batch's labels, without its examples."""
+    return vocabulary_lib.select(batch, self.data.vocabulary)
+
+  def inputs_of(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """A batch's examples and labels."""
+    return {self.data.form.key: batch[self.data.form.key], **self.labels_of(batch)}

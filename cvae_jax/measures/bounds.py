@@ -39,23 +39,25 @@ def fit_pca(run: measures.Run) -> baselines.Pca:
       everything = np.empty((len(rows), *features.shape[1:]), np.float16)
     everything[filled : filled + len(features)] = features
     filled += len(features)
-  return baselines.fit_pca(everything, run.config.model.latent_dim)
+  return baselines.fit_pca(everything, run.method.code_size)
 
 
 def measure_bounds(run: measures.Run) -> dict[str, dict[str, float]] | None:
   """What the mean spectrogram and a PCA, fitted on the training split, reach on the held-out one.
 
   Returns:
-    {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}, D the latent's dimensions.
+    {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}, D the numbers of a code.
   """
   method = run.method
   if method.features is None or method.level_db is None or not run.config.eval.baselines:
+    return None
+  if not method.code_size:
     return None
   count = min(len(run.data.train), run.config.eval.baseline_notes)
   _log.info("fitting the baselines on %d training notes", count)
   features_of, level_db = make_features(method), compilation.jit(method.level_db)
   pca = fit_pca(run)
-  name_of_pca = f"pca_{run.config.model.latent_dim}"
+  name_of_pca = f"pca_{method.code_size}"
   sums: dict[str, dict[str, float]] = {"mean": {}, name_of_pca: {}}
   for batch in pipeline.eval_batches(run.data.held_out, run.batch_size):
     features = features_of(batch)

@@ -1,17 +1,20 @@
-"""Are generated notes what was asked for, and like the data?
+"""Do generated sounds have the labels that they were asked for, and are they like the data?
 
-Notes are generated under the labels of held-out notes and compared with these. Beside them stand
-two bounds. The ceiling: real notes. Where two sets are compared, training notes (other instruments)
-take the place of the generated ones; where a note is compared with its labels, or with its
-neighbours, the held-out notes do. The floor: sines of the pitch and length asked for, which are as
+Sounds are generated under the labels of held-out ones and compared with these, between two bounds.
+The ceiling: real held-out sounds. The floor: sines of the pitch and length asked for, which are as
 much in tune as can be and no instrument at all.
+
+Measures of two sets (Fréchet distance, bins, coverage) say something only where both have the same
+labels. The held-out sounds are put in order of their labels and dealt into two halves, so that the
+halves have the same labels to the next neighbour; each half in turn is what the other half's labels
+are compared with, by the generated sounds, by the real ones (the ceiling) and by the floor.
 """
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import hashlib
 import logging
-import os
 from typing import Any
 
 import jax
@@ -20,32 +23,32 @@ import numpy as np
 import scipy.stats
 
 from cvae_jax import compilation
+from cvae_jax import forms
 from cvae_jax import measures
 from cvae_jax import methods
 from cvae_jax.audio import level
 from cvae_jax.audio import loudness
 from cvae_jax.audio import synthesis
-from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.metrics import classifier as classifier_lib
 from cvae_jax.metrics import distribution
 from cvae_jax.metrics import pitch as pitch_metric
 
 _log = logging.getLogger(__name__)
 
-# These would be perfect of a set beside itself.
-_OF_TWO_SETS = ("frechet", "kernel", "ndb", "jensen_shannon", "density", "coverage")
+_FEWEST = 16  # held-out sounds, under which sets are not compared
 _VELOCITIES = (16, 32, 48, 64, 80, 96, 112, 127)
 
 
 def _generate(run: measures.Run, batches) -> Iterator[np.ndarray]:
-  """The notes that a run makes under the labels of batches, [M, T] each, without the filling."""
-  assert run.method.sample is not None
+  """The sounds that a run makes under the labels of batches, [M, T] each, without the filling."""
   sample = compilation.jit(run.method.sample)
   key = jax.random.key(run.config.seed)
   for i, batch in enumerate(batches):
-    asked = methods.at_temperature(measures.labels_of(batch), run.config.eval.temperature)
+    labels = run.labels_of(batch)
+    asked = methods.at_temperature(labels, len(batch["mask"]), run.config.eval.temperature)
     audio = sample(run.params, asked, jax.random.fold_in(key, i))
     yield np.asarray(audio)[batch["mask"] > 0]
 
@@ -57,8 +60,10 @@ def measure_pitch(run: measures.Run) -> dict[str, float] | None:
     {'generated', 'data'}: shares of notes, 0 to 1; 'notes': how many.
   """
   config, train = run.config, run.data.train
-  asked = config.eval.pitch_notes
-  if not asked or run.method.sample is None or "pitch" not in config.condition.labels:
+  asked, form = config.eval.pitch_notes, run.waveform
+  if form is None or not asked or not run.method.can_sample:
+    return None
+  if vocabulary_lib.PITCH not in config.condition.labels:
     return None
   _log.info("measuring the pitch of %d generated notes", asked)
   rng = np.random.default_rng(config.seed)
@@ -68,139 +73,185 @@ def measure_pitch(run: measures.Run) -> dict[str, float] | None:
   own = [b["audio"][b["mask"] > 0] for b in batches]
 
   def share(audio):
-    agrees = pitch_metric.pitch_agreement(np.concatenate(audio), wanted, labels.SAMPLE_RATE)
+    agrees = pitch_metric.pitch_agreement(np.concatenate(audio), wanted, form.sample_rate)
     return float(agrees.mean())
 
   generated = share(list(_generate(run, batches)))
   return {"generated": generated, "data": share(own), "notes": wanted.size}
 
 
-def get_classifier(run: measures.Run) -> tuple[classifier_lib.Classifier, dict[str, float]]:
-  """The classifier of a run's training notes, and its accuracy on the held-out ones.
+def get_classifier(
+  run: measures.Run, form: forms.Waveform
+) -> tuple[classifier_lib.Classifier, dict[str, float]]:
+  """The classifier of a run's training sounds, and its accuracy on the held-out ones.
 
-  It is taught once for a choice of notes, and kept beside the data set: runs that are compared are
-  heard by the same ear.
+  It is trained once per data selection and cached beside the data set: compared runs share one.
   """
   train, held_out = run.data.train, run.data.held_out
-  steps = run.config.eval.classifier_steps
+  steps, classes = run.config.eval.classifier_steps, run.data.vocabulary.classes
   chosen = hashlib.sha256("\n".join(train.labels["id"].tolist()).encode()).hexdigest()[:12]
-  path = os.path.join(train.folder, f"classifier-{chosen}-{steps}.npz")
-  classifier = classifier_lib.load(path)
+  path = None if train.folder is None else f"{train.folder}/classifier-{chosen}-{steps}.npz"
+  classifier = None if path is None else classifier_lib.load(path, classes, form.sample_rate)
   if classifier is None:
-    _log.info("teaching a classifier pitch, family and source of %d notes, once", len(train))
+    _log.info("training a classifier of %s on %d sounds, once", ", ".join(classes), len(train))
 
     def read(rows):
       examples = [train[int(row)] for row in rows]
-      names = ("audio", *classifier_lib.CLASSES)
-      return {name: np.stack([e[name] for e in examples]) for name in names}
+      return {name: np.stack([e[name] for e in examples]) for name in ("audio", *classes)}
 
-    classifier = classifier_lib.train(read, len(train), steps)
+    classifier = classifier_lib.train(read, len(train), steps, classes, form.sample_rate)
     try:
-      classifier_lib.save(classifier, path)
+      if path is not None:
+        classifier_lib.save(classifier, path)
     except OSError as e:
       _log.info("the classifier is not kept in %s: %s", path, e)
   rows = notes.spread_rows(len(held_out), 1024)
-  right: dict[str, list[np.ndarray]] = {name: [] for name in classifier_lib.CLASSES}
+  right: dict[str, list[np.ndarray]] = {name: [] for name in classes}
   for batch in pipeline.eval_batches(held_out, run.batch_size, rows):
     keep = batch["mask"] > 0
-    heard = classifier.listen(batch["audio"][keep])
+    predicted = classifier.predict(batch["audio"][keep])
     for name, found in right.items():
-      found.append(heard.guesses(name) == batch[name][keep])
+      found.append(predicted.predict(name) == batch[name][keep])
   return classifier, {name: float(np.concatenate(x).mean()) for name, x in right.items()}
 
 
-def _sines(pitch, velocity) -> jax.Array:
+def _sines(form, pitch, velocity) -> np.ndarray:
   """[M, T] sines of the pitches asked for, three seconds long and let go, as NSynth's notes."""
-  t = np.arange(labels.NUM_SAMPLES, dtype=np.float32) / labels.SAMPLE_RATE
+  t = np.arange(form.num_samples, dtype=np.float32) / form.sample_rate
   f0_hz = 440.0 * 2.0 ** ((jnp.asarray(pitch, jnp.float32)[:, None] - 69.0) / 12.0)
-  envelope = np.minimum(t / 0.01, 1.0) * np.exp(-np.maximum(t - 3.0, 0.0) / 0.1)
+  hold_s = min(3.0, 0.75 * form.duration_s)
+  envelope = np.minimum(t / 0.01, 1.0) * np.exp(-np.maximum(t - hold_s, 0.0) / 0.1)
   gain = level.velocity_to_gain(velocity)[:, None] * level.PEAK
-  return gain * envelope * synthesis.sine(f0_hz * t)
+  return np.asarray(gain * envelope * synthesis.sine(f0_hz * t))
+
+
+def deal(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+  """Two halves of some examples with labels as alike as can be: rows of each, of one size.
+
+  Args:
+    labels: [M] of each label.
+    names: of those that are put in order, the most important first.
+  """
+  order = np.lexsort([labels[name] for name in reversed(names)])
+  half = len(order) // 2
+  # Pairs of neighbours, of which the first goes now here, now there.
+  pairs = order[: 2 * half].reshape(half, 2)
+  swapped = np.where((np.arange(half) % 2 == 1)[:, None], pairs[:, ::-1], pairs)
+  return swapped[:, 0], swapped[:, 1]
+
+
+def _compare_sets(predicted, real, halves) -> dict[str, float]:
+  """Measures of two sets with the same labels: the mean of one half by the other and back."""
+  found = []
+  for own, other in (halves, halves[::-1]):
+    features, reference = predicted.features[own], real.features[other]
+    bins = distribution.compare_bins(reference, features)
+    overlap = distribution.density_and_coverage(reference, features)
+    found.append(
+      {
+        "frechet": distribution.frechet_distance(reference, features),
+        "kernel": distribution.kernel_distance(reference, features),
+        "ndb": bins.different,
+        "jensen_shannon": bins.jensen_shannon,
+        "density": overlap.density,
+        "coverage": overlap.coverage,
+      }
+    )
+  return {name: float(np.mean([x[name] for x in found])) for name in found[0]}
 
 
 def _describe_set(
+  run: measures.Run,
   audio: np.ndarray,
   asked: Mapping[str, np.ndarray],
-  heard: classifier_lib.Heard,
-  real: np.ndarray,
+  predicted: classifier_lib.Predictions,
   reference: np.ndarray,
 ) -> dict[str, float]:
-  """All measures of one set of notes.
+  """All measures of one set of sounds.
 
   Args:
+    run: for the form and the vocabulary.
     audio: [M, T].
     asked: [M] integers of the labels that they should have.
-    heard: what the classifier hears in them.
-    real: [N, 128] features of held-out notes.
-    reference: [K, 128] features of training notes, for what was copied.
+    predicted: what the classifier says of them.
+    reference: [K, 128] features of training sounds, for what was copied.
   """
-  bins = distribution.compare_bins(real, heard.features)
-  overlap = distribution.density_and_coverage(real, heard.features)
-  in_tune = pitch_metric.pitch_agreement(audio, asked["pitch"], labels.SAMPLE_RATE)
-  groups = asked["family"] * 1000 + asked["pitch"] // 12
-  return {
-    "pitch_yin": float(in_tune.mean()),
-    **{
-      f"{name}_agreement": float(np.mean(heard.guesses(name) == asked[name]))
-      for name in classifier_lib.CLASSES
-    },
-    "pitch_entropy": float(np.mean(scipy.stats.entropy(heard.probabilities["pitch"], axis=1))),
-    "inception_score": distribution.inception_score(heard.probabilities["pitch"]),
-    "frechet": distribution.frechet_distance(real, heard.features),
-    "kernel": distribution.kernel_distance(real, heard.features),
-    "ndb": bins.different,
-    "jensen_shannon": bins.jensen_shannon,
-    "density": overlap.density,
-    "coverage": overlap.coverage,
-    "diversity": distribution.diversity(heard.features, groups),
-    "nearest_training": float(np.median(distribution.nearest_distance(reference, heard.features))),
-  }
+  vocabulary, form = run.data.vocabulary, run.waveform
+  assert form is not None
+  found: dict[str, float] = {}
+  if vocabulary_lib.PITCH in asked:
+    in_tune = pitch_metric.pitch_agreement(audio, asked["pitch"], form.sample_rate)
+    found["pitch_yin"] = float(in_tune.mean())
+  for name in vocabulary.classes:
+    found[f"{name}_agreement"] = float(np.mean(predicted.predict(name) == asked[name]))
+  first = next(iter(vocabulary.classes))
+  probabilities = predicted.probabilities[first]
+  found[f"{first}_entropy"] = float(np.mean(scipy.stats.entropy(probabilities, axis=1)))
+  found["inception_score"] = distribution.inception_score(probabilities)
+  found["diversity"] = distribution.diversity(predicted.features, _groups(vocabulary, asked))
+  nearest = distribution.nearest_distance(reference, predicted.features)
+  found["nearest_training"] = float(np.median(nearest))
+  return found
+
+
+def _groups(vocabulary, asked) -> np.ndarray:
+  """[M] integers: the condition that a sound was made under, of a number its octave."""
+  groups = np.zeros(len(next(iter(asked.values()))), int)
+  if vocabulary.main is not None and vocabulary.main.name in asked:
+    groups = groups + asked[vocabulary.main.name] * 1000
+  if vocabulary_lib.PITCH in asked:
+    groups = groups + asked["pitch"] // 12
+  return groups
 
 
 def measure_generation(run: measures.Run) -> dict[str, Any] | None:
-  """Generated notes beside held-out ones, with the bounds, all heard by one classifier.
+  """Generated sounds beside held-out ones, with the bounds, all by one classifier.
 
   Returns:
-    {'generated', 'ceiling', 'floor'} to measures by name: 'pitch_yin', agreement of pitch, family
-    and source with what was asked for (0 to 1), 'pitch_entropy' (nats), 'inception_score' of pitch,
-    'frechet' and 'kernel' distance, 'ndb' (share of 50 bins), 'jensen_shannon' (nats), 'density',
-    'coverage', 'diversity' within a family's octave, 'nearest_training' (median distance to a
-    training note). 'classifier': its accuracy on held-out notes; 'notes': how many.
+    {'generated', 'ceiling', 'floor'} to measures by name: 'pitch_yin', agreement of each class with
+    what was asked for (0 to 1), the first class's entropy (nats) and 'inception_score', 'frechet'
+    and 'kernel' distance, 'ndb' (share of 50 bins), 'jensen_shannon' (nats), 'density', 'coverage',
+    'diversity' within a condition, 'nearest_training' (median distance to a training sound).
+    'classifier': its accuracy on held-out sounds; 'notes': how many.
   """
-  config, data = run.config, run.data
-  if not config.eval.generation_notes or run.method.sample is None:
+  config, data, form = run.config, run.data, run.waveform
+  if form is None or not config.eval.generation_notes or not run.method.can_sample:
     return None
-  classifier, accuracy = get_classifier(run)
   rows = notes.spread_rows(len(data.held_out), config.eval.generation_notes)
-  _log.info("measuring %d generated notes beside as many held-out ones", len(rows))
+  if not data.vocabulary.classes or len(rows) < _FEWEST:
+    _log.info(
+      "generated sounds are not compared: that needs labels for a classifier, and %d held-out "
+      "sounds or more", _FEWEST,
+    )  # fmt: skip
+    return None
+  classifier, accuracy = get_classifier(run, form)
+  _log.info("measuring %d generated sounds beside as many held-out ones", len(rows))
   batches = list(pipeline.eval_batches(data.held_out, run.batch_size, rows))
   kept = [b["mask"] > 0 for b in batches]
   join = lambda name: np.concatenate([b[name][k] for b, k in zip(batches, kept, strict=True)])
-  asked = {name: join(name) for name in ("velocity", *classifier_lib.CLASSES)}
-  real_audio = join("audio")
-  train_rows = notes.spread_rows(len(data.train), len(rows))
-  train_notes = [data.train[int(row)] for row in train_rows]
-  sets = {
-    "generated": (np.concatenate(list(_generate(run, batches))), asked),
-    "ceiling": (
-      np.stack([n["audio"] for n in train_notes]),
-      {name: np.asarray([n[name] for n in train_notes]) for name in asked},
-    ),
-    "floor": (np.asarray(_sines(asked["pitch"], asked["velocity"])), asked),
-  }
-  real = classifier.listen(real_audio)
-  # What is near a training note: of the others, those that the ceiling does not hold.
-  others = np.setdiff1d(notes.spread_rows(len(data.train), 4096), train_rows)
-  reference = classifier.listen(
-    np.stack([data.train[int(row)]["audio"] for row in others])
-  ).features
+  asked = {name: join(name) for name in (*data.vocabulary.classes, *_numbers(data.vocabulary))}
+  audio = {"generated": np.concatenate(list(_generate(run, batches))), "ceiling": join("audio")}
+  if vocabulary_lib.PITCH in asked:
+    velocity = asked.get(vocabulary_lib.VELOCITY, np.full(len(rows), 127))
+    audio["floor"] = _sines(form, asked["pitch"], velocity)
+  predicted = {name: classifier.predict(sounds) for name, sounds in audio.items()}
+  # What is near a training sound: a set of them that is spread evenly over all.
+  near = [data.train[int(row)]["audio"] for row in notes.spread_rows(len(data.train), 4096)]
+  reference = classifier.predict(np.stack(near)).features
+  names = [data.vocabulary.main.name] if data.vocabulary.main else []
+  halves = deal(asked, [*names, *(name for name in asked if name not in names)])
   result: dict[str, Any] = {
-    name: _describe_set(audio, wanted, classifier.listen(audio), real.features, reference)
-    for name, (audio, wanted) in sets.items()
+    name: {
+      **_describe_set(run, sounds, asked, predicted[name], reference),
+      **_compare_sets(predicted[name], predicted["ceiling"], halves),
+    }
+    for name, sounds in audio.items()
   }
-  own = _describe_set(real_audio, asked, real, real.features, reference)
-  result["ceiling"].update({name: own[name] for name in own if name not in _OF_TWO_SETS})
   return {**result, "classifier": accuracy, "notes": len(rows)}
+
+
+def _numbers(vocabulary) -> list[str]:
+  return [x.name for x in vocabulary.of_kind(vocabulary_lib.NUMBER) if not x.is_class]
 
 
 def measure_velocity(run: measures.Run) -> dict[str, float] | None:
@@ -213,21 +264,23 @@ def measure_velocity(run: measures.Run) -> dict[str, float] | None:
     {'correlation': the mean over notes of Spearman's rank correlation of velocity and loudness, -1
     to 1, 'brightening': the same of velocity and spectral centroid, 'notes'}.
   """
-  config = run.config
+  config, form = run.config, run.waveform
   count = min(config.eval.generation_notes, 64)
-  if not count or run.method.sample is None or "velocity" not in config.condition.labels:
+  if form is None or not count or not run.method.can_sample:
+    return None
+  if vocabulary_lib.VELOCITY not in config.condition.labels:
     return None
   held_out = run.data.held_out
   batch = next(pipeline.eval_batches(held_out, count, notes.spread_rows(len(held_out), count)))
   sample = compilation.jit(run.method.sample)
   levels, centroids = [], []
   for velocity in _VELOCITIES:
-    asked = measures.labels_of(batch)
+    asked = methods.at_temperature(run.labels_of(batch), count)
     asked["velocity"] = np.full_like(asked["velocity"], velocity)
     audio = sample(run.params, asked, jax.random.key(config.seed))
-    levels.append(np.asarray(loudness.loudness(audio, labels.SAMPLE_RATE)).max(axis=-1))
+    levels.append(np.asarray(loudness.loudness(audio, form.sample_rate)).max(axis=-1))
     power = jnp.square(jnp.abs(jnp.fft.rfft(audio)))
-    frequency = jnp.fft.rfftfreq(audio.shape[-1], 1.0 / labels.SAMPLE_RATE)
+    frequency = jnp.fft.rfftfreq(audio.shape[-1], 1.0 / form.sample_rate)
     centroids.append(np.asarray(power @ frequency / jnp.maximum(power.sum(axis=-1), 1e-12)))
 
   def correlation(values):

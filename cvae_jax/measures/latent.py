@@ -1,4 +1,4 @@
-"""What the codes of held-out notes say, and how they lie."""
+"""What the codes of held-out examples say of their labels, and how they are distributed."""
 
 import itertools
 import logging
@@ -14,6 +14,8 @@ from cvae_jax import note_codes
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.measures import bounds
 from cvae_jax.metrics import clustering
 from cvae_jax.metrics import disentanglement
@@ -22,7 +24,6 @@ from cvae_jax.metrics import spectral
 
 _log = logging.getLogger(__name__)
 
-PROBED = ("pitch", "family", "source", "velocity")
 _IMPORTANCE_SAMPLES = 32
 _VOTES, _GROUP = 256, 32  # of the factor-VAE score
 # Of the posterior's means: a dimension that moves less says nothing (Burda et al. 2016).
@@ -30,12 +31,23 @@ _LEAST_VARIANCE = 0.01
 
 
 def _codes(
-  run: measures.Run, source: pipeline.NoteSource, rows: np.ndarray, rng: jax.Array | None = None
+  run: measures.Run, source: sources.Source, rows: np.ndarray, rng: jax.Array | None = None
 ) -> np.ndarray:
-  """The posteriors' means, or draws from them."""
+  """[M, *code_shape]: the posteriors' means, or draws from them."""
   assert run.method.encode is not None
   encode = compilation.jit(run.method.encode)
   return note_codes.encode_rows(encode, run.params, source, rows, run.batch_size, rng)
+
+
+def _flat(codes: np.ndarray) -> np.ndarray:
+  """[M, size]: a code of any shape as a vector."""
+  return codes.reshape(len(codes), -1)
+
+
+def probed_labels(vocabulary: vocabulary_lib.Vocabulary) -> list[str]:
+  """The labels that are probed: classes that both splits share, then other numbers."""
+  classes = [x.name for x in vocabulary.labels if x.is_class and not x.open_set]
+  return [*classes, *(x.name for x in vocabulary.of_kind(vocabulary_lib.NUMBER) if not x.is_class)]
 
 
 def measure_probes(run: measures.Run) -> dict[str, float] | None:
@@ -46,34 +58,36 @@ def measure_probes(run: measures.Run) -> dict[str, float] | None:
   deviation is read by a classifier that is shown no deviation.
 
   Returns:
-    {'pitch', 'family', 'source', 'velocity'}: shares of notes, 0 to 1; of each '<label>_chance',
-    what the most frequent label alone would reach, and '<label>_of_mean', the same of means.
+    By label ('pitch', 'family', ..) shares of examples, 0 to 1; of each '<label>_chance', what the
+    most frequent value alone would reach, and '<label>_of_mean', the same of means.
   """
   count = run.config.eval.probe_notes
   if not count or run.method.encode is None:
     return None
+  probed = probed_labels(run.data.vocabulary)
   drawn, means, columns = [], [], []
   for i, source in enumerate((run.data.train, run.data.held_out)):
     rows = notes.spread_rows(len(source), count)
     key = jax.random.fold_in(jax.random.key(run.config.seed), i)
-    drawn.append(_codes(run, source, rows, key))
-    means.append(_codes(run, source, rows))
-    columns.append({name: source.labels[name][rows] for name in PROBED})
+    drawn.append(_flat(_codes(run, source, rows, key)))
+    means.append(_flat(_codes(run, source, rows)))
+    columns.append({name: source.labels[name][rows] for name in probed})
   found = {}
-  for name in PROBED:
+  for name in probed:
     taught, wanted = (column[name] for column in columns)
     if len(np.unique(taught)) > 1:
       found[name] = probes.linear_probe(drawn[0], taught, drawn[1], wanted)
       found[f"{name}_of_mean"] = probes.linear_probe(means[0], taught, means[1], wanted)
       found[f"{name}_chance"] = probes.chance(taught, wanted)
-  return found
+  return found or None
 
 
 def measure_use(run: measures.Run) -> dict[str, float] | None:
   """How many dimensions are used, and how far the ELBO is below a nearer bound.
 
   Returns:
-    'active_units': dimensions whose posterior mean has a variance of over 0.01 (Burda et al. 2016);
+    'active_units': dimensions whose posterior mean has a variance of over 0.01 (Burda et al. 2016),
+    of a sequence over examples and positions;
     'importance_weighted': the bound of log p(x|c) by 32 samples, in nats, and 'elbo' by the same
     samples, where the run is no plain autoencoder; 'notes'.
   """
@@ -84,7 +98,7 @@ def measure_use(run: measures.Run) -> dict[str, float] | None:
   rows = notes.spread_rows(len(held_out), config.eval.latent_notes)
   codes = _codes(run, held_out, rows)
   found: dict[str, float] = {
-    "active_units": int(np.sum(codes.var(axis=0) > _LEAST_VARIANCE)),
+    "active_units": int(np.sum(codes.reshape(-1, codes.shape[-1]).var(axis=0) > _LEAST_VARIANCE)),
     "notes": len(rows),
   }
   if method.log_weight is None:
@@ -92,7 +106,7 @@ def measure_use(run: measures.Run) -> dict[str, float] | None:
   log_weight = compilation.jit(method.log_weight)
   weights = []
   for i, batch in enumerate(pipeline.eval_batches(held_out, run.batch_size, rows)):
-    inputs = {"audio": batch["audio"], **measures.labels_of(batch)}
+    inputs = run.inputs_of(batch)
     key = jax.random.fold_in(jax.random.key(config.seed), i)
     samples = [
       log_weight(run.params, inputs, jax.random.fold_in(key, k)) for k in range(_IMPORTANCE_SAMPLES)
@@ -107,15 +121,20 @@ def measure_use(run: measures.Run) -> dict[str, float] | None:
 def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
   """Do codes of one family lie together: k-means on codes, beside raw features and a PCA.
 
+  The classes are those of the vocabulary's main label.
+
   Returns:
     {'code', 'features', 'pca_<D>'} to {'accuracy', 'nmi', 'ari'}; 'notes'.
   """
   config, method = run.config, run.method
+  main = run.data.vocabulary.main
   if not config.eval.latent_notes or method.encode is None or method.features is None:
+    return None
+  if main is None:
     return None
   held_out = run.data.held_out
   rows = notes.spread_rows(len(held_out), config.eval.latent_notes)
-  wanted = held_out.labels["family"][rows]
+  wanted = held_out.labels[main.name][rows]
   if len(np.unique(wanted)) < 2:
     return None
   features_of = bounds.make_features(method)
@@ -125,11 +144,11 @@ def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
   pca = bounds.fit_pca(run)
   flat = features.reshape(len(features), -1)
   sets = {
-    "code": _codes(run, held_out, rows),
+    "code": _flat(_codes(run, held_out, rows)),
     "features": flat,
-    f"pca_{config.model.latent_dim}": (flat - pca.mean) @ pca.components.T,
+    f"pca_{method.code_size}": (flat - pca.mean) @ pca.components.T,
   }
-  _log.info("clustering %d held-out notes by family", len(rows))
+  _log.info("clustering %d held-out examples by %s", len(rows), main.name)
   found = {name: clustering.cluster(x, wanted)._asdict() for name, x in sets.items()}
   return {**found, "notes": len(rows)}
 
@@ -147,14 +166,19 @@ def measure_interpolation(
     'pairs'.
   """
   method, held_out = run.method, run.data.held_out
-  if not run.config.eval.latent_notes or method.encode is None or method.decode is None:
+  if run.waveform is None or not run.config.eval.latent_notes or not method.can_reconstruct:
+    return None
+  if len(held_out) < 2:
     return None
   rng = np.random.default_rng(run.config.seed)
   first = rng.choice(len(held_out), min(pairs, len(held_out)), replace=False)
   second = rng.permutation(first)
+  if (first == second).all():
+    second = np.roll(first, 1)
   codes = _codes(run, held_out, np.concatenate([first, second]))
   a, b = codes[: len(first)], codes[len(first) :]
-  given = {name: held_out.labels[name][first] for name in notes.BATCH_LABELS}
+  given = {name: held_out.labels[name][first] for name in run.data.vocabulary.names}
+  assert method.decode is not None
   decode = compilation.jit(method.decode)
   key = jax.random.key(run.config.seed)
   path = [
@@ -196,7 +220,7 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
     "qualities": np.zeros((len(table.pitch), len(labels.QUALITIES)), np.float32),
   }
   encode = compilation.jit(encode)
-  codes = np.empty((_VOTES * _GROUP, run.config.model.latent_dim), np.float32)
+  codes = np.empty((_VOTES * _GROUP, run.method.code_size), np.float32)
   pending: list[tuple[int, np.ndarray]] = []
   size = run.batch_size
 
@@ -205,7 +229,8 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
     filled = notes.fill_up(np.arange(len(pending)), size)
     inputs = {name: column[chosen][filled] for name, column in batch.items()}
     audio = np.stack([notes.to_float(pending[i][1]) for i in filled])
-    codes[chosen] = np.asarray(encode(run.params, {**inputs, "audio": audio}))[: len(pending)]
+    encoded = _flat(np.asarray(encode(run.params, {**inputs, "audio": audio})))
+    codes[chosen] = encoded[: len(pending)]
     pending.clear()
 
   for row, samples in synth_factors.render_table(table, run.config.seed):
@@ -231,7 +256,7 @@ def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
   sets = []
   for source in (run.data.train, held_out):
     rows = notes.spread_rows(len(source), count)
-    sets.append((_codes(run, source, rows), source.labels["factors"][rows]))
+    sets.append((_flat(_codes(run, source, rows)), source.labels["factors"][rows]))
   (train_codes, train_factors), (codes, factors) = sets
   _log.info("measuring the disentanglement of %d factors", factors.shape[1])
   return {

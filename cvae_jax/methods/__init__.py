@@ -1,99 +1,169 @@
 """Methods: how a kind of model is trained, evaluated and sampled.
 
 A file here is a `method.name` of a config; `make_method(config, task)` is what it must have. The
-loop, the tools and the API know a method only as the functions of `Method`.
+loop, the commands and the API know a method only as the functions of `Method`, and ask what it can
+do: never what it is.
 """
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import math
 from typing import Any
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
 from cvae_jax import condition as condition_lib
+from cvae_jax import errors
 from cvae_jax import feature_statistics
+from cvae_jax import forms
 from cvae_jax import parts
+from cvae_jax.audio import level
 from cvae_jax.audio import representations
-from cvae_jax.data import labels
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.
 Sums = dict[str, tuple[jax.Array, jax.Array]]
-
-
-def at_temperature(note_labels: Batch, temperature: float) -> dict[str, Any]:
-  """Labels [M] that ask for draws at a temperature: see `Method.draw_code`."""
-  asked = np.full(len(note_labels["pitch"]), temperature, np.float32)
-  return {**note_labels, "temperature": asked}
+_TEMPERATURE = "temperature"
 
 
 class Task(NamedTuple):
   """What a method is given beside its config.
 
   Attributes:
-    representation: between waveforms and features.
+    form: of the examples.
+    vocabulary: of their labels.
+    representation: between waveforms and features; None where examples are no waveforms.
     condition: from labels to c.
     total_steps: of the run, for schedules.
-    num_notes: of its training split.
+    num_examples: of its training split.
   """
 
-  representation: representations.Representation
+  form: forms.Form
+  vocabulary: vocabulary_lib.Vocabulary
+  representation: representations.Representation | None
   condition: condition_lib.Condition
   total_steps: int
-  num_notes: int
+  num_examples: int
+
+  def need_representation(self) -> tuple[representations.Representation, forms.Waveform]:
+    """The representation and the form, for a method on the features of waveforms.
+
+    Raises:
+      UserError: examples that are no waveforms.
+    """
+    if self.representation is None or not isinstance(self.form, forms.Waveform):
+      raise errors.UserError("this method needs a data set of sounds, and this one has scores")
+    return self.representation, self.form
 
 
 class Method(NamedTuple):
   """A kind of model as pure functions; what a kind cannot do is None.
 
+  Labels are a batch without its examples. Those that are given to draw hold a 'temperature' [B] as
+  well, by which a prior's deviation is multiplied.
+
   Attributes:
-    init: (rng, batch) to the state a run begins with; the batch is read for its shapes alone.
+    init: (rng, batch) to the state that a run begins with: any PyTree with `step`, `params` and
+      `best_params`, see `state.TrainState`. The batch is read for its shapes alone.
     train_step: (state, batch) to (state, metrics); metrics has 'loss'.
     eval_step: (params, batch, rng) to sums and counts; batch['mask'] [B] is 0 for padding.
-    features: batch to the features [B, N, F, C] that the network sees.
-    level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
-    encode: (params, batch) to codes [B, D]: the posterior's mean; with a third argument, a random
-      key, a draw from the posterior.
-    decode: (params, codes [B, D], labels, rng) to [B, T] waveforms at the peak `level.PEAK`.
-    reconstruct: (params, batch, rng) to [B, T] waveforms at the originals' level.
-    draw_code: (params, labels, rng) to codes [B, D] of the prior. Labels may hold a 'temperature'
-      [B], by which the prior's deviation is multiplied.
-    sample: (params, labels, rng) to [B, T] waveforms at the level of their velocity: `draw_code`
-      with the first half of the split key, decoded with the second.
+    code_shape: of one example's code, where there are codes: (D,), (N, D) for a sequence, (0,) for
+      a method that draws without a code.
+    encode: (params, batch) to codes [B, *code_shape]: the posterior's mean; with a third argument,
+      a random key, a draw from the posterior.
+    decode: (params, codes, labels, rng) to examples [B, ...].
+    draw_code: (params, labels, rng) to codes of the prior.
+    full_level: whether decoded waveforms all have the peak `level.PEAK`: a drawn one then gets the
+      gain of its velocity, a reconstructed one the peak of its original.
     score: (params, batch, rng) to [B] log-likelihood or a bound of it, in nats.
     log_weight: (params, batch, rng) to [B] log p(x, z | c) - log q(z | x, c) of one sample z, in
       nats: its mean is the ELBO, and the log of its exponential's mean over K samples the
       importance-weighted bound (Burda et al. 2016).
+    features: batch to the features [B, N, F, C] that the network sees.
+    level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
   """
 
   init: Callable[[jax.Array, Batch], Any]
   train_step: Callable[[Any, Batch], tuple[Any, dict[str, jax.Array]]]
   eval_step: Callable[[Any, Batch, jax.Array], Sums]
-  features: Callable[[Batch], jax.Array] | None
-  level_db: Callable[[jax.Array], jax.Array] | None
-  encode: Callable[..., jax.Array] | None
-  decode: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None
-  reconstruct: Callable[[Any, Batch, jax.Array], jax.Array] | None
-  draw_code: Callable[[Any, Batch, jax.Array], jax.Array] | None
-  sample: Callable[[Any, Batch, jax.Array], jax.Array] | None
-  score: Callable[[Any, Batch, jax.Array], jax.Array] | None
-  log_weight: Callable[[Any, Batch, jax.Array], jax.Array] | None
+  code_shape: tuple[int, ...] | None = None
+  encode: Callable[..., jax.Array] | None = None
+  decode: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None = None
+  draw_code: Callable[[Any, Batch, jax.Array], jax.Array] | None = None
+  full_level: bool = False
+  score: Callable[[Any, Batch, jax.Array], jax.Array] | None = None
+  log_weight: Callable[[Any, Batch, jax.Array], jax.Array] | None = None
+  features: Callable[[Batch], jax.Array] | None = None
+  level_db: Callable[[jax.Array], jax.Array] | None = None
+
+  @property
+  def can_sample(self) -> bool:
+    """Whether examples can be drawn."""
+    return self.draw_code is not None and self.decode is not None
+
+  @property
+  def can_reconstruct(self) -> bool:
+    """Whether examples can be encoded and decoded."""
+    return self.encode is not None and self.decode is not None
+
+  @property
+  def code_size(self) -> int:
+    """Numbers of one code."""
+    return math.prod(self.code_shape or (0,))
+
+  def gain(self, labels: Batch) -> jax.Array | None:
+    """[B] of drawn waveforms by their velocity; None where they have their own level."""
+    if not self.full_level or vocabulary_lib.VELOCITY not in labels:
+      return None
+    return level.velocity_to_gain(labels[vocabulary_lib.VELOCITY])
+
+  def sample(self, params: Any, labels: Batch, rng: jax.Array) -> jax.Array:
+    """Draws examples: a code with the first half of the split key, decoded with the second."""
+    assert self.draw_code is not None and self.decode is not None
+    code_rng, decode_rng = jax.random.split(rng)
+    examples = self.decode(params, self.draw_code(params, labels, code_rng), labels, decode_rng)
+    gain = self.gain(labels)
+    return examples if gain is None else examples * gain[:, None]
+
+  def reconstruct(self, params: Any, batch: Batch, rng: jax.Array) -> jax.Array:
+    """Encodes and decodes examples."""
+    assert self.encode is not None and self.decode is not None
+    if not self.full_level:
+      return self.decode(params, self.encode(params, batch), batch, rng)
+    original = level.remove_dc(jnp.asarray(batch["audio"]))
+    audio = self.decode(params, self.encode(params, batch), batch, rng)
+    return audio * (jnp.max(jnp.abs(original), axis=-1, keepdims=True) / level.PEAK)
 
 
-def make_representation(config: ml_collections.ConfigDict) -> representations.Representation:
-  """The representation of a whole config, of notes; its features are not standardised."""
+def at_temperature(labels: Batch, count: int, temperature: float = 1.0) -> dict[str, Any]:
+  """Labels of `count` examples that ask for draws at a temperature: see `Method`."""
+  return {**labels, _TEMPERATURE: np.full(count, temperature, np.float32)}
+
+
+def count(labels: Batch) -> int:
+  """How many examples labels are of that are given to draw."""
+  return len(labels[_TEMPERATURE])
+
+
+def make_representation(
+  config: ml_collections.ConfigDict, form: forms.Waveform
+) -> representations.Representation:
+  """The representation of a whole config; its features are not standardised."""
   return representations.make_representation(
-    config.representation, labels.NUM_SAMPLES, labels.SAMPLE_RATE
+    config.representation, form.num_samples, form.sample_rate
   )
 
 
 def make_method(
   config: ml_collections.ConfigDict,
-  num_instruments: int,
-  num_notes: int = 1,
+  form: forms.Form,
+  vocabulary: vocabulary_lib.Vocabulary,
+  num_examples: int = 1,
   total_steps: int | None = None,
   statistics: feature_statistics.FeatureStatistics | None = None,
 ) -> Method:
@@ -101,24 +171,29 @@ def make_method(
 
   Args:
     config: a whole config.
-    num_instruments: how many instruments the data set has.
-    num_notes: of the training split; only training needs it.
+    form: of the data set's examples.
+    vocabulary: of their labels.
+    num_examples: of the training split; only training needs it.
     total_steps: for schedules; `config.train.steps` without one.
     statistics: of the features, where the config has them standardised.
 
   Raises:
     UserError: a config that does not fit together.
   """
-  representation = make_representation(config)
-  if config.representation.standardize:
-    if statistics is None:
-      raise ValueError("representation.standardize needs the features' statistics")
-    representation = feature_statistics.standardize(representation, statistics)
+  representation = None
+  if isinstance(form, forms.Waveform):
+    representation = make_representation(config, form)
+    if config.representation.standardize:
+      if statistics is None:
+        raise ValueError("representation.standardize needs the features' statistics")
+      representation = feature_statistics.standardize(representation, statistics)
   task = Task(
+    form,
+    vocabulary,
     representation,
-    condition_lib.make_condition(config.condition.labels, num_instruments),
+    condition_lib.make_condition(config.condition.labels, vocabulary),
     total_steps or config.train.steps,
-    num_notes,
+    num_examples,
   )
   module = parts.load("cvae_jax.methods", config.method.name, "method.name")
   return module.make_method(config, task)

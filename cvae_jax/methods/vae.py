@@ -31,33 +31,33 @@ from cvae_jax import regularization
 from cvae_jax import state as state_lib
 from cvae_jax.audio import augment
 from cvae_jax.audio import level
-from cvae_jax.data import labels
 from cvae_jax.models import latent as latent_lib
 
 
 def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
-  representation, condition = task.representation, task.condition
+  representation, form = task.need_representation()
+  condition, latent_dim = task.condition, config.model.latent_dim
   settings, drop_rate = config.method, config.condition.drop_rate
   gaussian = settings.posterior == "gaussian"
   models = parts.load("cvae_jax.models", config.model.name, "model.name")
   model = models.make_model(config.model, representation, condition, gaussian)
   upper = tuple(settings.prior_levels)
-  levels = (*upper, config.model.latent_dim - sum(upper))
+  levels = (*upper, latent_dim - sum(upper))
   if levels[-1] < 1:
     raise errors.UserError(
-      f"method.prior_levels must leave dimensions of model.latent_dim {config.model.latent_dim} to "
+      f"method.prior_levels must leave dimensions of model.latent_dim {latent_dim} to "
       f"the lowest level, got {upper}"
     )
   prior_network = latent_lib.PriorNetwork(levels)
   has_prior = gaussian and settings.prior == "learned" and (condition.dim > 0 or len(levels) > 1)
-  leaking = [name for name in condition.labels if name not in ("velocity", "qualities")]
+  leaking = [name for name in condition.labels if task.vocabulary.get(name).is_class]
   critic = latent_lib.LabelCritic(
     tuple(condition.places[name][1] - condition.places[name][0] for name in leaking)
   )
   has_critic = settings.leak_weight > 0 and bool(leaking)
   observation = observation_lib.make_observation(settings, representation)
-  penalty = regularization.make_penalty(settings, task.num_notes)
+  penalty = regularization.make_penalty(settings, task.num_examples)
   optimizer = state_lib.make_optimizer(config.optimizer, task.total_steps)
   ema_decay = config.optimizer.ema_decay
   num_features = math.prod(representation.shape)
@@ -70,7 +70,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     audio = augment.vary(
       batch["audio"],
       rng,
-      labels.SAMPLE_RATE,
+      form.sample_rate,
       config.augment.equaliser_db,
       config.augment.envelope_db,
     )
@@ -120,7 +120,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     prior_rng, critic_rng = (jax.random.fold_in(params_rng, i) for i in (1, 2))
     c = condition.encode(batch)
     x = jnp.zeros((c.shape[0], *representation.shape))
-    z = jnp.zeros((c.shape[0], config.model.latent_dim))
+    z = jnp.zeros((c.shape[0], latent_dim))
     extra = {
       "prior": prior_network.init(prior_rng, c, z)["params"] if has_prior else {},
       "critic": critic.init(critic_rng, z)["params"] if has_critic else {},
@@ -142,7 +142,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     )
 
     # All that is random of a note is drawn before the batch is taken apart.
-    noise = jax.random.normal(z_rng, (c.shape[0], config.model.latent_dim)) if gaussian else None
+    noise = jax.random.normal(z_rng, (c.shape[0], latent_dim)) if gaussian else None
     whole: dict[str, Any] = {"x": x, "seen": seen, "c": c, "noise": noise}
     if settings.spectral_weight:
       whole["audio"] = audio
@@ -204,29 +204,19 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     return latent.mean if rng is None else draw(latent, rng)
 
   def from_code(params, z, batch, rng):
-    audio = representation.decode(decode(params, z, condition.encode(batch)), rng)
-    return level.peak_normalize(level.fade_ends(audio, labels.SAMPLE_RATE))
-
-  def reconstruct(params, batch, rng):
-    original = level.remove_dc(batch["audio"])
-    audio = from_code(params, to_code(params, batch), batch, rng)
-    return audio * (jnp.max(jnp.abs(original), axis=-1, keepdims=True) / level.PEAK)
+    audio = representation.decode(decode(params, z, condition.encode(batch, len(z))), rng)
+    return level.peak_normalize(level.fade_ends(audio, form.sample_rate))
 
   def draw_code(params, batch, rng):
     c = condition.encode(batch)
-    noise = jax.random.normal(rng, (c.shape[0], config.model.latent_dim))
-    noise *= jnp.asarray(batch.get("temperature", 1.0))[..., None]
+    noise = jax.random.normal(rng, (c.shape[0], latent_dim))
+    noise *= batch["temperature"][:, None]
     if not has_prior:
       return noise
     z = jnp.zeros_like(noise)
     for _ in levels:  # From the top: each round makes the next level right.
       z = at(prior(params, c, z), noise)
     return z
-
-  def sample(params, batch, rng):
-    z_rng, phase_rng = jax.random.split(rng)
-    audio = from_code(params, draw_code(params, batch, z_rng), batch, phase_rng)
-    return audio * level.velocity_to_gain(batch["velocity"])[:, None]
 
   def score(params, batch, rng):
     nll, kl = terms(params, features(batch), condition.encode(batch), rng)
@@ -246,13 +236,13 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     init=init,
     train_step=train_step,
     eval_step=eval_step,
-    features=features,
-    level_db=representation.level_db,
+    code_shape=(latent_dim,),
     encode=to_code,
     decode=from_code,
-    reconstruct=reconstruct,
     draw_code=draw_code if gaussian else None,
-    sample=sample if gaussian else None,
+    full_level=True,
     score=score,
     log_weight=log_weight if gaussian else None,
+    features=features,
+    level_db=representation.level_db,
   )

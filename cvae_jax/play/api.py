@@ -17,8 +17,8 @@ from starlette.middleware import trustedhost
 from cvae_jax import errors
 from cvae_jax import latent_space
 from cvae_jax.audio import files
-from cvae_jax.data import labels
 from cvae_jax.play import engine as engine_lib
+from cvae_jax.play import instrument as instrument_lib
 from cvae_jax.play import middleware
 from cvae_jax.play import player as player_lib
 from cvae_jax.play import schema
@@ -91,6 +91,10 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     except TimeoutError:
       raise engine_lib.Busy(f"not made within {player_lib.WORK_TIMEOUT_S:g} s") from None
 
+  def wav(example):
+    audio, sample_rate = player.synth.form.hear(example)
+    return responses.Response(files.to_wav(audio, sample_rate), media_type="audio/wav")
+
   thread = asyncio.to_thread
   card = player.card
 
@@ -120,23 +124,23 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     response_class=responses.Response,
   )
   async def note_audio(number: int):
-    """A training note of the map, as it was recorded."""
-    audio = await thread(player.training_note, number)
-    return _wav(audio)
+    """A training example of the map, as it is in the data."""
+    example = await thread(player.training_note, number)
+    return await thread(wav, example)
 
   @app.post("/api/generate", responses={**_BAD, **_WAV}, response_class=responses.Response)
   async def generate(note: schema.Note):
-    """A new note, as a WAV of 4 s."""
+    """A new sound, as a WAV."""
     point = await thread(player.to_point, note, (note.pitch,))
-    audio = await decode(point, note.draft)
-    return _wav(audio[0])
+    examples = await decode(point, note.draft)
+    return await thread(wav, examples[0])
 
   @app.post("/api/instrument", responses=_BAD)
   async def instrument(keys: schema.Keys) -> schema.KeysMade:
     """A sound on keys, with the loops by which they can be held."""
     point = await thread(player.to_point, keys.sound, keys.pitches)
-    audio = await decode(point, keys.draft)
-    return await thread(player_lib.make_keys, point, audio)
+    examples = await decode(point, keys.draft)
+    return await thread(player.make_keys, point, examples, keys.pitches)
 
   @app.post(
     "/api/instrument/download",
@@ -153,10 +157,11 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     """A sound as an instrument for a sampler."""
     if asked.last < asked.first:
       raise errors.UserError(f"last must be {asked.first} or more, got {asked.last}")
+    instrument_lib.check(player.synth)
     pitches = list(range(asked.first, asked.last + 1, asked.step))
     point = await thread(player.to_point, asked.sound, pitches)
-    audio = await decode(point)
-    name, body, kind = await thread(player_lib.pack, point, audio, asked)
+    examples = await decode(point)
+    name, body, kind = await thread(player.pack, point, examples, asked)
     disposition = f'attachment; filename="{name}"'
     return responses.Response(body, 200, {"Content-Disposition": disposition}, kind)
 
@@ -170,7 +175,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
   async def interpolate(asked: schema.Interpolation) -> schema.Interpolated:
     """Sounds from one to another, to be played as any other."""
     a, b = [await thread(player.to_point, sound) for sound in (asked.a, asked.b)]
-    between = latent_space.interpolate(a, b, asked.steps, asked.path, asked.part)
+    between = latent_space.interpolate(player.synth, a, b, asked.steps, asked.path, asked.part)
     made = []
     for i in range(asked.steps):
       row = {name: value[i : i + 1] for name, value in between.labels.items()}
@@ -191,7 +196,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     request: fastapi.Request,
     pitch: Annotated[float | None, fastapi.Query(ge=0, le=127, allow_inf_nan=False)] = None,
   ) -> schema.Encoded:
-    """A recording (WAV, FLAC, OGG, MP3) as a sound; its labels are found by the run."""
+    """A recording (WAV, FLAC, OGG, MP3) as a sound; its labels are inferred by the run."""
     body = await request.body()
     return await thread(player.encode, body, pitch)
 
@@ -203,7 +208,3 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
 
     app.mount("/static", staticfiles.StaticFiles(directory=_STATIC), name="static")
   return app
-
-
-def _wav(audio):
-  return responses.Response(files.to_wav(audio, labels.SAMPLE_RATE), media_type="audio/wav")

@@ -13,6 +13,7 @@ import threading
 
 import numpy as np
 
+from cvae_jax import forms
 from cvae_jax import latent_space
 from cvae_jax import methods
 from cvae_jax import synthesizer
@@ -39,13 +40,15 @@ class _Request:
 
 def make_draft(synth: synthesizer.Synthesizer) -> synthesizer.Synthesizer:
   """The same run with fewer rounds of phase recovery: sooner, and a little rougher."""
+  if not isinstance(synth.form, forms.Waveform):
+    return synth
   config = synth.config.copy_and_resolve_references()
   config.representation.griffin_lim_iters = min(
     DRAFT_ITERATIONS, config.representation.griffin_lim_iters
   )
-  method = methods.make_method(config, len(synth.table.instruments), statistics=synth.statistics)
+  method = methods.make_method(config, synth.form, synth.vocabulary, statistics=synth.statistics)
   return synthesizer.Synthesizer(
-    config, synth.step, synth.params, method, synth.table, synth.statistics
+    config, synth.step, synth.params, method, synth.table, synth.form, synth.statistics
   )
 
 
@@ -69,7 +72,7 @@ class Engine:
     self._thread.start()
 
   def submit(self, point: latent_space.Point, draft: bool = False) -> futures.Future:
-    """Asks for the notes of a point; the future gives [M, T] float32.
+    """Asks for the examples of a point; the future gives [M, ...], of the run's form.
 
     Args:
       point: of M notes.
@@ -83,18 +86,18 @@ class Engine:
       if self._waiting + rows > self._max_rows:
         raise Busy(f"{self._waiting} notes wait to be made: try again in a moment")
       self._waiting += rows
-    request = _Request(_as_floats(point), draft, futures.Future(), [])
+    request = _Request(self._as_floats(point), draft, futures.Future(), [])
     self._new.put(request)
     return request.future
 
-  def encode(self, audio: np.ndarray, **asked) -> latent_space.Point:
-    """A recording [T] as a point, in the caller's thread; labels that are not given are found.
+  def encode(self, example: np.ndarray, **asked) -> latent_space.Point:
+    """An example as a point, in the caller's thread; labels that are not given are inferred.
 
     Raises:
       UserError: as `Synthesizer.resolve`.
     """
     with self._encoding:
-      return latent_space.encode(self.synth, audio, self.synth.infer_labels(audio, **asked))
+      return latent_space.encode(self.synth, example, self.synth.infer_labels(example, **asked))
 
   def close(self) -> None:
     """Ends the thread, after what it is at."""
@@ -152,7 +155,7 @@ class Engine:
       np.stack([r.point.code[row] for r, row in filled]),
       {
         name: np.stack([r.point.labels[name][row] for r, row in filled])
-        for name in notes_lib.BATCH_LABELS
+        for name in self.synth.vocabulary.names
       },
     )
     try:
@@ -179,14 +182,12 @@ class Engine:
     with self._lock:
       self._waiting -= unmade
 
-
-def _as_floats(point):
-  """A point whose labels have one type each, whoever asked: one compiled function serves all."""
-  soft = latent_space.soften(point.labels)
-  return latent_space.Point(
-    np.asarray(point.code, np.float32),
-    {
-      name: np.asarray(soft[name], np.int32 if name == "instrument" else np.float32)
-      for name in notes_lib.BATCH_LABELS
-    },
-  )
+  def _as_floats(self, point):
+    """A point whose labels have one type each, whoever asked: one compiled function serves all."""
+    vocabulary = self.synth.vocabulary
+    soft = vocabulary.soften(point.labels)
+    types = {x.name: np.int32 if x.open_set else np.float32 for x in vocabulary.labels}
+    return latent_space.Point(
+      np.asarray(point.code, np.float32),
+      {name: np.asarray(soft[name], dtype) for name, dtype in types.items()},
+    )

@@ -7,14 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax import forms
 from cvae_jax import latent_space
 from cvae_jax import synthesizer
-from cvae_jax.audio import level
-from cvae_jax.data import labels
 from cvae_jax.data import notes
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import loops
 
 _BATCH = 16
+_FULL_VELOCITY = 127
 
 
 class Key(NamedTuple):
@@ -65,41 +66,59 @@ def make_instrument(
   Raises:
     UserError: a run that knows no pitches, or labels that it cannot be asked for.
   """
-  if "pitch" not in synth.conditions:
-    raise errors.UserError("this run is not conditioned on the pitch: it has no keyboard")
-  if synth.method.sample is None or synth.method.decode is None:
-    raise errors.UserError("this run has nothing to sample from: it makes no instrument")
-  if "velocity" not in synth.conditions:
-    velocities = (labels.VELOCITIES[-1],)
+  check(synth)
+  velocity_label = synth.vocabulary.find(vocabulary_lib.VELOCITY)
+  if velocity_label is None or velocity_label.name not in synth.conditions:
+    velocities = (_FULL_VELOCITY,)
   grid = [(int(p), int(v)) for v in velocities for p in pitches]
   for pitch, velocity in grid:
-    labels.check_range(pitch, 127, "pitch")
-    labels.check_range(velocity, 127, "velocity")
+    synth.vocabulary.get(vocabulary_lib.PITCH).parse_number(pitch)
+    if velocity_label is not None:
+      velocity_label.parse_number(velocity)
   drawn = synth.draw_labels(1, seed, **asked)
   columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn.items()}
-  columns["pitch"] = np.asarray([p for p, _ in grid], np.int32)
-  columns["velocity"] = np.asarray([v for _, v in grid], np.int32)
+  pitch_column = np.asarray([p for p, _ in grid], np.int32)
+  velocity_column = np.asarray([v for _, v in grid], np.int32)
+  columns[vocabulary_lib.PITCH] = pitch_column
+  if velocity_label is not None:
+    columns[velocity_label.name] = velocity_column
   code = latent_space.draw_code(synth, columns, seed, temperature)
   made = np.stack(list(_decode(synth, code, columns, seed)))
-  return to_keys(columns["pitch"], columns["velocity"], made)
+  return to_keys(synth, pitch_column, velocity_column, made)
 
 
-def to_keys(pitches: np.ndarray, velocities: np.ndarray, audio: np.ndarray) -> list[Key]:
+def check(synth: synthesizer.Synthesizer) -> None:
+  """Raises UserError for a run that makes no instrument."""
+  forms.need_waveform(synth.form, "an instrument")
+  if vocabulary_lib.PITCH not in synth.conditions:
+    raise errors.UserError("this run is not conditioned on the pitch: it has no keyboard")
+  if not synth.method.can_sample:
+    raise errors.UserError("this run has nothing to sample from: it makes no instrument")
+
+
+def to_keys(
+  synth: synthesizer.Synthesizer,
+  pitches: np.ndarray,
+  velocities: np.ndarray,
+  audio: np.ndarray,
+) -> list[Key]:
   """Notes as keys: at full level, and blended for their loops.
 
   Args:
+    synth: the run.
     pitches: [M] MIDI numbers.
     velocities: [M] that the notes were made for.
-    audio: [M, T] at the level of their velocity.
+    audio: [M, T] as `latent_space.decode` gives them.
   """
-  gains = np.asarray(level.velocity_to_gain(np.asarray(velocities)))
+  gain = synth.method.gain({vocabulary_lib.VELOCITY: np.asarray(velocities)})
+  gains = np.ones(len(audio)) if gain is None else np.asarray(gain)
   full = audio / np.where(gains > 0, gains, 1.0)[:, None]
-  found = loops.find_loops(full, labels.SAMPLE_RATE)
+  found = loops.find_loops(full, synth.sample_rate)
   return [
     Key(
       int(pitch),
       int(velocity),
-      (note if loop is None else loops.blend(note, loop, labels.SAMPLE_RATE)).astype(np.float32),
+      (note if loop is None else loops.blend(note, loop, synth.sample_rate)).astype(np.float32),
       loop,
     )
     for pitch, velocity, note, loop in zip(pitches, velocities, full, found, strict=True)

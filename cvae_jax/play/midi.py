@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _DRUMS = 9  # the channel of percussion, from 0
 _SUSTAIN = 64  # the controller of the pedal
 _RELEASE_S = 0.12  # time constant of a note that is let go
-_TAIL = round(6 * _RELEASE_S * labels.SAMPLE_RATE)  # samples until nothing is left of it
+_TAIL_S = 6 * _RELEASE_S  # until nothing is left of it
 _PEAK = 0.89  # -1 dB
 
 
@@ -123,29 +123,31 @@ def choose_voice(
   """
   meant = general_midi.program(program)
 
-  def known(name, value, names):
+  def known(name, value):
     if name not in synth.conditions:
       return None
-    return value if names.index(value) in synth.table.known(name) else None
+    return value if value in synth.table.known_names(name) else None
 
   family = mapped.get(program, meant.family)
-  return (
-    known("family", family, labels.FAMILIES),
-    known("source", meant.source, labels.SOURCES),
-  )
+  return known("family", family), known("source", meant.source)
 
 
-def sound(key: instrument.Key, duration_s: float, velocity: int) -> np.ndarray:
+def sound(key: instrument.Key, duration_s: float, velocity: int, rate: int) -> np.ndarray:
   """A key's sound, held for a time and let go.
 
   A note that has a loop is held as long as it takes; one that has none fades as it does.
+
+  Args:
+    key: of an instrument.
+    duration_s: until it is let go.
+    velocity: MIDI velocity.
+    rate: of the key's samples, in Hz.
   """
-  rate = labels.SAMPLE_RATE
-  down = round(duration_s * rate)
+  down, tail = round(duration_s * rate), round(_TAIL_S * rate)
   audio = key.audio
-  if key.loop is not None and down + _TAIL > key.loop.end:
-    audio = loops.hold(audio, key.loop, down + _TAIL)
-  audio = audio[: down + _TAIL].astype(np.float64)
+  if key.loop is not None and down + tail > key.loop.end:
+    audio = loops.hold(audio, key.loop, down + tail)
+  audio = audio[: down + tail].astype(np.float64)
   after = np.arange(audio.size) - down
   audio *= np.exp(-np.maximum(after, 0) / (_RELEASE_S * rate))
   end = min(audio.size, round(0.005 * rate))  # And the last of it goes to nothing.
@@ -160,7 +162,7 @@ def render(
   seed: int = 0,
   temperature: float = 1.0,
 ) -> np.ndarray:
-  """Plays notes: [T] float32 at `labels.SAMPLE_RATE`, no louder than -1 dB.
+  """Plays notes: [T] float32 at the run's rate, no louder than -1 dB.
 
   Every program is one instrument: one z for all of its keys.
 
@@ -174,10 +176,11 @@ def render(
   Raises:
     UserError: as `instrument.make_instrument`.
   """
-  rate = labels.SAMPLE_RATE
+  instrument.check(synth)
+  rate = synth.sample_rate
   layers = np.asarray(labels.VELOCITIES)
   nearest = lambda velocity: int(layers[np.argmin(np.abs(layers - velocity))])
-  length = round(max(note.end_s for note in notes) * rate) + _TAIL + 1
+  length = round(max(note.end_s for note in notes) * rate) + round(_TAIL_S * rate) + 1
   piece = np.zeros(length)
   for program in sorted({note.program for note in notes}):
     own = [note for note in notes if note.program == program]
@@ -193,7 +196,7 @@ def render(
     alone = keys[0].velocity if len({key.velocity for key in keys}) == 1 else None
     for note in own:
       layer = alone if alone is not None else nearest(note.velocity)
-      audio = sound(by_place[note.pitch, layer], note.end_s - note.start_s, note.velocity)
+      audio = sound(by_place[note.pitch, layer], note.end_s - note.start_s, note.velocity, rate)
       start = round(note.start_s * rate)
       piece[start : start + audio.size] += audio[: length - start]
   peak = np.abs(piece).max()

@@ -16,8 +16,9 @@ from cvae_jax import atomic
 from cvae_jax import errors
 from cvae_jax import note_codes
 from cvae_jax import synthesizer
-from cvae_jax.data import notes as notes_lib
 from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger("cvae_jax.play")
 
@@ -31,12 +32,12 @@ class Palette(NamedTuple):
 
   Attributes:
     step: of the checkpoint that made the codes.
-    mean: [D] of the codes.
+    mean: [D] of the codes; those of any shape count as vectors, of D numbers.
     directions: [K, D], orthonormal, by falling deviation.
     deviation: [K] of the codes along each.
-    codes: [M, D] of the notes.
+    codes: [M, D] of the examples.
     rows: [M] of the training split.
-    ids: [M] names of the notes.
+    ids: [M] names of the examples.
     labels: columns of M rows, as in a batch.
   """
 
@@ -50,28 +51,29 @@ class Palette(NamedTuple):
   labels: dict[str, np.ndarray]
 
   def places(self, codes: np.ndarray) -> np.ndarray:
-    """Where codes [M, D] lie on the directions ([M, K], in deviations)."""
-    return (codes - self.mean) @ self.directions.T / self.deviation
+    """Where codes [M, ...] lie on the directions ([M, K], in deviations)."""
+    flat = codes.reshape(len(codes), -1)
+    return (flat - self.mean) @ self.directions.T / self.deviation
 
   def move(self, code: np.ndarray, places: Sequence[float | None]) -> np.ndarray:
-    """Codes [M, D] put at places along the first directions; None leaves one as it is."""
-    moved = np.array(code, np.float32)
+    """Codes [M, ...] put at places along the first directions; None leaves one as it is."""
+    moved = np.array(code, np.float32).reshape(len(code), -1)
     now = self.places(code)
     for k, place in enumerate(places[: len(self.directions)]):
       if place is not None:
         moved += ((place - now[:, k]) * self.deviation[k])[:, None] * self.directions[k]
-    return moved
+    return moved.reshape(code.shape)
 
 
-def make_palette(synth: synthesizer.Synthesizer, source: pipeline.NoteSource) -> Palette:
+def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Palette:
   """Encodes training notes, spread evenly over a source, and finds their directions.
 
   Source: principal component analysis; of a latent space, Härkönen et al. 2020, "GANSpace".
   """
   encoded = note_codes.encode_notes(synth, source, _NUM_NOTES)
-  mean = encoded.code.mean(axis=0)
-  _, singular, directions = np.linalg.svd(encoded.code - mean, full_matrices=False)
-  deviation = singular / np.sqrt(max(len(encoded.code) - 1, 1))
+  mean = encoded.flat.mean(axis=0)
+  _, singular, directions = np.linalg.svd(encoded.flat - mean, full_matrices=False)
+  deviation = singular / np.sqrt(max(len(encoded.flat) - 1, 1))
   # Directions along which nothing moves are no directions.
   num = min(NUM_DIRECTIONS, int(np.sum(deviation > 1e-3 * deviation[0])))
   columns = encoded.labels()
@@ -80,22 +82,22 @@ def make_palette(synth: synthesizer.Synthesizer, source: pipeline.NoteSource) ->
     mean,
     directions[:num],
     deviation[:num],
-    encoded.code,
+    encoded.flat,
     encoded.rows,
     columns["id"].astype(str),
-    {name: columns[name] for name in notes_lib.BATCH_LABELS},
+    vocabulary_lib.select(columns, synth.vocabulary),
   )
 
 
-def _load(path: str, step: int) -> Palette | None:
+def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
+  step = synth.step
   try:
     with np.load(path, allow_pickle=False) as stored:
       if int(stored["step"]) != step:
         return None
       fields = {name: stored[name] for name in Palette._fields if name not in ("step", "labels")}
-      return Palette(
-        step=step, labels={n: stored[f"label_{n}"] for n in notes_lib.BATCH_LABELS}, **fields
-      )
+      labels = {n: stored[f"label_{n}"] for n in synth.vocabulary.names}
+      return Palette(step=step, labels=labels, **fields)
   except (OSError, KeyError, ValueError, zipfile.BadZipFile):
     return None  # It is made again.
 
@@ -105,14 +107,14 @@ def get_palette(synth: synthesizer.Synthesizer, workdir: str) -> Palette | None:
 
   It is kept in the workdir, so that a run that is carried elsewhere still has it.
   """
-  if synth.method.encode is None:
+  if not synth.method.can_reconstruct or synth.method.code_size < 2:
     return None
   path = os.path.join(workdir, FILENAME)
-  palette = _load(path, synth.step)
+  palette = _load(path, synth)
   if palette is not None:
     return palette
   try:
-    palette = make_palette(synth, pipeline.open_notes(synth.config.data).train)
+    palette = make_palette(synth, pipeline.open_data(synth.config.data).train)
   except errors.UserError as e:
     _log.info("no map of the latent space: %s", e)
     return None

@@ -1,25 +1,25 @@
 """A run that is played: what the API's routes do, apart from how they are asked."""
 
 import base64
+from collections.abc import Sequence
 import functools
 import io
-import math
 import os
 import tempfile
 import threading
-from typing import Any
 import zipfile
 
 import numpy as np
 
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import forms
 from cvae_jax import latent_space
+from cvae_jax import scores
 from cvae_jax import synthesizer
-from cvae_jax.audio import files
-from cvae_jax.audio import level
-from cvae_jax.data import labels
 from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import engine as engine_lib
 from cvae_jax.play import formats
 from cvae_jax.play import instrument
@@ -31,50 +31,46 @@ from cvae_jax.version import __version__
 WORK_TIMEOUT_S = 60.0
 
 
-def _finite(value):
-  """Results with what is no number as None: JSON has no NaN."""
-  if isinstance(value, dict):
-    return {k: _finite(v) for k, v in value.items()}
-  if isinstance(value, list):
-    return [_finite(v) for v in value]
-  return None if isinstance(value, float) and not math.isfinite(value) else value
+def make_label(synth: synthesizer.Synthesizer, label: vocabulary_lib.Label) -> schema.Label:
+  """A label as the page shows it: the values that were in training."""
+  if label.kind == vocabulary_lib.NUMBER:
+    known = synth.table.known(label.name)
+    return schema.Label(
+      name=label.name, kind=label.kind, names=[], low=int(known.min()), high=int(known.max())
+    )
+  flags = label.kind == vocabulary_lib.FLAGS
+  names = list(label.names) if flags else synth.table.known_names(label.name)
+  mixed = label.kind == vocabulary_lib.NAMES and not label.open_set
+  return schema.Label(name=label.name, kind=label.kind, names=names, mixed=mixed)
 
 
 def make_card(
   synth: synthesizer.Synthesizer, palette: palette_lib.Palette | None, name: str, workdir: str
 ) -> schema.Card:
   """What a run is and can be asked for."""
-  names: dict[str, tuple[str, ...]] = {"family": labels.FAMILIES, "source": labels.SOURCES}
-  known: dict[str, np.ndarray] = {
-    label: synth.table.known(label) for label in synth.conditions if label != "qualities"
-  }
-  choices: dict[str, list[str]] = {
-    label: [every[i] for i in known[label]] for label, every in names.items() if label in known
-  }
-  pitches = known.get("pitch")
-  results = evaluate.load_results(workdir) or {}
+  form, main = synth.form, synth.vocabulary.main
+  is_sound = isinstance(form, forms.Waveform)
   return schema.Card(
     name=name,
     step=synth.step,
     version=__version__,
-    sample_rate=labels.SAMPLE_RATE,
-    seconds=labels.NUM_SAMPLES / labels.SAMPLE_RATE,
+    form="sound" if is_sound else "score",
+    sample_rate=form.sample_rate if isinstance(form, forms.Waveform) else scores.SAMPLE_RATE,
+    seconds=form.duration_s if isinstance(form, forms.Waveform) else None,
     conditions=list(synth.conditions),
-    choices=choices,
-    pitches=None if pitches is None else [int(pitches.min()), int(pitches.max())],
-    velocities=known["velocity"].tolist() if "velocity" in known else [],
-    qualities=list(labels.QUALITIES) if "qualities" in synth.conditions else [],
-    latent_dim=synth.config.model.latent_dim,
-    can_sample=sounds.can_sample(synth),
-    can_encode=synth.method.encode is not None,
+    labels=[make_label(synth, synth.vocabulary.get(x)) for x in synth.conditions],
+    main=None if main is None else main.name,
+    code_size=synth.method.code_size,
+    can_sample=synth.method.can_sample,
+    can_encode=synth.method.can_reconstruct,
     directions=0 if palette is None else len(palette.directions),
-    training_notes=len(synth.table.columns["pitch"]),
-    results=_finite(results),
+    training_examples=synth.table.num_examples,
+    results=evaluate.load_results(workdir) or {},
   )
 
 
-def read_upload(body: bytes) -> files.Recording:
-  """A recording from the bytes of a WAV, FLAC, OGG or MP3 file.
+def read_upload(body: bytes, form: forms.Form) -> tuple[np.ndarray, tuple[str, ...]]:
+  """An example from the bytes of a file: WAV, FLAC, OGG or MP3, or MIDI for a run of scores.
 
   Raises:
     UserError: bytes that are none.
@@ -84,7 +80,7 @@ def read_upload(body: bytes) -> files.Recording:
     with open(path, "wb") as f:
       f.write(body)
     try:
-      return files.read_note(path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
+      return form.read(path)
     except errors.UserError as e:
       raise errors.UserError(str(e).replace(path, "the recording")) from None
 
@@ -109,7 +105,7 @@ class Player:
     """Compiles what will be asked for."""
     code = None
     if not self.card.can_sample:
-      code = [0.0] * self.card.latent_dim
+      code = [0.0] * self.card.code_size
     self.engine.warm_up(sounds.to_point(self.synth, self.palette, sounds.Sound(code=code)))
 
   def to_point(self, sound: schema.Sound, pitches=(60,)) -> latent_space.Point:
@@ -123,21 +119,18 @@ class Player:
       point: of the note.
       given: what it was asked for by, whose labels it keeps.
     """
-    named = sounds.describe_labels(point)
-    kept: dict[str, Any] = {
-      name: named[name]
-      for name in ("family", "source", "velocity")
-      if name in self.synth.conditions
-    }
-    code = [round(float(x), 5) for x in point.code[0]]
-    made = given.model_copy(update={**kept, "code": code, "places": []})
+    named = sounds.describe_labels(self.synth, point)
+    names = [n for n in self.synth.conditions if n in named and n != vocabulary_lib.PITCH]
+    labels = {**given.labels, **{name: named[name] for name in names}}
+    code = [round(float(x), 5) for x in point.code[0].ravel()]
+    made = given.model_copy(update={"labels": labels, "code": code, "places": []})
     places = [] if self.palette is None else self.palette.places(point.code[:1])[0].tolist()
     return schema.Placed(sound=made, places=[round(p, 4) for p in places])
 
   @functools.cached_property
-  def _notes(self) -> pipeline.NoteSource | None:
+  def _training(self) -> sources.Source | None:
     try:
-      return pipeline.open_notes(self.synth.config.data).train
+      return pipeline.open_data(self.synth.config.data).train
     except errors.UserError:
       return None
 
@@ -149,22 +142,23 @@ class Player:
       raise errors.UserError(f"there is no note {number}: this run's map has {count}")
     row = slice(number, number + 1)
     columns = {name: value[row] for name, value in palette.labels.items()}
-    return palette, latent_space.Point(palette.codes[row], columns)
+    code = palette.codes[row].reshape(1, *(self.synth.method.code_shape or ()))
+    return palette, latent_space.Point(code, columns)
 
   def training_note(self, number: int) -> np.ndarray:
-    """[T] the note of a dot: as it was recorded, or where that is not to be had, by its code.
+    """The example of a dot: as it is in the data, or where that is not to be had, by its code.
 
     Raises:
       UserError: no such dot.
     """
     palette, point = self._dot(number)
     with self._source_lock:
-      source = self._notes
+      source = self._training
       row = int(palette.rows[number])
       if source is not None and row < len(source):
         note = source[row]
         if note["id"] in (palette.ids[number], palette.ids[number].encode()):
-          return note["audio"]
+          return note[self.synth.form.key]
     return self.engine.submit(point).result(WORK_TIMEOUT_S)[0]
 
   def dots(self) -> list[schema.Dot]:
@@ -173,16 +167,16 @@ class Player:
     if palette is None:
       return []
     places = np.round(palette.places(palette.codes), 3).tolist()
-    columns = palette.labels
+    shown = [x for x in self.synth.vocabulary.labels if x.kind != vocabulary_lib.FLAGS]
+
+    def value(label, i):
+      raw = palette.labels[label.name][i]
+      if label.kind == vocabulary_lib.NUMBER:
+        return float(raw)
+      return label.names[raw] if raw >= 0 else ""
+
     return [
-      schema.Dot(
-        id=palette.ids[i],
-        places=places[i],
-        family=labels.FAMILIES[columns["family"][i]],
-        source=labels.SOURCES[columns["source"][i]],
-        pitch=columns["pitch"][i],
-        velocity=columns["velocity"][i],
-      )
+      schema.Dot(id=palette.ids[i], places=places[i], labels={x.name: value(x, i) for x in shown})
       for i in range(len(palette.ids))
     ]
 
@@ -204,46 +198,65 @@ class Player:
     Raises:
       UserError: what is no recording, or a silent one; a run that encodes nothing.
     """
-    recording = read_upload(body)
-    if float(np.max(np.abs(recording.audio))) < 1e-4:
+    example, changes = read_upload(body, self.synth.form)
+    if isinstance(self.synth.form, forms.Waveform) and float(np.max(np.abs(example))) < 1e-4:
       raise errors.UserError("the recording is silent")
     asked = {} if pitch is None else {"pitch": pitch}
-    point = self.engine.encode(recording.audio, **asked)
-    return self._encoded(point, recording.changes)
+    point = self.engine.encode(example, **asked)
+    return self._encoded(point, changes)
 
   def _encoded(self, point, changes=()):
     placed = self.place(point, schema.Sound())
-    pitch = float(point.labels["pitch"][0])
+    pitches = point.labels.get(vocabulary_lib.PITCH)
+    pitch = None if pitches is None else float(pitches[0])
     return schema.Encoded(**dict(placed), pitch=pitch, changes=list(changes))
 
+  def make_keys(
+    self, point: latent_space.Point, examples: np.ndarray, pitches: Sequence[float]
+  ) -> schema.KeysMade:
+    """Examples of a point ([M, ...]) as keys, at full level and blended for their loops."""
+    form = self.synth.form
+    if not isinstance(form, forms.Waveform):
+      heard = [form.hear(example) for example in examples]
+      made = [_key(pitch, audio, None) for pitch, (audio, _) in zip(pitches, heard, strict=True)]
+      return schema.KeysMade(sample_rate=heard[0][1], gain=1.0, keys=made)
+    velocities = self._velocities(point, len(examples))
+    keys = instrument.to_keys(self.synth, np.asarray(pitches), velocities, examples)
+    made = [_key(pitch, key.audio, key.loop) for pitch, key in zip(pitches, keys, strict=True)]
+    gain = self.synth.method.gain({vocabulary_lib.VELOCITY: velocities[:1]})
+    return schema.KeysMade(
+      sample_rate=form.sample_rate, gain=1.0 if gain is None else float(gain[0]), keys=made
+    )
 
-def make_keys(point: latent_space.Point, audio: np.ndarray) -> schema.KeysMade:
-  """Notes of a point ([M, T] each) as keys, at full level and blended for their loops."""
-  columns = point.labels
-  keys = instrument.to_keys(columns["pitch"], columns["velocity"], audio)
-  made = []
-  for pitch, key in zip(columns["pitch"], keys, strict=True):
-    loop = None if key.loop is None else schema.Loop(start=key.loop.start, end=key.loop.end)
-    text = base64.b64encode(formats.to_pcm(key.audio)).decode()
-    made.append(schema.Key(pitch=float(pitch), loop=loop, audio=text))
-  gain = float(level.velocity_to_gain(columns["velocity"][0]))
-  return schema.KeysMade(sample_rate=labels.SAMPLE_RATE, gain=gain, keys=made)
+  def _velocities(self, point, count):
+    return np.asarray(point.labels.get(vocabulary_lib.VELOCITY, np.full(count, 127)))
+
+  def pack(
+    self, point: latent_space.Point, examples: np.ndarray, asked: schema.Instrument
+  ) -> tuple[str, bytes, str]:
+    """The name, the bytes and the media type of an instrument's file.
+
+    Raises:
+      UserError: a run that makes no instrument.
+    """
+    pitches = np.asarray(point.labels[vocabulary_lib.PITCH])
+    keys = instrument.to_keys(self.synth, pitches, self._velocities(point, len(examples)), examples)
+    keys = [key._replace(velocity=127) for key in keys]  # One layer, for all velocities.
+    named = asked.sound.labels.get(self.card.main or "")
+    title = f"{named if isinstance(named, str) else 'sound'}-{asked.sound.seed}"
+    packed = formats.pack(keys, asked.format, self.synth.sample_rate, title)
+    if len(packed) == 1:
+      name, body = next(iter(packed.items()))
+      return name, body, "application/octet-stream"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+      for name, body in packed.items():
+        archive.writestr(f"{title}/{name}", body)
+    return f"{title}-{asked.format}.zip", out.getvalue(), "application/zip"
 
 
-def pack(
-  point: latent_space.Point, audio: np.ndarray, asked: schema.Instrument
-) -> tuple[str, bytes, str]:
-  """The name, the bytes and the media type of an instrument's file."""
-  keys = instrument.to_keys(point.labels["pitch"], point.labels["velocity"], audio)
-  keys = [key._replace(velocity=127) for key in keys]  # One layer, for all velocities.
-  family = asked.sound.family
-  title = f"{family if isinstance(family, str) else 'sound'}-{asked.sound.seed}"
-  packed = formats.pack(keys, asked.format, labels.SAMPLE_RATE, title)
-  if len(packed) == 1:
-    name, body = next(iter(packed.items()))
-    return name, body, "application/octet-stream"
-  out = io.BytesIO()
-  with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-    for name, body in packed.items():
-      archive.writestr(f"{title}/{name}", body)
-  return f"{title}-{asked.format}.zip", out.getvalue(), "application/zip"
+def _key(pitch, audio, loop) -> schema.Key:
+  place = None if loop is None else schema.Loop(start=loop.start, end=loop.end)
+  return schema.Key(
+    pitch=float(pitch), loop=place, audio=base64.b64encode(formats.to_pcm(audio)).decode()
+  )

@@ -14,7 +14,9 @@ Pitch = Annotated[_Real, pydantic.Field(ge=0, le=127)]
 _Place = Annotated[_Real, pydantic.Field(ge=-6, le=6)]
 _Weight = Annotated[_Real, pydantic.Field(gt=0, le=1000)]
 _Name = Annotated[str, pydantic.Field(max_length=100)]
-_Mix = _Name | Annotated[dict[_Name, _Weight], pydantic.Field(min_length=1, max_length=11)]
+_Mix = Annotated[dict[_Name, _Weight], pydantic.Field(min_length=1, max_length=32)]
+_Number = Annotated[_Real, pydantic.Field(ge=0, le=1e6)]
+_Names = Annotated[list[_Name], pydantic.Field(max_length=32)]
 
 
 class Strict(pydantic.BaseModel):
@@ -26,25 +28,23 @@ class Strict(pydantic.BaseModel):
 class Sound(Strict):
   """A sound, whatever its pitch."""
 
-  family: _Mix | None = pydantic.Field(None, description="a name, or weights by name")
-  source: _Mix | None = pydantic.Field(None, description="a name, or weights by name")
-  velocity: int | None = pydantic.Field(None, ge=0, le=127)
-  instrument: _Name | None = pydantic.Field(None, description="of the data set's")
-  qualities: list[_Name] | None = pydantic.Field(None, max_length=10)
+  labels: dict[_Name, _Number | _Name | _Mix | _Names] = pydantic.Field(
+    {},
+    max_length=32,
+    description="but for the pitch, by name: a name, weights by name, a number, names of flags",
+  )
   seed: int = pydantic.Field(0, ge=0, lt=2**32, description="the same one gives the same sound")
   temperature: _Real = pydantic.Field(1.0, ge=0, le=3, description="0 is the most typical sound")
   code: list[Annotated[_Real, pydantic.Field(ge=-100, le=100)]] | None = pydantic.Field(
-    None, max_length=4096, description="in place of a draw from the prior"
+    None, max_length=65_536, description="in place of a draw from the prior"
   )
   places: list[_Place | None] = pydantic.Field(
     [], max_length=16, description="on the main directions of the latent space, in deviations"
   )
 
   def to_sound(self) -> sounds.Sound:
-    """Without what is not asked for."""
-    names = ("family", "source", "velocity", "instrument", "qualities")
-    asked = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-    return sounds.Sound(asked, self.seed, self.temperature, self.code, self.places)
+    """As a player sets it."""
+    return sounds.Sound(self.labels, self.seed, self.temperature, self.code, self.places)
 
 
 class Note(Sound):
@@ -111,7 +111,7 @@ class Interpolated(Strict):
 class Encoded(Placed):
   """A recording as a sound."""
 
-  pitch: float
+  pitch: float | None = pydantic.Field(description="None where there are no pitches")
   changes: list[str] = pydantic.Field(description="what was done to the recording")
 
 
@@ -130,10 +130,18 @@ class Dot(Strict):
 
   id: str
   places: list[float]
-  family: str
-  source: str
-  pitch: int
-  velocity: int
+  labels: dict[str, str | float]
+
+
+class Label(Strict):
+  """A label that a run can be asked for."""
+
+  name: str
+  kind: Literal["names", "number", "flags"]
+  names: list[str] = pydantic.Field(description="that were in training")
+  low: int | None = pydantic.Field(None, description="lowest number in training")
+  high: int | None = pydantic.Field(None, description="highest number in training")
+  mixed: bool = pydantic.Field(False, description="whether names can be mixed")
 
 
 class Card(Strict):
@@ -142,18 +150,17 @@ class Card(Strict):
   name: str
   step: int
   version: str
+  form: Literal["sound", "score"]
   sample_rate: int
-  seconds: float
+  seconds: float | None = pydantic.Field(description="of a sound")
   conditions: list[str]
-  choices: dict[str, list[str]] = pydantic.Field(description="names by label, those it was taught")
-  pitches: list[int] | None = pydantic.Field(description="lowest and highest it was taught")
-  velocities: list[int]
-  qualities: list[str]
-  latent_dim: int
+  labels: list[Label] = pydantic.Field(description="of the conditions, in their order")
+  main: str | None = pydantic.Field(description="the label that colours the map")
+  code_size: int = pydantic.Field(description="numbers of a code")
   can_sample: bool
   can_encode: bool
   directions: int = pydantic.Field(description="of its map; 0 where there is none")
-  training_notes: int
+  training_examples: int
   results: dict[str, Any] = pydantic.Field(description="what `evaluate` has found of it")
 
 

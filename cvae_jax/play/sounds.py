@@ -10,11 +10,10 @@ import numpy as np
 from cvae_jax import errors
 from cvae_jax import latent_space
 from cvae_jax import synthesizer
-from cvae_jax.data import labels
-from cvae_jax.data import notes as notes_lib
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import palette as palette_lib
 
-_MIDDLE_C = 60
+_MIDDLE_C, _HIGHEST = 60, 127
 
 
 class Sound(NamedTuple):
@@ -24,7 +23,7 @@ class Sound(NamedTuple):
     labels: that are asked for, as in `Synthesizer.resolve`, but for the pitch.
     seed: of the draw of z, and of labels that are not asked for.
     temperature: of the draw.
-    code: [D] in place of a draw.
+    code: in place of a draw, as a vector where it has another shape.
     places: where it lies on the palette's first directions; None where the code says it.
   """
 
@@ -33,11 +32,6 @@ class Sound(NamedTuple):
   temperature: float = 1.0
   code: Sequence[float] | None = None
   places: Sequence[float | None] = ()
-
-
-def can_sample(synth: synthesizer.Synthesizer) -> bool:
-  """Whether a run has a prior to draw from; a plain autoencoder has none."""
-  return synth.method.draw_code is not None
 
 
 def to_point(
@@ -52,43 +46,54 @@ def to_point(
     synth: the run.
     palette: of the run, where it has one.
     sound: what is asked for.
-    pitches: MIDI numbers; for a run that is not conditioned on the pitch they count for nothing.
+    pitches: MIDI numbers; without effect on a run that is not conditioned on the pitch.
 
   Raises:
     UserError: what the run cannot be asked for.
   """
-  dim = synth.config.model.latent_dim
+  size, method = synth.method.code_size, synth.method
   for pitch in pitches:
-    if not 0 <= pitch <= labels.NUM_PITCHES - 1:
-      raise errors.UserError(f"pitch must be 0-{labels.NUM_PITCHES - 1}, got {pitch:g}")
-  if sound.code is not None and len(sound.code) != dim:
-    raise errors.UserError(f"code must be {dim} numbers, got {len(sound.code)}")
-  if sound.code is None and not can_sample(synth):
-    raise errors.UserError("this run is a plain autoencoder: it needs a code, and draws none")
+    if not 0 <= pitch <= _HIGHEST:
+      raise errors.UserError(f"pitch must be 0-{_HIGHEST}, got {pitch:g}")
+  if sound.code is not None and len(sound.code) != size:
+    raise errors.UserError(f"code must be {size} numbers, got {len(sound.code)}")
+  if sound.code is None and not method.can_sample:
+    raise errors.UserError("this run has no prior to draw from: it needs a code")
   if any(p is not None for p in sound.places) and palette is None:
     raise errors.UserError("this run has no map of its latent space: places mean nothing to it")
+  count = len(pitches)
   drawn = synth.draw_labels(1, sound.seed, **sound.labels)
-  columns = {name: np.repeat(value, len(pitches), axis=0) for name, value in drawn.items()}
-  whole = all(float(p).is_integer() for p in pitches)
-  columns["pitch"] = np.asarray(pitches, np.int32 if whole else np.float32)
+  columns = {name: np.repeat(value, count, axis=0) for name, value in drawn.items()}
+  if vocabulary_lib.PITCH in columns:
+    whole = all(float(p).is_integer() for p in pitches)
+    columns[vocabulary_lib.PITCH] = np.asarray(pitches, np.int32 if whole else np.float32)
   if sound.code is not None:
-    code = np.repeat(np.asarray(sound.code, np.float32)[None], len(pitches), axis=0)
+    one = np.asarray(sound.code, np.float32).reshape(1, *(method.code_shape or ()))
+    code = np.repeat(one, count, axis=0)
   else:
-    soft = latent_space.soften(columns)
-    code = latent_space.draw_code(synth, soft, sound.seed, sound.temperature)
+    soft = synth.vocabulary.soften(columns)
+    code = latent_space.draw_code(synth, soft, sound.seed, sound.temperature, count)
   if palette is not None:
     code = palette.move(code, sound.places)
   return latent_space.Point(code, columns)
 
 
-def describe_labels(point: latent_space.Point) -> dict[str, Any]:
-  """The first note's labels by name, as they may be asked for again; the pitch among them."""
-  soft = latent_space.soften({name: point.labels[name][:1] for name in notes_lib.BATCH_LABELS})
-  named: dict[str, Any] = {
-    "pitch": round(float(soft["pitch"][0]), 3),
-    "velocity": round(float(soft["velocity"][0])),
-  }
-  for name, names in (("family", labels.FAMILIES), ("source", labels.SOURCES)):
-    weights = {names[i]: round(float(w), 4) for i, w in enumerate(soft[name][0]) if w > 1e-4}
-    named[name] = next(iter(weights)) if len(weights) == 1 else weights
+def describe_labels(synth: synthesizer.Synthesizer, point: latent_space.Point) -> dict[str, Any]:
+  """The first example's labels by name, as they may be asked for again; the pitch among them."""
+  named: dict[str, Any] = {}
+  soft = synth.vocabulary.soften({name: column[:1] for name, column in point.labels.items()})
+  for label in synth.vocabulary.labels:
+    value = soft[label.name][0]
+    if label.kind == vocabulary_lib.NUMBER:
+      number = round(float(value), 3)
+      named[label.name] = number if label.between else round(number)
+    elif label.kind == vocabulary_lib.FLAGS:
+      named[label.name] = [label.names[i] for i in np.flatnonzero(value > 0.5)]
+    elif label.open_set:
+      if value >= 0:
+        named[label.name] = label.names[int(value)]
+    else:
+      weights = {label.names[i]: round(float(w), 4) for i, w in enumerate(value) if w > 1e-4}
+      if weights:
+        named[label.name] = next(iter(weights)) if len(weights) == 1 else weights
   return named

@@ -6,7 +6,6 @@ The numbers are those of each run's results.json: `python -m cvae_jax.evaluate -
 measures all of them. The maps are made anew from the runs themselves.
 """
 
-import argparse
 import csv
 import io
 import logging
@@ -20,6 +19,7 @@ from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import result_tables
+from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.report")  # Also as __main__.
 
@@ -74,7 +74,7 @@ def to_csv(tables: list[result_tables.Table]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
   """Writes what the arguments name."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.report", description=__doc__)
+  parser = run_flags.Parser(prog="python -m cvae_jax.report", description=__doc__)
   parser.add_argument("runs", nargs="+", metavar="RUN", help="workdirs")
   parser.add_argument("--out", default="report", help="directory of the report (default report)")
   parser.add_argument("--title", default="Runs of cvae_jax", help="of the page")
@@ -96,14 +96,14 @@ def main(argv: list[str] | None = None) -> None:
 
   runs = []
   for name, workdir in zip(names, args.runs, strict=True):
-    notes, drawn = None, []
+    examples, drawn = None, []
     if args.maps:
       synth = synthesizer.load(workdir)
       if synth.method.encode is not None:
         _log.info("mapping %s", workdir)
-        notes = maps.collect(synth, args.maps)
-        drawn = maps.make_maps(notes.codes, synth.config.seed)
-    runs.append(page.RunPage(name, workdir, notes, drawn))
+        examples = maps.collect(synth, args.maps)
+        drawn = maps.make_maps(examples.codes, synth.config.seed)
+    runs.append(page.RunPage(name, workdir, examples if drawn else None, drawn))
   figure = side_by_side.draw(names, args.runs)
   if figure is not None:
     drawing.write_png(os.path.join(args.out, side_by_side.FILENAME), figure)

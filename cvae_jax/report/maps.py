@@ -21,32 +21,35 @@ class Map(NamedTuple):
   places: np.ndarray
 
 
-class Notes(NamedTuple):
-  """The notes of a run's maps.
+class Examples(NamedTuple):
+  """The examples of a run's maps.
 
   Attributes:
-    codes: [M, D].
-    names: [M] str.
-    family: [M] integers.
-    audio: [M, T].
+    codes: [M, D]: codes of any shape as vectors.
+    ids: [M] str.
+    groups: [M] integers: the main label, by which they are coloured; 0 without one.
+    group_names: of these integers.
+    sounds: of each what it sounds like, a waveform and its rate in Hz.
   """
 
   codes: np.ndarray
-  names: list[str]
-  family: np.ndarray
-  audio: np.ndarray
+  ids: list[str]
+  groups: np.ndarray
+  group_names: tuple[str, ...]
+  sounds: list[tuple[np.ndarray, int]]
 
 
-def collect(synth: synthesizer.Synthesizer, num: int) -> Notes:
-  """Held-out notes, spread evenly over the evaluation split, with their codes."""
-  held_out = pipeline.open_notes(synth.config.data).held_out
+def collect(synth: synthesizer.Synthesizer, num: int) -> Examples:
+  """Held-out examples, spread evenly over the evaluation split, with their codes."""
+  held_out = pipeline.open_data(synth.config.data).held_out
   codes = note_codes.encode_notes(synth, held_out, num)
-  columns = codes.labels()
-  return Notes(
-    codes.code,
+  columns, main, form = codes.labels(), synth.vocabulary.main, synth.form
+  return Examples(
+    codes.flat,
     columns["id"].tolist(),
-    columns["family"],
-    np.stack([held_out[int(row)]["audio"] for row in codes.rows]),
+    np.zeros(len(codes.rows), int) if main is None else columns[main.name],
+    ("all",) if main is None else main.names,
+    [form.hear(held_out[int(row)][form.key]) for row in codes.rows],
   )
 
 
@@ -60,7 +63,7 @@ def make_maps(codes: np.ndarray, seed: int = 0) -> list[Map]:
   """PCA, t-SNE, and UMAP where umap-learn is installed, of codes at deviation 1 ([M, D]).
 
   Args:
-    codes: of M notes, M > 3.
+    codes: of M examples; of fewer than 4, or of single numbers, there are no maps.
     seed: of t-SNE and UMAP.
 
   Source: van der Maaten & Hinton 2008, by scikit-learn; McInnes et al. 2018, by umap-learn.
@@ -68,6 +71,8 @@ def make_maps(codes: np.ndarray, seed: int = 0) -> list[Map]:
   from sklearn import decomposition
   from sklearn import manifold
 
+  if len(codes) < 4 or codes.shape[1] < 2:
+    return []
   scaled = (codes - codes.mean(axis=0)) / (codes.std(axis=0) + 1e-6)
   pca = decomposition.PCA(2, random_state=seed)
   places = _fit(pca.fit_transform(scaled))

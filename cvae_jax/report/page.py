@@ -14,10 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from cvae_jax import config_file
+from cvae_jax import errors
+from cvae_jax import forms
 from cvae_jax import result_tables
 from cvae_jax import samples as samples_lib
-from cvae_jax.audio import files
-from cvae_jax.data import labels
+from cvae_jax.data import data_sets
 from cvae_jax.report import maps
 
 # Twelve colours that are told apart by people who see colours differently, light on dark and dark
@@ -27,6 +29,7 @@ _COLOURS = (
   "#8c564b", "#2ca02c", "#888888", "#d62790",
 )  # fmt: skip
 _SIZE = 380  # of a map, in pixels
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 class RunPage(NamedTuple):
@@ -35,13 +38,13 @@ class RunPage(NamedTuple):
   Attributes:
     name: of the run.
     workdir: where it is.
-    notes: of its maps; None for a run that has none.
+    examples: of its maps; None for a run that has none.
     maps: of them.
   """
 
   name: str
   workdir: str
-  notes: maps.Notes | None
+  examples: maps.Examples | None
   maps: list[maps.Map]
 
 
@@ -49,12 +52,31 @@ def _data_url(kind: str, content: bytes) -> str:
   return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def encode_audio(audio: np.ndarray, kind: str) -> str:
-  """A waveform ([T], full scale) as a URL: 'flac', lossless, or 'mp3', a quarter of its size."""
+def encode_audio(audio: np.ndarray, sample_rate: int, kind: str) -> str:
+  """A waveform ([T], full scale) as a URL: 'flac', lossless, or 'mp3', a quarter of its size.
+
+  MP3 has only the rates from 8 to 48 kHz that are in use; others are sent as FLAC.
+  """
   buffer = io.BytesIO()
   clipped = np.clip(audio, -1.0, 1.0)
-  soundfile.write(buffer, clipped, labels.SAMPLE_RATE, format=kind.upper())
+  kind = kind if kind == "flac" or sample_rate in _MP3_RATES else "flac"
+  soundfile.write(buffer, clipped, sample_rate, format=kind.upper())
   return _data_url({"flac": "audio/flac", "mp3": "audio/mpeg"}[kind], buffer.getvalue())
+
+
+def _player(form: forms.Form, path: str, label: str) -> str:
+  """A player of a sample, with a link to its file where that is no sound."""
+  try:
+    example, _ = form.read(path)
+  except errors.UserError:  # A score without notes is none that can be read.
+    return "nothing"
+  source = encode_audio(*form.hear(example), "flac")
+  player = f'<audio controls preload=none aria-label="{label}" src="{source}"></audio>'
+  if isinstance(form, forms.Waveform):
+    return player
+  with open(path, "rb") as f:
+    url = _data_url(form.media_type, f.read())
+  return f'{player} <a download="{html.escape(os.path.basename(path))}" href="{url}">MIDI</a>'
 
 
 def _table(table: result_tables.Table) -> str:
@@ -79,6 +101,7 @@ def _samples(run: RunPage) -> str:
   by_note = samples_lib.find(run.workdir)
   if not by_note:
     return ""
+  form = data_sets.make_form(config_file.load(run.workdir).data)
   versions = [
     v for v in ("original", "reconstruction", "generated") if any(v in x for x in by_note.values())
   ]
@@ -87,12 +110,8 @@ def _samples(run: RunPage) -> str:
     cells = []
     for version in versions:
       if version in paths:
-        audio = files.read_clip(paths[version], labels.SAMPLE_RATE).audio
         label = html.escape(f"{note}, {version}")
-        cells.append(
-          f'<td><audio controls preload=none aria-label="{label}" '
-          f'src="{encode_audio(audio, "flac")}"></audio></td>'
-        )
+        cells.append(f"<td>{_player(form, paths[version], label)}</td>")
       else:
         cells.append("<td>-</td>")
     rows.append(f"<tr><th scope=row>{html.escape(note)}</th>{''.join(cells)}</tr>")
@@ -101,7 +120,7 @@ def _samples(run: RunPage) -> str:
   if os.path.exists(path):
     with open(path, "rb") as f:
       url = _data_url("image/png", f.read())
-    figure = f'<img alt="Spectrograms of the samples of {html.escape(run.name)}" src="{url}">'
+    figure = f'<img alt="Figure of the samples of {html.escape(run.name)}" src="{url}">'
   head = "".join(f"<th scope=col>{v}</th>" for v in versions)
   return (
     f"<h3>{html.escape(run.name)}</h3><div class=wide><table class=players><thead><tr><th></th>"
@@ -109,22 +128,26 @@ def _samples(run: RunPage) -> str:
   )
 
 
-def _legend(families: Sequence[int]) -> str:
+def _colour(group: int) -> str:
+  return _COLOURS[group % len(_COLOURS)]
+
+
+def _legend(groups: Sequence[int], names: Sequence[str]) -> str:
   items = [
-    f'<li><span style="background:{_COLOURS[f]}"></span>{labels.FAMILIES[f]}</li>' for f in families
+    f'<li><span style="background:{_colour(g)}"></span>{html.escape(names[g])}</li>' for g in groups
   ]
   return f"<ul class=legend>{''.join(items)}</ul>"
 
 
 def _maps(index: int, run: RunPage) -> str:
   """A run's maps as SVG; a dot is a button that plays its note."""
-  if run.notes is None:
+  if run.examples is None:
     return ""
   drawn = []
   for one in run.maps:
     dots = []
     for i, (x, y) in enumerate(one.places):
-      colour, name = _COLOURS[int(run.notes.family[i])], html.escape(run.notes.names[i])
+      colour, name = _colour(int(run.examples.groups[i])), html.escape(run.examples.ids[i])
       dots.append(
         f'<circle cx="{12 + x * (_SIZE - 24):.1f}" cy="{12 + (1 - y) * (_SIZE - 24):.1f}" r="5" '
         f'fill="{colour}" data-note="{i}"><title>{name}</title></circle>'
@@ -135,9 +158,10 @@ def _maps(index: int, run: RunPage) -> str:
       f"{html.escape(one.title)} of {html.escape(run.name)}: arrow keys go from note to note"
       f'">{"".join(dots)}</svg></figure>'
     )
-  families = sorted(set(run.notes.family.tolist()))
+  groups = sorted(set(run.examples.groups.tolist()))
+  legend = _legend(groups, run.examples.group_names)
   return (
-    f"<h3>{html.escape(run.name)}</h3>{_legend(families)}<div class=maps>{''.join(drawn)}</div>"
+    f"<h3>{html.escape(run.name)}</h3>{legend}<div class=maps>{''.join(drawn)}</div>"
     f"<p class=said data-said={index} aria-live=polite>&nbsp;</p>"
   )
 
@@ -159,11 +183,11 @@ def render(
     figure: a PNG of the same notes by all runs, see `side_by_side.draw`.
   """
   sounds = {
-    str(i): [encode_audio(x, "mp3") for x in run.notes.audio]
+    str(i): [encode_audio(*sound, "mp3") for sound in run.examples.sounds]
     for i, run in enumerate(runs)
-    if run.notes is not None
+    if run.examples is not None
   }
-  names = {str(i): run.notes.names for i, run in enumerate(runs) if run.notes is not None}
+  names = {str(i): run.examples.ids for i, run in enumerate(runs) if run.examples is not None}
   differing = ""
   if settings:
     head = "".join(f"<th scope=col>{html.escape(run.name)}</th>" for run in runs)
@@ -180,7 +204,7 @@ def render(
   players = "".join(map(_samples, runs))
   if figure is not None:
     url = _data_url("image/png", figure)
-    players = f'<img alt="The same notes by all runs, as spectrograms" src="{url}">{players}'
+    players = f'<img alt="The same examples by all runs" src="{url}">{players}'
   drawn = "".join(_maps(i, run) for i, run in enumerate(runs))
   template = string.Template(
     importlib.resources.files("cvae_jax.report").joinpath("page.html").read_text("utf-8")
@@ -191,8 +215,8 @@ def render(
     settings=differing,
     samples=f"<section><h2>Sounds</h2>{players}</section>" if players else "",
     maps=(
-      "<section><h2>Maps of the latent space</h2><p>A dot is a held-out note: point at it, or "
-      f"touch it, and it sounds.</p>{drawn}</section>"
+      "<section><h2>Maps of the latent space</h2><p>A dot is a held-out example: point at it, "
+      f"or touch it, and it sounds.</p>{drawn}</section>"
       if drawn
       else ""
     ),

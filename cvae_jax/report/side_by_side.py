@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from cvae_jax import drawing
+from cvae_jax import config_file
+from cvae_jax import errors
 from cvae_jax import samples as samples_lib
-from cvae_jax.audio import files
-from cvae_jax.data import labels
+from cvae_jax.data import data_sets
 
 FILENAME = "side_by_side.png"
 
@@ -19,7 +19,8 @@ def draw(names: Sequence[str], workdirs: Sequence[str], num: int = 4) -> bytes |
     num: notes at most, of those that all runs have in their samples.
 
   Returns:
-    None where there is no such note, or only one run: its own figure has them all.
+    None where there is no such example, or one run alone, whose own figure has them all, or where
+    the runs' examples are of different forms.
   """
   runs = [samples_lib.find(w) for w in workdirs]
   common = [n for n in runs[0] if all(n in run for run in runs)][:num]
@@ -33,12 +34,18 @@ def draw(names: Sequence[str], workdirs: Sequence[str], num: int = 4) -> bytes |
       if any(version in run[note] for note in common)
     ]
 
+  form = data_sets.make_form(config_file.load(workdirs[0]).data)
+  if any(data_sets.make_form(config_file.load(w).data) != form for w in workdirs):
+    return None
+
   def read(run, note, version):
-    path = run[note].get(version)
-    return None if path is None else files.read_clip(path, labels.SAMPLE_RATE).audio
+    try:
+      return form.read(run[note][version])[0]
+    except (KeyError, errors.UserError):  # A score without notes is none that can be read.
+      return None
 
   rows = [
     (samples_lib.title_of(note), [read(run, note, version) for _, run, version in columns])
     for note in common
   ]
-  return drawing.spectrogram_grid(rows, [title for title, *_ in columns], labels.SAMPLE_RATE)
+  return form.draw(rows, [title for title, *_ in columns])

@@ -3,7 +3,7 @@
 // The sound is the API's own object and the one truth; controls show it and change it.
 
 import {download, get, post, save, upload} from './api.js';
-import {$, addDirection, chosenFamily, fillChoices, showNeeds, showSound, showValue} from './controls.js';
+import {$, addDirection, addLabel, chosenValue, showNeeds, showSound, showValue} from './controls.js';
 import {History} from './history.js';
 import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
@@ -157,9 +157,9 @@ function showHistory() {
 }
 
 function showAll() {
-  showSound(sound, card.can_sample);
-  const {family} = sound;
-  pad.family = family === undefined ? null : typeof family === 'string' ? [family] : Object.keys(family);
+  showSound(sound, card.labels, card.can_sample);
+  const chosen = sound.labels[card.main];
+  pad.chosen = chosen === undefined ? null : typeof chosen === 'string' ? [chosen] : Object.keys(chosen);
   pad.draw();
 }
 
@@ -218,7 +218,7 @@ const pad = new Pad($('pad'), {
       const buffer = await player.context.decodeAudioData(bytes);
       const note = {samples: buffer.getChannelData(0), rate: buffer.sampleRate, loop: null};
       player.start('preview', note, 0.8);
-      show(note, `training note ${dot.id}`);
+      show(note, `training example ${dot.id}`);
       const use = document.createElement('button');
       use.textContent = 'Play it on the keys';
       use.addEventListener('click', () =>
@@ -228,7 +228,8 @@ const pad = new Pad($('pad'), {
           preview();
         }),
       );
-      $('pad-hint').replaceChildren(`${dot.id} (${dot.family}, ${noteName(dot.pitch)}) `, use);
+      const about = [dot.labels[card.main], dot.labels.pitch !== undefined && noteName(dot.labels.pitch)];
+      $('pad-hint').replaceChildren(`${dot.id} (${about.filter(Boolean).join(', ')}) `, use);
     }),
 });
 
@@ -248,7 +249,7 @@ async function keep(name) {
 
 async function saveInstrument(format) {
   say('making the instrument');
-  const [first, last] = card.pitches;
+  const {low: first, high: last} = card.labels.find((label) => label.name === 'pitch');
   const made = await download(
     '/api/instrument/download', {sound, first, last, step: 3, format}, `instrument.${format}`);
   save(made);
@@ -259,16 +260,18 @@ async function encode(file) {
   player.wake();
   say(`encoding ${file.name}`);
   const made = await upload('/api/encode', file);
-  if (hasKeys()) lastPitch = Math.round(made.pitch);
+  if (hasKeys() && made.pitch !== null) lastPitch = Math.round(made.pitch);
   change(made.sound);
   const changes = made.changes.length ? ` (${made.changes.join(', ')})` : '';
   say(`${file.name}${changes}: heard as ${[describe(made.sound), hasKeys() && noteName(lastPitch)].filter(Boolean).join(', ')}`);
   await preview();
 }
 
+/** The names of a sound's labels, in words. */
 function describe(made) {
-  const families = typeof made.family === 'object' ? Object.keys(made.family) : [made.family];
-  return [...families, typeof made.source === 'string' ? made.source : null].filter(Boolean).join(', ');
+  const names = Object.values(made.labels).flatMap((value) =>
+    typeof value === 'string' ? [value] : Array.isArray(value) ? value : typeof value === 'object' ? Object.keys(value) : []);
+  return names.join(', ');
 }
 
 async function surprise() {
@@ -280,44 +283,48 @@ async function surprise() {
     Object.assign(fields, made.sound);
   } else {
     fields.seed = Math.floor(Math.random() * 2 ** 32);
-    if (card.choices.family) fields.family = pick(card.choices.family);
-    if (card.choices.source) fields.source = pick(await sourcesOf(fields.family));
+    fields.labels = {...sound.labels};
+    // Names that go together in a training example: there are no synthetic ones of some families.
+    const dot = pad.dots.length ? pick(pad.dots) : null;
+    for (const label of askedLabels()) {
+      if (label.kind === 'names') fields.labels[label.name] = dot?.labels[label.name] || pick(label.names);
+    }
   }
   change(fields);
   await preview();
 }
 
-/** Sources that go with a family in the training notes: there are no synthetic ones of some. */
-async function sourcesOf(family) {
-  const found = new Set(pad.dots.filter((dot) => dot.family === family).map((dot) => dot.source));
-  return found.size ? [...found] : card.choices.source;
-}
+/** The labels that controls ask for: all but the pitch, which is the key's. */
+const askedLabels = () => card.labels.filter((label) => label.name !== 'pitch');
 
-function askForFamily() {
-  change({family: chosenFamily()});
+/** Labels to begin with: names of one training example, numbers three quarters up their range. */
+function firstLabels() {
+  const [dot] = pad.dots;
+  const labels = {};
+  for (const label of askedLabels()) {
+    if (label.kind === 'number') labels[label.name] = Math.round(label.low + 0.75 * (label.high - label.low));
+    else if (label.kind === 'names') labels[label.name] = dot?.labels[label.name] || label.names[0];
+  }
+  return labels;
 }
 
 function wire() {
   const on = (id, name, action) => $(id).addEventListener(name, (e) => attempt(() => action(e)));
-  document.querySelectorAll('input[type=range]').forEach((input) => {
-    input.addEventListener('input', () => showValue(input));
-  });
-  on('family', 'change', askForFamily);
-  on('family-b', 'change', () => {
-    if ($('family-b').value && $('mix').value === '0') $('mix').value = 0.5;
-    askForFamily();
-  });
-  on('mix', 'change', askForFamily);
-  on('source', 'change', () => change({source: $('source').value}));
-  on('velocity', 'change', () => change({velocity: Number($('velocity').value)}));
+  for (const label of askedLabels()) {
+    addLabel(label, label.mixed && label.name === card.main, () => attempt(() => {
+      change({labels: {...sound.labels, [label.name]: chosenValue(label)}});
+      return preview();
+    }));
+  }
   on('seed', 'change', () => {
     const seed = Math.min(2 ** 32 - 1, Math.max(0, Math.floor(Number($('seed').value) || 0)));
     change({seed, places: []});
   });
   on('temperature', 'change', () => change({temperature: Number($('temperature').value), places: []}));
-  for (const id of ['family', 'family-b', 'mix', 'source', 'velocity', 'seed', 'temperature']) {
-    on(id, 'change', preview);
-  }
+  for (const id of ['seed', 'temperature']) on(id, 'change', preview);
+  document.querySelectorAll('input[type=range]').forEach((input) => {
+    input.addEventListener('input', () => showValue(input));
+  });
   on('surprise', 'click', surprise);
   on('forget', 'click', () => change({code: null, places: []}));
   on('recenter', 'click', () => {
@@ -392,9 +399,10 @@ async function start() {
   document.title = `${card.name}: play`;
   $('run').textContent = `${card.name}, ${card.step.toLocaleString('en')} steps`;
   showNeeds(card);
-  for (const name of ['family', 'source']) fillChoices(name, card.choices[name] ?? []);
-  fillChoices('family-b', card.choices.family ?? [], 'nothing');
-  if (card.pitches) keyboard.taught = card.pitches;
+  const pitch = card.labels.find((label) => label.name === 'pitch');
+  if (pitch) keyboard.taught = [pitch.low, pitch.high];
+  pad.main = card.labels.find((label) => label.name === card.main) ?? null;
+  if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one: it is encoded, and plays.';
   for (let k = 2; k < card.directions; k++) {
     addDirection(k, (value) => {
       player.wake();
@@ -412,10 +420,7 @@ async function start() {
   wire();
   if (card.directions) pad.dots = await get('/api/notes');
   const linked = fromHash(location.hash);
-  const first = {};
-  if (card.choices.family) [first.family] = card.choices.family;
-  if (card.choices.source && card.choices.family) [first.source] = await sourcesOf(first.family);
-  if (card.conditions.includes('velocity')) first.velocity = 100;
+  const first = {labels: firstLabels()};
   if (!linked && !card.can_sample && pad.dots.length) Object.assign(first, (await get('/api/notes/0')).sound);
   shownOnce();
   change(linked ?? first);

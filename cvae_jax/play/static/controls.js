@@ -4,7 +4,7 @@ export const $ = (id) => document.getElementById(id);
 
 const percent = (x) => `${Math.round(100 * x)} %`;
 const seconds = (x) => `${x} s`;
-const FORMATS = {mix: percent, volume: percent, morph: percent, attack: seconds, release: seconds};
+const FORMATS = {volume: percent, morph: percent, attack: seconds, release: seconds};
 
 /** Writes a slider's value beside it. */
 export function showValue(input) {
@@ -12,55 +12,129 @@ export function showValue(input) {
   if (output) output.textContent = (FORMATS[input.id] ?? String)(Number(input.value));
 }
 
-/** The two families that weigh most, and how much of them is the second. */
-function familyMix(family) {
-  if (typeof family !== 'object') return [family, null, 0];
-  const [[a, x], [b, y] = [null, 0]] = Object.entries(family).sort((p, q) => q[1] - p[1]);
+// ---- labels: a row of controls for each that the run is conditioned on, but for the pitch
+
+const idOf = (label, part = '') => `label-${label.name}${part}`;
+const toWords = (name) => name.replaceAll('_', ' ');
+
+function addRow(control, text, id) {
+  const row = document.createElement('div');
+  row.className = 'row';
+  const label = document.createElement('label');
+  label.htmlFor = id;
+  label.textContent = text;
+  row.append(label, control);
+  $('labels').append(row);
+  return row;
+}
+
+function makeSelect(id, values, none = null) {
+  const select = document.createElement('select');
+  select.id = id;
+  fillChoices(select, values, none);
+  return select;
+}
+
+function makeSlider(id, low, high, step, value) {
+  const input = document.createElement('input');
+  Object.assign(input, {id, type: 'range', min: low, max: high, step, value});
+  const output = document.createElement('output');
+  output.htmlFor = id;
+  const both = document.createDocumentFragment();
+  both.append(input, output);
+  return both;
+}
+
+/** Adds the controls of a label; `onChange` is called when one of them has changed. */
+export function addLabel(label, mixing, onChange) {
+  const title = toWords(label.name[0].toUpperCase() + label.name.slice(1));
+  const ids = [idOf(label)];
+  if (label.kind === 'number') {
+    const lowest = label.name === 'velocity' ? Math.max(1, label.low) : label.low;
+    addRow(makeSlider(idOf(label), lowest, label.high, 1, label.high), title, idOf(label));
+  } else if (label.kind === 'flags') {
+    const box = document.createElement('select');
+    Object.assign(box, {id: idOf(label), multiple: true, size: 4});
+    fillChoices(box, label.names);
+    addRow(box, title, idOf(label));
+  } else {
+    addRow(makeSelect(idOf(label), label.names), title, idOf(label));
+    if (mixing) {
+      const [other, share] = [idOf(label, '-b'), idOf(label, '-mix')];
+      addRow(makeSelect(other, label.names, 'nothing'), 'mixed with', other);
+      addRow(makeSlider(share, 0, 1, 0.01, 0), 'its share', share);
+      FORMATS[share] = percent;
+      ids.push(other, share);
+      $(other).addEventListener('change', () => {
+        if ($(other).value && $(share).value === '0') $(share).value = 0.5;
+      });
+    }
+  }
+  for (const id of ids) $(id).addEventListener('change', onChange);
+}
+
+/** The two names that weigh most, and how much of them is the second. */
+function toMix(label, value) {
+  if (typeof value !== 'object') return [value, null, 0];
+  const [[a, x], [b, y] = [null, 0]] = Object.entries(value).sort((p, q) => q[1] - p[1]);
   // The order that was chosen stays, whichever weighs more.
-  if (b && a === $('family-b').value) return [b, a, x / (x + y)];
+  if (b && a === $(idOf(label, '-b')).value) return [b, a, x / (x + y)];
   return [a, b, y / (x + y)];
 }
 
-function showFamily(family) {
-  const [a, b, share] = familyMix(family);
+function showMix(label, value) {
+  const [a, b, share] = toMix(label, value);
   if (!a) return;
-  // A mix at either end is one family: what the other one was is not forgotten.
-  if (!b && $('family-b').value === a && $('mix').value === '1') return;
-  $('family').value = a;
-  if (b) $('family-b').value = b;
-  $('mix').value = share;
+  const [other, mix] = [$(idOf(label, '-b')), $(idOf(label, '-mix'))];
+  // A mix at either end is one name: what the other one was is not forgotten.
+  if (b || other.value !== a || mix.value !== '1') {
+    $(idOf(label)).value = a;
+    if (b) other.value = b;
+    mix.value = share;
+  }
+  mix.disabled = !other.value;
 }
 
-/** The family that the controls ask for, or the mix of two. */
-export function chosenFamily() {
-  const [a, b, share] = [$('family').value, $('family-b').value, Number($('mix').value)];
+function showLabel(label, value) {
+  const control = $(idOf(label));
+  if (!control || value === undefined) return;
+  if ($(idOf(label, '-mix'))) showMix(label, value);
+  else if (label.kind === 'flags') {
+    for (const option of control.options) option.selected = value.includes(option.value);
+  } else if (typeof value !== 'object') control.value = value;
+}
+
+/** What the controls ask of a label: a name, a mix of two, a number, names of flags. */
+export function chosenValue(label) {
+  const control = $(idOf(label));
+  if (label.kind === 'number') return Number(control.value);
+  if (label.kind === 'flags') return [...control.selectedOptions].map((option) => option.value);
+  if (!$(idOf(label, '-mix'))) return control.value;
+  const [a, b, share] = [control.value, $(idOf(label, '-b')).value, Number($(idOf(label, '-mix')).value)];
   if (!b || b === a || share <= 0) return a;
   return share >= 1 ? b : {[a]: 1 - share, [b]: share};
 }
 
 /** Sets all controls to a sound; `canSample` where the run has a seed to go back to. */
-export function showSound(sound, canSample) {
-  showFamily(sound.family);
-  if (typeof sound.source === 'string') $('source').value = sound.source;
-  if (sound.velocity !== undefined) $('velocity').value = sound.velocity;
+export function showSound(sound, labels, canSample) {
+  for (const label of labels) showLabel(label, sound.labels[label.name]);
   $('seed').value = sound.seed;
   $('temperature').value = sound.temperature;
   $('seed').disabled = $('temperature').disabled = Boolean(sound.code);
-  $('origin').textContent = sound.code ? 'of a note, not of the seed' : '';
+  $('origin').textContent = sound.code ? 'of a code, not of the seed' : '';
   $('forget').hidden = !sound.code || !canSample;
-  $('mix').disabled = !$('family-b').value;
   document.querySelectorAll('input[type=range]').forEach(showValue);
 }
 
 /** Fills a list with values to choose from; `none` is what '' is called, where it may be chosen. */
-export function fillChoices(id, values, none = null) {
+function fillChoices(select, values, none = null) {
   const option = (value, text) => {
     const made = document.createElement('option');
     [made.value, made.textContent] = [value, text];
     return made;
   };
-  const options = values.map((value) => option(value, value.replaceAll('_', ' ')));
-  $(id).replaceChildren(...(none === null ? [] : [option('', none)]), ...options);
+  const options = values.map((value) => option(value, toWords(value)));
+  select.replaceChildren(...(none === null ? [] : [option('', none)]), ...options);
 }
 
 /** Shows what a run can do, and hides the rest. */

@@ -1,10 +1,11 @@
 // A sound as the part of a link after #, and back.
 
-const DEFAULTS = {seed: 0, temperature: 1, code: null, places: []};
+const DEFAULTS = {labels: {}, seed: 0, temperature: 1, code: null, places: []};
 
 /** The sound as it is kept: codes to three decimals, so that a link brings back the very same. */
 export function normalize(sound) {
   const made = {...DEFAULTS, ...sound};
+  made.labels = Object.fromEntries(Object.entries(made.labels).filter(([, value]) => value !== undefined));
   if (made.code) made.code = made.code.map((x) => Math.round(x * 1000) / 1000);
   made.places = made.places.map((p) => (p === null ? null : Math.round(p * 1000) / 1000));
   while (made.places.length && made.places.at(-1) === null) made.places.pop();
@@ -40,7 +41,7 @@ export function fromHash(hash) {
         const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
         const words = new Int16Array(Uint8Array.from(bytes, (c) => c.charCodeAt(0)).buffer);
         sound.code = [...words].map((x) => x / 1000);
-      } else if (['seed', 'temperature', 'velocity'].includes(name)) {
+      } else if (['seed', 'temperature'].includes(name)) {
         sound[name] = Number(text);
       } else {
         sound[name] = /^[[{]/.test(text) ? JSON.parse(text) : text;

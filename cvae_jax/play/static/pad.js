@@ -1,11 +1,8 @@
 // Two directions of the latent space: training notes as dots, and the sound as a ring to be moved.
 
 const REACH = 3.2; // deviations, from the middle to an edge
-const FAMILIES = [
-  'bass', 'brass', 'flute', 'guitar', 'keyboard', 'mallet', 'organ', 'reed', 'string', 'synth_lead', 'vocal',
-];
-
-export const familyColor = (family) => `hsl(${(360 * FAMILIES.indexOf(family)) / FAMILIES.length} 55% 55%)`;
+/** The colour of one of the main label's names. */
+const toColor = (names, name) => `hsl(${(360 * Math.max(names.indexOf(name), 0)) / Math.max(names.length, 1)} 55% 55%)`;
 
 export class Pad {
   /**
@@ -19,7 +16,8 @@ export class Pad {
     this.dots = [];
     this.place = [0, 0];
     this.lit = null;
-    this.family = null; // whose dots are bright
+    this.main = null; // the label by which dots are coloured, with its names
+    this.chosen = null; // names of it whose dots are bright
     canvas.addEventListener('pointerdown', (e) => this.#onDown(e));
     canvas.addEventListener('pointermove', (e) => this.#onMove(e));
     canvas.addEventListener('pointerup', (e) => this.#onUp(e));
@@ -128,9 +126,10 @@ export class Pad {
     g.stroke();
     this.dots.forEach((dot, i) => {
       const [x, y] = this.#toPixels(dot.places);
-      const bright = !this.family || this.family.includes(dot.family);
+      const name = this.main && dot.labels[this.main.name];
+      const bright = !this.chosen || this.chosen.includes(name);
       g.globalAlpha = i === this.lit ? 1 : bright ? 0.8 : 0.22;
-      g.fillStyle = familyColor(dot.family);
+      g.fillStyle = toColor(this.main?.names ?? [], name);
       g.beginPath();
       g.arc(x, y, i === this.lit ? 5 : bright ? 3 : 2.2, 0, 2 * Math.PI);
       g.fill();

@@ -1,0 +1,1 @@
+"""Data sets: a file here is a `data.name` of a config, see `data_sets`."""

@@ -1,0 +1,30 @@
+"""A folder of recorded notes of one's own: see `data.folder_notes`."""
+
+from cvae_jax.data import data_sets
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+from cvae_jax.data import prepared
+
+
+def make_form(config):
+  """NSynth's: 4 s at 16 kHz."""
+  del config
+  return labels.FORM
+
+
+def open_set(config, variant, on_request):
+  """See `data_sets.load`."""
+  from cvae_jax.data import folder_notes
+
+  del on_request
+  data_sets.no_variants("folder_notes", variant)
+  folder = data_sets.need_folder(config, "folder_notes", "the folder of the recordings")
+  notes.check_storage(config.storage)
+  builder_config = folder_notes.make_config(folder, config.folder, config.storage)
+  return prepared.open_set(
+    config,
+    prepared.locate(folder_notes.FolderNotes, builder_config.name, config),
+    lambda: folder_notes.FolderNotes(
+      config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
+    ),
+  )

@@ -1,0 +1,30 @@
+"""The official `nsynth`, by TFDS' own builder: see `data.nsynth`."""
+
+from cvae_jax.data import data_sets
+from cvae_jax.data import labels
+from cvae_jax.data import prepared
+
+
+def make_form(config):
+  """NSynth's: 4 s at 16 kHz."""
+  del config
+  return labels.FORM
+
+
+def open_set(config, variant, on_request):
+  """See `data_sets.load`; prepared on request alone: 73 GB are no side effect of training."""
+  from cvae_jax.data import nsynth
+
+  variant = data_sets.choose("nsynth", variant, nsynth.variants())
+  return prepared.open_set(
+    config,
+    prepared.locate(nsynth.Nsynth, variant, config),
+    lambda: nsynth.Nsynth(
+      config.dir,
+      config.beam_options,
+      config.num_threads,
+      config=variant,
+      data_dir=config.tfds_dir,
+    ),
+    on_request,
+  )

@@ -1,0 +1,30 @@
+"""A folder in the layout of NSynth's json/wav distribution: see `data.nsynth_wav`."""
+
+from cvae_jax.data import data_sets
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+from cvae_jax.data import prepared
+
+
+def make_form(config):
+  """NSynth's: 4 s at 16 kHz."""
+  del config
+  return labels.FORM
+
+
+def open_set(config, variant, on_request):
+  """See `data_sets.load`."""
+  from cvae_jax.data import nsynth_wav
+
+  del on_request
+  data_sets.no_variants("nsynth_wav", variant)
+  folder = data_sets.need_folder(config, "nsynth_wav", "the folder with nsynth-train in it")
+  notes.check_storage(config.storage)
+  builder_config = nsynth_wav.make_config(folder, config.storage)
+  return prepared.open_set(
+    config,
+    prepared.locate(nsynth_wav.NsynthWav, builder_config.name, config),
+    lambda: nsynth_wav.NsynthWav(
+      config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
+    ),
+  )

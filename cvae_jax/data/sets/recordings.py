@@ -1,0 +1,74 @@
+"""A folder of recordings of any length, rate, channel count and format, as excerpts.
+
+They are resampled once to one rate and kept as samples of 16 bits, memory-mapped (`data.store`).
+Held out are whole files, a tenth each for validation and test; where there are fewer than three,
+the last parts of each. The label `recording` says which file an excerpt is from.
+"""
+
+from cvae_jax import errors
+from cvae_jax import forms
+from cvae_jax.data import data_sets
+from cvae_jax.data import folder_files
+from cvae_jax.data import store
+from cvae_jax.data import vocabulary as vocabulary_lib
+
+_BY_TIME = (("train", 0.8), ("valid", 0.1), ("test", 0.1))
+
+
+def make_form(config):
+  """Excerpts of `data.recordings.duration_s` at `data.recordings.sample_rate`."""
+  settings = config.recordings
+  folder_files.check_form("recordings", settings)
+  num_samples = round(settings.duration_s * settings.sample_rate)
+  return forms.Waveform(settings.sample_rate, num_samples, is_excerpt=True)
+
+
+def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabulary]:
+  """The recordings of a folder with their splits.
+
+  Raises:
+    UserError: a folder that is none, or that holds no audio file.
+  """
+  found = folder_files.find(folder)
+  names = [name for _, name in found]
+  if len(names) < len(store.SPLITS):
+    splits = dict.fromkeys(names, _BY_TIME)
+  else:
+    splits = folder_files.split(names)
+  label = vocabulary_lib.Label(
+    "recording", vocabulary_lib.NAMES, tuple(names), open_set=True
+  )
+  entries = [
+    store.Entry(path, name, splits[name], {"recording": i}) for i, (path, name) in enumerate(found)
+  ]
+  return entries, vocabulary_lib.Vocabulary((label,))
+
+
+def open_set(config, variant, on_request):
+  """See `data_sets.load`."""
+  del on_request
+  data_sets.no_variants("recordings", variant)
+  form, settings = make_form(config), config.recordings
+  folder = data_sets.need_folder(config, "recordings", "the folder of the recordings")
+  entries, vocabulary = find_entries(folder)
+  where = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
+  index = store.prepare(where, entries, vocabulary, form.sample_rate)
+  places = {
+    split: len(store.find_places(index, split, form.num_samples, settings.silence_db)[0])
+    for split in store.SPLITS
+  }
+  if not any(places.values()):
+    raise errors.UserError(
+      f"{folder} has no excerpt of {settings.duration_s:g} s that is louder than "
+      f"data.recordings.silence_db, {settings.silence_db:g} dB"
+    )
+  return data_sets.DataSet(
+    f"recordings of {folder}",
+    form,
+    index.vocabulary,
+    places,
+    lambda split, cache_gb, num_threads: store.Excerpts(index, split, form, settings.silence_db),
+    index.folder,
+    2 * int(index.lengths.sum()),
+    lambda: folder_files.draw(index, form.num_samples, settings.silence_db),
+  )

@@ -1,0 +1,93 @@
+"""A folder of sounds with names as labels: drum hits, effects, voices, of any rate and length.
+
+Without a table a sound has one label, `kind`: the sub-folder that it lies in. With one
+(`data.sounds.labels`, a CSV file in the folder with a column `file`) the columns that
+`data.sounds.columns` names are labels. Held out is a tenth each of the sounds for validation and
+test, or of the values of a column (`data.sounds.held_out`), such as the kit that a drum is from:
+the strokes of one drum are close relatives.
+"""
+
+import os
+
+from cvae_jax import errors
+from cvae_jax import forms
+from cvae_jax.data import data_sets
+from cvae_jax.data import folder_files
+from cvae_jax.data import store
+from cvae_jax.data import vocabulary as vocabulary_lib
+
+KIND = "kind"
+
+
+def make_form(config):
+  """Sounds of `data.sounds.duration_s` at `data.sounds.sample_rate`, padded or cut."""
+  settings = config.sounds
+  folder_files.check_form("sounds", settings)
+  return forms.Waveform(settings.sample_rate, round(settings.duration_s * settings.sample_rate))
+
+
+def _rows(folder: str, settings) -> list[dict[str, str]]:
+  """What is said of every sound: `file`, its labels, and what it is held out by."""
+  found = folder_files.find(folder)
+  if settings.labels is None:
+    return [{"file": name, KIND: name.split("/")[0] if "/" in name else "sound"} for _, name in found]
+  needed = [*settings.columns, *filter(None, [settings.held_out])]
+  return folder_files.read_table(os.path.join(folder, settings.labels), needed)
+
+
+def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_lib.Vocabulary]:
+  """The sounds of a folder with their labels and splits.
+
+  Args:
+    folder: of them.
+    settings: the `data.sounds` section of a config.
+
+  Raises:
+    UserError: a folder that is none or holds no audio file, or a table that cannot be read.
+  """
+  rows = _rows(folder, settings)
+  columns = [KIND] if settings.labels is None else list(settings.columns)
+  held_out = settings.held_out if settings.labels is not None else None
+  groups = {row["file"]: row[held_out] if held_out else row["file"] for row in rows}
+  if len(set(groups.values())) < len(store.SPLITS):
+    raise errors.UserError(
+      f"data.dir {folder}: {len(set(groups.values()))} {held_out or 'sounds'} are too few for "
+      f"{len(store.SPLITS)} splits"
+    )
+  of_group = folder_files.split(sorted(set(groups.values())))
+  names = {column: sorted({row[column] for row in rows}) for column in columns}
+  labels = tuple(
+    vocabulary_lib.Label(column, vocabulary_lib.NAMES, tuple(values))
+    for column, values in names.items()
+  )
+  entries = [
+    store.Entry(
+      os.path.join(folder, row["file"]),
+      row["file"],
+      of_group[groups[row["file"]]],
+      {column: names[column].index(row[column]) for column in columns},
+    )
+    for row in rows
+  ]
+  return entries, vocabulary_lib.Vocabulary(labels)
+
+
+def open_set(config, variant, on_request):
+  """See `data_sets.load`."""
+  del on_request
+  data_sets.no_variants("sounds", variant)
+  form = make_form(config)
+  folder = data_sets.need_folder(config, "sounds", "the folder of the sounds")
+  entries, vocabulary = find_entries(folder, config.sounds)
+  settings = (form.sample_rate, form.duration_s)
+  where = store.locate(config.tfds_dir, "sounds", entries, settings)
+  index = store.prepare(where, entries, vocabulary, form.sample_rate, form.duration_s)
+  return data_sets.DataSet(
+    f"sounds of {folder}",
+    form,
+    index.vocabulary,
+    {split: len(index.of_split(split)) for split in store.SPLITS},
+    lambda split, cache_gb, num_threads: store.Clips(index, split, form),
+    index.folder,
+    2 * int(index.lengths.sum()),
+  )

@@ -1,0 +1,200 @@
+"""Sources: random access to the examples of a split, and to their labels.
+
+A source is what Grain calls a RandomAccessDataSource. Its examples are flat dictionaries: the
+form's key, the labels of the vocabulary, and `id`. `Records` reads what TFDS has prepared,
+`store.Clips` and `store.Excerpts` a memory-mapped store of audio; a data set of one's own may bring
+another.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import functools
+import os
+from typing import Any
+
+import numpy as np
+
+from cvae_jax import errors
+from cvae_jax import forms
+from cvae_jax.data import label_index
+from cvae_jax.data import notes
+from cvae_jax.data import vocabulary as vocabulary_lib
+
+
+class Source:
+  """Examples of a split. A source of one's own has `form`, `vocabulary`, `labels` and `stored`.
+
+  Attributes:
+    form: of the examples.
+    vocabulary: of their labels.
+    folder: where what is measured of all of them may be kept; None for nowhere.
+    is_random: whether a training example is a function of its row and of a random number, as an
+      excerpt of a recording is.
+  """
+
+  form: forms.Form
+  vocabulary: vocabulary_lib.Vocabulary
+  folder: str | None = None
+  is_random: bool = False
+  labels: dict[str, np.ndarray]
+
+  def __len__(self) -> int:
+    return len(self.labels["id"])
+
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
+    """Example `index` as it is kept: audio as int16 where that is exact.
+
+    Args:
+      index: 0 to len - 1.
+      seed: of the random part of a training example; without it the fixed one of evaluation.
+    """
+    raise NotImplementedError
+
+  def __getitem__(self, index: int) -> dict[str, Any]:
+    """Example `index`, its audio as float32."""
+    example = self.stored(int(index))
+    return {**example, self.form.key: notes.to_float(example[self.form.key])}
+
+  def select(self, rows: np.ndarray) -> "Source":
+    """A source of some of these examples alone."""
+    return Selected(self, np.asarray(rows))
+
+  def __repr__(self) -> str:  # Grain compares it when it restores an iterator.
+    return f"{type(self).__name__}({len(self)} examples)"
+
+
+class Selected(Source):
+  """Some of a source's examples.
+
+  Args:
+    source: of all of them.
+    rows: which.
+  """
+
+  def __init__(self, source: Source, rows: np.ndarray):
+    self._source, self._rows = source, rows
+    self.form, self.vocabulary = source.form, source.vocabulary
+    self.folder, self.is_random = source.folder, source.is_random
+    self.labels = {name: column[rows] for name, column in source.labels.items()}
+
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
+    """See `Source.stored`."""
+    return self._source.stored(int(self._rows[index]), seed)
+
+
+class Arrays(Source):
+  """Examples that are in memory: the source of a data set of one's own that is small.
+
+  Args:
+    form: of the examples.
+    examples: [M, ...] of them.
+    vocabulary: of their labels.
+    columns: [M] of each label.
+    ids: [M] names; numbers without.
+  """
+
+  def __init__(
+    self,
+    form: forms.Form,
+    examples: np.ndarray,
+    vocabulary: vocabulary_lib.Vocabulary | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
+    ids: Sequence[str] | None = None,
+  ):
+    self.form, self._examples = form, examples
+    self.vocabulary = vocabulary or vocabulary_lib.Vocabulary()
+    names = [f"{i:06d}" for i in range(len(examples))] if ids is None else list(ids)
+    self.labels = {"id": np.asarray(names), **vocabulary_lib.select(columns or {}, self.vocabulary)}
+
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
+    """See `Source.stored`."""
+    row = {name: column[index] for name, column in self.labels.items()}
+    return {**row, self.form.key: self._examples[index]}
+
+
+class Records(Source):
+  """Notes of records, or some of them, kept in memory once read.
+
+  Notes of 16 bits, as NSynth's are, are kept as such: half the memory and the same samples.
+
+  Args:
+    records: of all notes, as `notes.parse` takes them.
+    form: of the notes.
+    vocabulary: of their labels.
+    cache_gb: memory for them; where they are more, none is kept.
+    label_path: where their labels are kept, see `label_index.read_labels`.
+    num_threads: that read the labels.
+    rows: which of the records; all without.
+  """
+
+  def __init__(
+    self,
+    records: Sequence[bytes],
+    form: forms.Waveform,
+    vocabulary: vocabulary_lib.Vocabulary,
+    cache_gb: float,
+    label_path: str,
+    num_threads: int = 2,
+    rows: np.ndarray | None = None,
+  ):
+    self.form, self.vocabulary = form, vocabulary
+    self.folder = os.path.dirname(label_path)
+    self._arguments = (records, form, vocabulary, cache_gb, label_path, num_threads)
+    self._rows = np.arange(len(records)) if rows is None else rows
+    fits = len(self._rows) * form.num_samples * 2 <= cache_gb * 1e9
+    self._cache: list[dict[str, Any] | None] | None = [None] * len(self._rows) if fits else None
+
+  def __len__(self) -> int:
+    return len(self._rows)
+
+  def select(self, rows: np.ndarray) -> "Records":
+    """See `Source.select`; the cache is of these alone."""
+    selected = type(self)(*self._arguments, self._rows[rows])
+    selected.labels = {name: column[rows] for name, column in self.labels.items()}
+    return selected
+
+  @functools.cached_property
+  def labels(self) -> dict[str, np.ndarray]:  # type: ignore[override]
+    """Labels of these notes, as columns; `id` among them."""
+    records, _, _, _, path, num_threads = self._arguments
+    columns = label_index.read_labels(path, len(records), self._read, num_threads)
+    return {name: column[self._rows] for name, column in columns.items()}
+
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
+    """See `Source.stored`."""
+    cached = self._cache[index] if self._cache is not None else None
+    if cached is None:
+      cached = self._read(int(self._rows[index]))
+      if self._cache is not None:
+        samples = notes.to_int16(cached["audio"])
+        cached = cached if samples is None else {**cached, "audio": samples}
+        self._cache[index] = cached
+    return cached
+
+  def _read(self, row: int) -> dict[str, Any]:
+    """A record's note; every chunk of records has a checksum, which ArrayRecord compares.
+
+    Raises:
+      UserError: a record that has been damaged.
+    """
+    try:
+      return notes.parse(self._arguments[0][row])
+    except (RuntimeError, ValueError, LookupError, OSError) as e:
+      raise errors.UserError(
+        f"note {row} of {self.folder} cannot be read ({errors.one_line(e)}): "
+        "remove the folder, and it is prepared anew"
+      ) from None
+
+
+def collate(form: forms.Form, examples: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+  """Examples as they are kept to a batch, its audio as float32."""
+  batch = {key: np.stack([e[key] for e in examples]) for key in examples[0] if key != form.key}
+  values = [e[form.key] for e in examples]
+  if len({x.dtype for x in values}) > 1:  # Notes of 16 bits among others.
+    values = [notes.to_float(x) for x in values]
+  return {**batch, form.key: notes.to_float(np.stack(values))}
+
+
+def batch_keys(source: Source) -> tuple[str, ...]:
+  """What of a batch goes to the device: the example and its labels."""
+  return (source.form.key, *source.vocabulary.names)

@@ -1,0 +1,417 @@
+"""A store of audio: many files as one array of 16-bit samples on disk, at one rate, memory-mapped.
+
+    audio.int16   samples of all files, one after the other
+    index.npz     where each file begins, its split, its labels, and their vocabulary
+    report.csv    what became of every file
+
+It is written into a folder of another name, which takes its own at the very end: what is there is
+whole. Each file is resampled once and a part at a time, so that a recording of hours needs no more
+memory than one of a minute.
+
+From a store come sources of two kinds. `Clips`: every file is an example, padded or cut to the
+form's length. `Excerpts`: an example is a part of a recording, of the form's length; in training
+where it begins is a function of its row and of a random number.
+"""
+
+from collections.abc import Sequence
+import csv
+import glob
+import hashlib
+import logging
+import os
+import shutil
+from typing import Any
+from typing import BinaryIO
+from typing import NamedTuple
+import uuid
+import zipfile
+
+import filelock
+import numpy as np
+
+from cvae_jax import errors
+from cvae_jax import forms
+from cvae_jax.audio import files
+from cvae_jax.data import notes
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
+
+_log = logging.getLogger(__name__)
+
+SPLITS = ("train", "valid", "test")
+_AUDIO, _INDEX, REPORT = "audio.int16", "index.npz", "report.csv"
+_VERSION = 1  # of what is written
+
+
+class Entry(NamedTuple):
+  """A file that is to be stored.
+
+  Attributes:
+    path: of the file.
+    name: its id.
+    split: of `SPLITS`; or several shares of the file, in order: ((split, share), ...).
+    labels: indices by label.
+  """
+
+  path: str
+  name: str
+  split: str | tuple[tuple[str, float], ...]
+  labels: dict[str, int]
+
+
+class Stored(NamedTuple):
+  """What became of a file: a row of the report.
+
+  Attributes:
+    file: its name.
+    used: 'yes' or 'no'.
+    reason: why not; or what had to be done to it.
+    seconds: of it that are stored.
+    split: that it is in.
+    labels: of it, in words.
+  """
+
+  file: str
+  used: str
+  reason: str = ""
+  seconds: float = 0.0
+  split: str = ""
+  labels: str = ""
+
+
+class Index(NamedTuple):
+  """Where everything in a store is.
+
+  Attributes:
+    folder: of the store.
+    names: [S] of the stored pieces: files, or parts of one.
+    starts: [S] first sample of each.
+    lengths: [S] samples.
+    splits: [S] indices into `SPLITS`.
+    level_db: [K] RMS of every tenth of a second of the store, in dB below full scale.
+    columns: [S] of each label.
+    vocabulary: of the labels.
+    sample_rate: in Hz.
+  """
+
+  folder: str
+  names: np.ndarray
+  starts: np.ndarray
+  lengths: np.ndarray
+  splits: np.ndarray
+  level_db: np.ndarray
+  columns: dict[str, np.ndarray]
+  vocabulary: vocabulary_lib.Vocabulary
+  sample_rate: int
+
+  @property
+  def audio_path(self) -> str:
+    """The file of the samples."""
+    return os.path.join(self.folder, _AUDIO)
+
+  def of_split(self, split: str) -> np.ndarray:
+    """Rows of the pieces of a split."""
+    return np.flatnonzero(self.splits == SPLITS.index(split))
+
+
+def fingerprint(entries: Sequence[Entry], settings: Any) -> str:
+  """Ten digits that change with the files, what is said of them, and how they are stored."""
+  digest = hashlib.sha256(repr((_VERSION, settings)).encode())
+  for entry in entries:
+    stat = os.stat(entry.path) if os.path.exists(entry.path) else None
+    row = (entry.name, entry.split, sorted(entry.labels.items()))
+    digest.update(repr((row, stat and (stat.st_size, stat.st_mtime_ns))).encode())
+  return digest.hexdigest()[:10]
+
+
+def locate(tfds_dir: str | None, name: str, entries: Sequence[Entry], settings: Any) -> str:
+  """Where a store is, or will be: beside the data sets that TFDS prepares.
+
+  Args:
+    tfds_dir: `data.tfds_dir`.
+    name: of the data set.
+    entries: its files.
+    settings: of the store, for the fingerprint.
+  """
+  parent = tfds_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+  return os.path.join(os.path.expanduser(parent), name, fingerprint(entries, settings))
+
+
+_SILENCE = 1e-3  # peak in full scale, -60 dB: a file that is no louder is silent
+_BLOCK_S = 0.1  # of which levels are kept
+
+
+def _quantise(audio: np.ndarray, gain: float) -> bytes:
+  samples = np.round(audio * (gain * notes.FULL_SCALE))
+  return np.clip(samples, -notes.FULL_SCALE, notes.FULL_SCALE - 1).astype("<i2").tobytes()
+
+
+def _write_file(entry: Entry, out: BinaryIO, rate: int, max_s: float | None):
+  """Writes a file's samples: how many, and what had to be done to it.
+
+  What goes past full scale is brought to it, by one gain for the whole file, in a second pass.
+
+  Raises:
+    UserError: a file that cannot be used, of which nothing is written.
+  """
+  begin = out.tell()
+  gain = 1.0
+  try:
+    while True:
+      peak, count, changes = 0.0, 0, ()
+      out.seek(begin)
+      for audio, changes in files.read_parts(entry.path, rate, max_s):
+        peak = max(peak, float(np.abs(audio).max(initial=0.0)))
+        count += audio.size
+        out.write(_quantise(audio, gain))
+      if peak < _SILENCE:
+        raise errors.UserError(f"{entry.path} is silent")
+      if peak * gain <= 1.0 + 1e-6:
+        return count, (*changes, "attenuated") if gain < 1.0 else changes
+      gain = 1.0 / peak
+  except errors.UserError:
+    out.seek(begin)
+    out.truncate()
+    raise
+
+
+def _pieces(entry: Entry, count: int) -> list[tuple[str, int, int]]:
+  """The pieces of a file of `count` samples: split, first sample, length."""
+  if isinstance(entry.split, str):
+    return [(entry.split, 0, count)]
+  ends = np.round(np.cumsum([share for _, share in entry.split]) * count).astype(int).tolist()
+  starts = [0, *ends[:-1]]
+  names = [name for name, _ in entry.split]
+  return [(name, a, b - a) for name, a, b in zip(names, starts, ends, strict=True) if b > a]
+
+
+def _describe(entry: Entry, vocabulary: vocabulary_lib.Vocabulary) -> str:
+  shown = [x for x in vocabulary.labels if not x.open_set]
+  return " ".join(f"{x.name}={x.text_of(entry.labels[x.name])}" for x in shown)
+
+
+def _write(
+  folder: str,
+  entries: Sequence[Entry],
+  vocabulary: vocabulary_lib.Vocabulary,
+  rate: int,
+  max_s: float | None,
+) -> None:
+  """Writes a store into a folder that is empty."""
+  rows, report, position = [], [], 0
+  with open(os.path.join(folder, _AUDIO), "wb+") as out:
+    for entry in entries:
+      try:
+        count, changes = _write_file(entry, out, rate, max_s)
+      except errors.UserError as e:
+        report.append(Stored(entry.name, "no", str(e), labels=_describe(entry, vocabulary)))
+        continue
+      pieces = _pieces(entry, count)
+      rows += [(entry, split, position + first, length) for split, first, length in pieces]
+      position += count
+      splits = "+".join(split for split, _, _ in pieces)
+      labels = _describe(entry, vocabulary)
+      seconds = round(count / rate, 3)
+      report.append(Stored(entry.name, "yes", " ".join(changes), seconds, splits, labels))
+  if not rows:
+    reason = report[0].reason if report else "there are none"
+    raise errors.UserError(f"no file can be used; the first: {reason}")
+  with open(os.path.join(folder, REPORT), "w", newline="", encoding="utf-8") as f:
+    writer = csv.writer(f)
+    writer.writerow(Stored._fields)
+    writer.writerows(sorted(report))
+  columns = {
+    f"label_{x.name}": np.asarray([e.labels[x.name] for e, *_ in rows], np.int32)
+    for x in vocabulary.labels
+  }
+  np.savez(
+    os.path.join(folder, _INDEX),
+    names=np.asarray([entry.name for entry, *_ in rows]),
+    starts=np.asarray([start for *_, start, _ in rows], np.int64),
+    lengths=np.asarray([length for *_, length in rows], np.int64),
+    splits=np.asarray([SPLITS.index(split) for _, split, *_ in rows], np.int8),
+    level_db=_measure_levels(os.path.join(folder, _AUDIO), rate),
+    vocabulary=np.asarray(vocabulary.to_json()),
+    sample_rate=np.asarray(rate),
+    **columns,
+  )
+
+
+def _measure_levels(path: str, rate: int) -> np.ndarray:
+  """[K] RMS of every tenth of a second of the whole store, in dB below full scale."""
+  block = round(_BLOCK_S * rate)
+  samples = np.memmap(path, "<i2", "r")
+  levels = []
+  for start in range(0, len(samples), 1024 * block):
+    part = samples[start : start + 1024 * block].astype(np.float32) / notes.FULL_SCALE
+    part = np.pad(part, (0, -len(part) % block)).reshape(-1, block)
+    levels.append(10.0 * np.log10(np.mean(np.square(part), axis=1) + 1e-10))
+  return np.concatenate(levels).astype(np.float32)
+
+
+def prepare(
+  folder: str,
+  entries: Sequence[Entry],
+  vocabulary: vocabulary_lib.Vocabulary,
+  rate: int,
+  max_s: float | None = None,
+) -> Index:
+  """Opens the store in a folder; writes it first, where it is not there, one process at a time.
+
+  Args:
+    folder: of `locate`.
+    entries: the files.
+    vocabulary: of their labels.
+    rate: that they are stored at, in Hz.
+    max_s: seconds of each file, at most.
+
+  Raises:
+    UserError: where no file can be used, or the folder cannot be written.
+  """
+  try:
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):
+      index = read_index(folder)
+      if index is not None:
+        return index
+      for left in glob.glob(f"{glob.escape(folder)}.*.incomplete"):
+        shutil.rmtree(left, ignore_errors=True)
+      _log.info("preparing %d files in %s", len(entries), folder)
+      temporary = f"{folder}.{uuid.uuid4().hex}.incomplete"
+      os.makedirs(temporary)
+      try:
+        _write(temporary, entries, vocabulary, rate, max_s)
+        shutil.rmtree(folder, ignore_errors=True)  # Of which no index could be read.
+        os.replace(temporary, folder)
+      finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+  except OSError as e:
+    raise errors.UserError(f"{folder} cannot be written: {errors.one_line(e)}") from None
+  _log_report(folder)
+  index = read_index(folder)
+  assert index is not None
+  return index
+
+
+def read_report(folder: str) -> list[Stored]:
+  """The rows of a store's report."""
+  with open(os.path.join(folder, REPORT), newline="", encoding="utf-8") as f:
+    return [Stored(**{**row, "seconds": float(row["seconds"])}) for row in csv.DictReader(f)]
+
+
+def _log_report(folder: str) -> None:
+  report = read_report(folder)
+  unused = [row for row in report if row.used == "no"]
+  seconds = sum(row.seconds for row in report)
+  _log.info(
+    "%d files used, %.1f minutes; %d left out: %s",
+    len(report) - len(unused), seconds / 60, len(unused), os.path.join(folder, REPORT),
+  )  # fmt: skip
+  for row in unused[:5]:
+    _log.info("  left out: %s", row.reason)
+
+
+def read_index(folder: str) -> Index | None:
+  """The index of a store; None where there is none that is whole."""
+  try:
+    with np.load(os.path.join(folder, _INDEX), allow_pickle=False) as stored:
+      vocabulary = vocabulary_lib.from_json(str(stored["vocabulary"]))
+      index = Index(
+        folder,
+        *(stored[name] for name in ("names", "starts", "lengths", "splits", "level_db")),
+        {x.name: stored[f"label_{x.name}"] for x in vocabulary.labels},
+        vocabulary,
+        int(stored["sample_rate"]),
+      )
+    whole = os.path.getsize(index.audio_path) == 2 * int(np.sum(index.lengths))
+  except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    return None
+  return index if whole else None
+
+
+class Clips(sources.Source):
+  """Every stored file of a split as an example, padded with silence or cut to the form's length.
+
+  Args:
+    index: of the store.
+    split: of `SPLITS`.
+    form: of the examples.
+  """
+
+  def __init__(self, index: Index, split: str, form: forms.Waveform):
+    rows = index.of_split(split)
+    self.form, self.vocabulary, self.folder = form, index.vocabulary, index.folder
+    self._samples = np.memmap(index.audio_path, "<i2", "r")
+    self._starts, self._lengths = index.starts[rows], index.lengths[rows]
+    self.labels = {"id": index.names[rows], **{n: c[rows] for n, c in index.columns.items()}}
+
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
+    """See `Source.stored`."""
+    return self._at(index, int(self._starts[index]), int(self._lengths[index]))
+
+  def _at(self, index, start, length):
+    """Example `index`, of at most `length` samples from `start` on."""
+    length = min(length, self.form.num_samples)
+    audio = np.zeros(self.form.num_samples, np.int16)
+    audio[:length] = self._samples[start : start + length]
+    return {**{name: column[index] for name, column in self.labels.items()}, "audio": audio}
+
+
+class Excerpts(Clips):
+  """Excerpts of the stored recordings of a split.
+
+  A row is a place of the form's length in a recording, one after the other; places where nothing is
+  louder than the threshold are left out. Without a random number the excerpt is that place; with
+  one it begins anywhere in it, so that training sees all of a recording. A recording that is
+  shorter than an excerpt is one, padded.
+
+  Args:
+    index: of the store.
+    split: of `SPLITS`.
+    form: of the examples.
+    silence_db: level in dB below full scale, of the loudest tenth of a second.
+
+  Raises:
+    UserError: a split in which all is silence.
+  """
+
+  is_random = True
+
+  def __init__(self, index: Index, split: str, form: forms.Waveform, silence_db: float):
+    rows, places = find_places(index, split, form.num_samples, silence_db)
+    if not rows.size:
+      raise errors.UserError(
+        f"split '{split}' of {index.folder} has no excerpt that is louder than {silence_db:g} dB"
+      )
+    super().__init__(index, split, form)
+    self._ends = index.starts[rows] + index.lengths[rows]
+    self._starts, self._lengths = places, self._ends - places
+    seconds = (places - index.starts[rows]) / form.sample_rate
+    ids = [f"{name}@{t:.2f}" for name, t in zip(index.names[rows], seconds, strict=True)]
+    self.labels = {"id": np.asarray(ids), **{n: c[rows] for n, c in index.columns.items()}}
+
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
+    """See `Source.stored`."""
+    start, end = int(self._starts[index]), int(self._ends[index])
+    if seed is not None:
+      size = self.form.num_samples
+      latest = max(min(start + size - 1, end - size), start)
+      start += int(np.random.default_rng(seed).integers(latest - start + 1))
+    return self._at(index, start, end - start)
+
+
+def find_places(
+  index: Index, split: str, num_samples: int, silence_db: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """Places of excerpts of a split that are not silent: rows of the index, and first samples."""
+  block = round(_BLOCK_S * index.sample_rate)
+  rows, places = [], []
+  for row in index.of_split(split):
+    start, length = int(index.starts[row]), int(index.lengths[row])
+    for place in range(start, start + max(length - num_samples, 0) + 1, num_samples):
+      end = min(place + num_samples, start + length)
+      blocks = index.level_db[place // block : -(-end // block)]
+      if blocks.max(initial=-np.inf) > silence_db:
+        rows.append(row)
+        places.append(place)
+  return np.asarray(rows, np.int64), np.asarray(places, np.int64)
