@@ -50,13 +50,17 @@ def get_base_config() -> ml_collections.ConfigDict:
   data.recordings = recordings = ml_collections.ConfigDict()  # of recordings
   recordings.sample_rate = 22_050  # Hz
   recordings.duration_s = 1.5  # of an excerpt
-  recordings.silence_db = -60.0  # dB below full scale; excerpts that are nowhere louder are left out
+  recordings.silence_db = (
+    -60.0
+  )  # dB below full scale; excerpts that are nowhere louder are left out
   data.sounds = sounds = ml_collections.ConfigDict()  # of sounds
   sounds.sample_rate = 44_100  # Hz
   sounds.duration_s = 2.0  # of a sound; longer ones are cut, shorter ones padded
   sounds.labels = config_dict.placeholder(str)  # a .csv in the folder; sub-folders without one
   sounds.columns = ("kind",)  # of the table, that are labels
-  sounds.held_out = config_dict.placeholder(str)  # a column whose values are held out; files if none
+  sounds.held_out = config_dict.placeholder(
+    str
+  )  # a column whose values are held out; files if none
   data.storage = "int16"  # int16, float32: nsynth_wav, folder_notes: of the samples
   data.train_split = "train"
   data.eval_split = "valid"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvae_jax import cli
+from cvae_jax import forms
 from cvae_jax import run_flags
 
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ def main(argv: list[str] | None = None) -> None:
   synth = run_flags.load_run(args)
   original = read_example(synth, args.input)
   found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
-  synth.form.write(args.output, synth.reconstruct(original, found, args.seed))
+  if isinstance(synth.form, forms.Waveform) and synth.form.is_excerpt:
+    from cvae_jax import passages
+
+    seconds = passages.reconstruct_file(synth, args.input, args.output, found, args.seed)
+    _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, synth.form.duration_s)
+  else:
+    synth.form.write(args.output, synth.reconstruct(original, found, args.seed))
   if synth.conditions:
     shown = [
       f"{name} {synth.vocabulary.get(name).text_of(found[name][0])}" for name in synth.conditions

@@ -65,12 +65,12 @@ def test_a_note_is_the_same_however_many_are_asked_for_beside_it(synth):
   "arguments,says",
   [
     (["--family=kazoo"], "family must be one of bass, .* got 'kazoo'"),
-    (["--family=guitar"], "guitar was not in this run's training notes: it knows bass, flute"),
+    (["--family=guitar"], "guitar was not in this run's training data: it knows bass, flute"),
     (["--pitch=128"], "pitch must be 0-127, got 128"),
     (["--pitch=-1"], "pitch must be 0-127, got -1"),
     (["--velocity=200"], "velocity must be 0-127, got 200"),
     (["--instrument=organ_acoustic_000"], "conditioned on pitch, family, source, velocity: it"),
-    (["--num=0"], "number of notes must be 1 or more"),
+    (["--num=0"], "number of examples must be 1 to"),
     (["--seed=-1"], "seed must be 0 to"),
   ],
 )
@@ -88,7 +88,7 @@ def test_an_unconditional_run_says_so(unconditional):
     cvae_jax.load(unconditional["vae"]).generate(pitch=60)
   audio = cvae_jax.load(unconditional["vae"]).generate(seed=1)
   assert audio.shape == (64_000,) and np.isfinite(audio).all()
-  with pytest.raises(errors.UserError, match="plain autoencoder: it has no prior"):
+  with pytest.raises(errors.UserError, match="this run has no prior"):
     cvae_jax.load(unconditional["ae"]).generate()
 
 
@@ -140,7 +140,7 @@ def test_a_recording_that_is_none_is_one_line(tiny_run, tmp_path):
 
 @pytest.mark.parametrize("bad", [np.zeros(100), np.full(64_000, np.nan), np.zeros((1, 64_000))])
 def test_waveforms_that_are_no_note_are_refused(synth, bad):
-  with pytest.raises(errors.UserError, match="a note must be"):
+  with pytest.raises(errors.UserError, match="a sound must be"):
     synth.reconstruct(bad)
 
 

@@ -88,8 +88,8 @@ def test_halves_have_the_same_labels_to_the_next_neighbour():
   columns = {name: column[shuffled] for name, column in columns.items()}
   a, b = generation.deal(columns, ["family", "pitch"])
   assert len(a) == len(b) == 63 and len({*a, *b}) == 126
-  for name, most in (("family", 1), ("pitch", 4)):
-    assert abs(columns[name][a].mean() - columns[name][b].mean()) < 0.05 * most * 30 / 30, name
+  for name, most in (("family", 0.05), ("pitch", 0.5)):
+    assert abs(columns[name][a].mean() - columns[name][b].mean()) < most, name
   counts = [np.bincount(columns["family"][half], minlength=3) for half in (a, b)]
   assert np.abs(counts[0] - counts[1]).max() <= 1
 

@@ -59,7 +59,7 @@ def heard(synth):
   rng = np.random.default_rng(0)
   params = jax.jit(method.init)(jax.random.key(0), example_batch()).params
   params = jax.tree.map(lambda x: x + 0.05 * rng.standard_normal(x.shape).astype(x.dtype), params)
-  return synthesizer.Synthesizer(config, 1, params, method, synth.table)
+  return synthesizer.Synthesizer(config, 1, params, method, synth.table, synth.form)
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_what_onnx_cannot_say_is_one_line_and_leaves_no_file(tiny_run, tmp_path)
 
 def test_what_cannot_be_exported_is_said(synth):
   without = synthesizer.Synthesizer(
-    synth.config, 1, synth.params, synth.method._replace(decode=None), synth.table
+    synth.config, 1, synth.params, synth.method._replace(decode=None), synth.table, synth.form
   )
-  with pytest.raises(errors.UserError, match="cannot decode"):
+  with pytest.raises(errors.UserError, match="has no decoder"):
     portable.make_program(without)

@@ -17,6 +17,7 @@ import soundfile
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import result_tables
+from cvae_jax import drawing
 from cvae_jax.report import __main__ as report
 from cvae_jax.report import maps
 from cvae_jax.report import page
@@ -46,9 +47,22 @@ def test_every_measure_says_its_direction_or_has_none():
   without = {t for t in titles if not t.endswith(("↑", "↓"))}
   assert without == {
     "KL, nats", "active dimensions", "brightness follows velocity", "diversity within a condition",
-    "distance to the nearest training note", "pitch, %", "family, %", "source, %", "velocity, %",
-    "parameters", "steps", "seconds",
+    "distance to the nearest training sound", "parameters", "steps", "seconds",
   }  # fmt: skip
+
+
+def test_what_no_section_names_is_shown_all_the_same():
+  made = results(1.0, probes={"kind": 0.5, "kind_chance": 0.1, "kind_of_mean": 0.6})
+  made["eval"] |= {"critic_loss": 0.25, "kl": 3.0}
+  made["generation"] = {
+    "generated": {"kind_agreement": 0.75, "own_measure": 2.0, "frechet": 1.0},
+    "ceiling": {"kind_agreement": 1.0},
+  }
+  rows = lambda title: {row[0]: row[1:] for row in table_of(title, made).rows}
+  assert rows("Labels in the code") == {"kind, %": ["50.0", "10.0"]}
+  assert rows("Generation")["kind accuracy, % ↑"] == ["75.0", "100.0"]
+  assert rows("Generation")["own measure"] == ["2.000", "-"]
+  assert rows("Other metrics") == {"critic loss": ["0.2500"]}  # The others have their places.
 
 
 def test_the_best_of_a_row_is_marked_and_bounds_are_no_runs():
@@ -80,14 +94,14 @@ def test_the_terminal_has_the_same_tables_with_their_bounds_under_their_titles()
   pitch = {"generated": 0.5, "data": 0.75, "notes": 8}
   made = results(1.0, 30.0, baselines=bounds, pitch=pitch, notes=66, split="valid")
   lines = result_tables.describe(made).splitlines()
-  assert lines[0] == "on 66 held-out notes (valid):"
+  assert lines[0] == "on 66 held-out examples (valid):"
   column = lines[2].index("mean spectrogram")
   assert lines[3].split() == ["log-spectral", "distance,", "dB", "↓", "1.00", "3.00", "9.00"]
   assert lines[3][column:] == "9.00".rjust(len("mean spectrogram"))
-  pitched = next(i for i, line in enumerate(lines) if line.startswith("  Pitch (8 notes)"))
+  pitched = next(i for i, line in enumerate(lines) if line.startswith("  Pitch (8 examples)"))
   assert lines[pitched + 1].split()[-2:] == ["50.0", "75.0"]
   assert not any("Disentanglement" in line for line in lines)
-  assert result_tables.describe({"notes": 2, "split": "test"}) == "on 2 held-out notes (test):"
+  assert result_tables.describe({"notes": 2, "split": "test"}) == "on 2 held-out examples (test):"
 
 
 def test_names_are_as_long_as_they_must_be():
@@ -111,12 +125,15 @@ def test_maps_keep_what_lies_together_together():
 
 def test_sounds_come_out_of_the_page_as_they_went_in():
   audio = (0.5 * np.sin(np.arange(16_000) * 0.2)).astype(np.float32)
-  url = page.encode_audio(audio, "flac")
+  url = page.encode_audio(audio, 16_000, "flac")
   back, rate = soundfile.read(io.BytesIO(base64.b64decode(url.split(",")[1])))
   assert rate == 16_000 and np.abs(back - audio).max() < 1e-4
-  small = page.encode_audio(audio, "mp3")
+  small = page.encode_audio(audio, 16_000, "mp3")
   back, _ = soundfile.read(io.BytesIO(base64.b64decode(small.split(",")[1])))
   assert np.sqrt(np.mean(back**2)) == pytest.approx(0.5 / math.sqrt(2), rel=0.1)
+  odd = page.encode_audio(audio, 17_000, "mp3")  # MP3 has no such rate.
+  back, rate = soundfile.read(io.BytesIO(base64.b64decode(odd.split(",")[1])))
+  assert rate == 17_000 and np.abs(back - audio).max() < 1e-4
 
 
 class Parser(html.parser.HTMLParser):
@@ -166,6 +183,7 @@ def test_a_page_of_two_runs_needs_nothing_else(tiny_run, tmp_path):
 def test_runs_are_drawn_side_by_side_by_the_notes_that_all_have(tiny_run, tmp_path, monkeypatch):
   other = tmp_path / "other"
   shutil.copytree(os.path.join(tiny_run, "samples"), other / "samples")
+  shutil.copy(os.path.join(tiny_run, "config.json"), other)
   notes = sorted(
     {name.rsplit(".", 2)[0] for name in os.listdir(other / "samples") if "wav" in name}
   )
@@ -174,7 +192,7 @@ def test_runs_are_drawn_side_by_side_by_the_notes_that_all_have(tiny_run, tmp_pa
     os.remove(other / "samples" / f"{note}.generated.wav")
   drawn = {}
   monkeypatch.setattr(
-    side_by_side.drawing,
+    drawing,
     "spectrogram_grid",
     lambda rows, columns, sample_rate: drawn.update(rows=rows, columns=columns) or b"png",
   )

@@ -115,14 +115,14 @@ def get_classifier(
   return classifier, {name: float(np.concatenate(x).mean()) for name, x in right.items()}
 
 
-def _sines(form, pitch, velocity) -> np.ndarray:
+def _sines(form, pitch, velocity) -> jax.Array:
   """[M, T] sines of the pitches asked for, three seconds long and let go, as NSynth's notes."""
   t = np.arange(form.num_samples, dtype=np.float32) / form.sample_rate
   f0_hz = 440.0 * 2.0 ** ((jnp.asarray(pitch, jnp.float32)[:, None] - 69.0) / 12.0)
   hold_s = min(3.0, 0.75 * form.duration_s)
   envelope = np.minimum(t / 0.01, 1.0) * np.exp(-np.maximum(t - hold_s, 0.0) / 0.1)
   gain = level.velocity_to_gain(velocity)[:, None] * level.PEAK
-  return np.asarray(gain * envelope * synthesis.sine(f0_hz * t))
+  return gain * envelope * synthesis.sine(f0_hz * t)
 
 
 def deal(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -233,7 +233,7 @@ def measure_generation(run: measures.Run) -> dict[str, Any] | None:
   audio = {"generated": np.concatenate(list(_generate(run, batches))), "ceiling": join("audio")}
   if vocabulary_lib.PITCH in asked:
     velocity = asked.get(vocabulary_lib.VELOCITY, np.full(len(rows), 127))
-    audio["floor"] = _sines(form, asked["pitch"], velocity)
+    audio["floor"] = np.asarray(_sines(form, asked["pitch"], velocity))
   predicted = {name: classifier.predict(sounds) for name, sounds in audio.items()}
   # What is near a training sound: a set of them that is spread evenly over all.
   near = [data.train[int(row)]["audio"] for row in notes.spread_rows(len(data.train), 4096)]

@@ -8,7 +8,7 @@ the last parts of each. The label `recording` says which file an excerpt is from
 from cvae_jax import errors
 from cvae_jax import forms
 from cvae_jax.data import data_sets
-from cvae_jax.data import folder_files
+from cvae_jax.data import audio_folder
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
 
@@ -18,7 +18,7 @@ _BY_TIME = (("train", 0.8), ("valid", 0.1), ("test", 0.1))
 def make_form(config):
   """Excerpts of `data.recordings.duration_s` at `data.recordings.sample_rate`."""
   settings = config.recordings
-  folder_files.check_form("recordings", settings)
+  audio_folder.check_form("recordings", settings)
   num_samples = round(settings.duration_s * settings.sample_rate)
   return forms.Waveform(settings.sample_rate, num_samples, is_excerpt=True)
 
@@ -29,15 +29,13 @@ def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabul
   Raises:
     UserError: a folder that is none, or that holds no audio file.
   """
-  found = folder_files.find(folder)
+  found = audio_folder.find(folder)
   names = [name for _, name in found]
   if len(names) < len(store.SPLITS):
     splits = dict.fromkeys(names, _BY_TIME)
   else:
-    splits = folder_files.split(names)
-  label = vocabulary_lib.Label(
-    "recording", vocabulary_lib.NAMES, tuple(names), open_set=True
-  )
+    splits = audio_folder.split(names)
+  label = vocabulary_lib.Label("recording", vocabulary_lib.NAMES, tuple(names), open_set=True)
   entries = [
     store.Entry(path, name, splits[name], {"recording": i}) for i, (path, name) in enumerate(found)
   ]
@@ -70,5 +68,5 @@ def open_set(config, variant, on_request):
     lambda split, cache_gb, num_threads: store.Excerpts(index, split, form, settings.silence_db),
     index.folder,
     2 * int(index.lengths.sum()),
-    lambda: folder_files.draw(index, form.num_samples, settings.silence_db),
+    lambda: audio_folder.draw(index, form.num_samples, settings.silence_db),
   )

@@ -12,7 +12,7 @@ import os
 from cvae_jax import errors
 from cvae_jax import forms
 from cvae_jax.data import data_sets
-from cvae_jax.data import folder_files
+from cvae_jax.data import audio_folder
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
 
@@ -22,17 +22,19 @@ KIND = "kind"
 def make_form(config):
   """Sounds of `data.sounds.duration_s` at `data.sounds.sample_rate`, padded or cut."""
   settings = config.sounds
-  folder_files.check_form("sounds", settings)
+  audio_folder.check_form("sounds", settings)
   return forms.Waveform(settings.sample_rate, round(settings.duration_s * settings.sample_rate))
 
 
 def _rows(folder: str, settings) -> list[dict[str, str]]:
   """What is said of every sound: `file`, its labels, and what it is held out by."""
-  found = folder_files.find(folder)
+  found = audio_folder.find(folder)
   if settings.labels is None:
-    return [{"file": name, KIND: name.split("/")[0] if "/" in name else "sound"} for _, name in found]
+    return [
+      {"file": name, KIND: name.split("/")[0] if "/" in name else "sound"} for _, name in found
+    ]
   needed = [*settings.columns, *filter(None, [settings.held_out])]
-  return folder_files.read_table(os.path.join(folder, settings.labels), needed)
+  return audio_folder.read_table(os.path.join(folder, settings.labels), needed)
 
 
 def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_lib.Vocabulary]:
@@ -54,7 +56,7 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
       f"data.dir {folder}: {len(set(groups.values()))} {held_out or 'sounds'} are too few for "
       f"{len(store.SPLITS)} splits"
     )
-  of_group = folder_files.split(sorted(set(groups.values())))
+  of_group = audio_folder.split(sorted(set(groups.values())))
   names = {column: sorted({row[column] for row in rows}) for column in columns}
   labels = tuple(
     vocabulary_lib.Label(column, vocabulary_lib.NAMES, tuple(values))
