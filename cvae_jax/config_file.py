@@ -8,6 +8,7 @@ import ml_collections
 from cvae_jax import atomic
 from cvae_jax import config as config_lib
 from cvae_jax import errors
+from cvae_jax import json_file
 
 FILENAME = "config.json"
 
@@ -23,23 +24,28 @@ def load(workdir: str) -> ml_collections.ConfigDict:
   """Reads a workdir's config.json; fields that are newer than the run get the base's value.
 
   Raises:
-    UserError: a workdir without a run in it.
+    UserError: a workdir without a run in it, or a file that is no config.
   """
   path = os.path.join(workdir, FILENAME)
   try:
-    with open(path) as f:
-      stored = json.load(f)
+    stored = json_file.load(path)
   except FileNotFoundError:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
-  except json.JSONDecodeError as e:
-    raise errors.UserError(f"{path} is not JSON: {e}") from None
+  if not isinstance(stored, dict):
+    raise errors.UserError(f"{path} must be an object of sections, got a {type(stored).__name__}")
   config = config_lib.get_base_config().to_dict()
   for section, values in stored.items():
+    if section in config and isinstance(values, dict) != isinstance(config[section], dict):
+      what = "a section of fields" if isinstance(config[section], dict) else "no section"
+      raise errors.UserError(f"{path}: {section!r} must be {what}")
     if isinstance(values, dict):
       config.setdefault(section, {}).update(values)
     else:
       config[section] = values
-  return ml_collections.ConfigDict(config)
+  try:
+    return ml_collections.ConfigDict(config)
+  except (TypeError, ValueError) as e:
+    raise errors.UserError(f"{path} is no config: {errors.one_line(e)}") from None
 
 
 # Fields that have no bearing on what is learnt.

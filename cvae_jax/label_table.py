@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import os
 from typing import Any
 from typing import NamedTuple
-import zipfile
 
 import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import errors
+from cvae_jax import npz_file
 from cvae_jax.data import notes
 
 FILENAME = "labels.npz"
@@ -80,12 +80,9 @@ def load(workdir: str) -> LabelTable:
   """
   path = os.path.join(workdir, FILENAME)
   try:
-    with np.load(path, allow_pickle=False) as stored:
-      return LabelTable(
-        {name: stored[name] for name in notes.BATCH_LABELS},
-        tuple(stored["instruments"].tolist()),
-      )
+    stored = npz_file.load(path, "instruments", *notes.BATCH_LABELS)
   except FileNotFoundError:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
-  except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
-    raise errors.UserError(f"{path} cannot be read ({e})") from None
+  return LabelTable(
+    {name: stored[name] for name in notes.BATCH_LABELS}, tuple(stored["instruments"].tolist())
+  )
