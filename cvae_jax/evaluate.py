@@ -20,6 +20,8 @@ from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
+from cvae_jax import errors
+from cvae_jax import json_file
 from cvae_jax import measures
 from cvae_jax import methods
 from cvae_jax import result_tables
@@ -159,10 +161,10 @@ def finite(value: Any) -> Any:
 def load_results(workdir: str) -> dict[str, Any] | None:
   """Reads a workdir's results.json; None where it is not there, or is none."""
   try:
-    with open(os.path.join(workdir, RESULTS)) as f:
-      return finite(json.load(f))
-  except (OSError, json.JSONDecodeError):
+    results = json_file.load(os.path.join(workdir, RESULTS))
+  except (FileNotFoundError, errors.UserError):
     return None
+  return finite(results) if isinstance(results, dict) else None
 
 
 def _kept(workdir: str, step: int) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 import os
 from typing import NamedTuple
-import zipfile
 
 import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import compilation
 from cvae_jax import errors
+from cvae_jax import npz_file
 from cvae_jax.audio import level
 from cvae_jax.audio import representations
 
@@ -48,14 +48,12 @@ def load(workdir: str) -> FeatureStatistics:
   """
   path = os.path.join(workdir, FILENAME)
   try:
-    with np.load(path, allow_pickle=False) as stored:
-      return FeatureStatistics(stored["mean"], stored["std"])
+    stored = npz_file.load(path, "mean", "std")
   except FileNotFoundError:
     raise errors.UserError(
       f"{path} is missing: this run's features are standardised, and it is lost without it"
     ) from None
-  except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
-    raise errors.UserError(f"{path} cannot be read ({e})") from None
+  return FeatureStatistics(stored["mean"], stored["std"])
 
 
 def measure(

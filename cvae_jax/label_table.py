@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import os
 from typing import Any
 from typing import NamedTuple
-import zipfile
 
 import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import errors
+from cvae_jax import npz_file
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 FILENAME = "labels.npz"
@@ -92,17 +92,16 @@ def load(workdir: str) -> LabelTable:
   """
   path = os.path.join(workdir, FILENAME)
   try:
-    with np.load(path, allow_pickle=False) as stored:
-      if _VOCABULARY not in stored.files:
-        raise errors.UserError(
-          f"{path} is of an earlier version, without a vocabulary of its labels: train the run anew"
-        )
-      vocabulary = vocabulary_lib.from_json(str(stored[_VOCABULARY]))
-      columns = {name: stored[_COLUMN + name] for name in vocabulary.names}
-      return LabelTable(columns, vocabulary, int(stored[_COUNT]))
+    stored = npz_file.load(path)
   except FileNotFoundError:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
-  except errors.UserError:
-    raise
-  except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
-    raise errors.UserError(f"{path} cannot be read ({e})") from None
+  if _VOCABULARY not in stored:
+    raise errors.UserError(
+      f"{path} is of an earlier version, without a vocabulary of its labels: train the run anew"
+    )
+  try:
+    vocabulary = vocabulary_lib.from_json(str(stored[_VOCABULARY]))
+    columns = {name: stored[_COLUMN + name] for name in vocabulary.names}
+    return LabelTable(columns, vocabulary, int(stored[_COUNT]))
+  except (ValueError, TypeError, KeyError) as e:
+    raise errors.UserError(f"{path} cannot be read ({errors.one_line(e)})") from None

@@ -202,6 +202,100 @@ def test_files_that_cannot_be_used_are_left_out_with_their_reason(tmp_path):
   assert not list(pathlib.Path(tmp_path / "strict").rglob("*.array_record*"))
 
 
+def make_tones(folder, pitches, seconds=1.0):
+  """Sines by their pitch: 60.wav and so on."""
+  folder.mkdir()
+  t = np.arange(int(16_000 * seconds)) / 16_000
+  for pitch in pitches:
+    tone = 0.5 * np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * t)
+    soundfile.write(folder / f"{pitch}.wav", tone, 16_000)
+
+
+@pytest.mark.parametrize("broken", [(61,), (69,), (61, 69), (60, 61, 62, 63, 64, 65, 66)])
+def test_splits_are_made_of_files_that_can_be_used(tmp_path, broken):
+  folder = tmp_path / "own"
+  make_tones(folder, range(60, 70))
+  for pitch in broken:  # 61 and 69 are those that are held out of ten.
+    (folder / f"{pitch}.wav").write_bytes(b"RIFF")
+  fields = {"folder.pattern": "{pitch}"}
+  _, found, report = read_all(data_config(folder, tmp_path, **fields))
+  left = set(range(60, 70)) - set(broken)
+  assert {int(note["pitch"]) for _, note in found.values()} == left
+  sizes = [sum(split == s for split, _ in found.values()) for s in folder_notes.SPLITS]
+  assert sizes == [len(left) - 2, 1, 1]
+  assert {row["file"] for row in report.values() if row["used"] == "no"} == {
+    f"{pitch}.wav" for pitch in broken
+  }
+
+
+@pytest.mark.parametrize("left,says", [
+  ((), "none of its 10 files can be used, the first because"),
+  ((60, 65), "2 of them are too few for 3 splits; 8 of 10 files cannot be used, the first because"),
+])  # fmt: skip
+def test_a_folder_of_files_that_cannot_be_used_is_one_line(tmp_path, left, says):
+  folder = tmp_path / "own"
+  make_tones(folder, left)
+  for pitch in set(range(60, 70)) - set(left):
+    (folder / f"{pitch}.wav").write_bytes(b"no sound")
+  with pytest.raises(errors.UserError) as error:
+    builders.load(data_config(folder, tmp_path, **{"folder.pattern": "{pitch}"}))
+  first = "60.wav" if 60 not in left else "61.wav"
+  assert f"{says} {folder / first} cannot be read as audio" in one_line(error)
+  assert not [path for path in (tmp_path / "tfds").rglob("*") if not path.name.endswith(".lock")
+              and path.is_file()]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", ["file\nno.wav\nnor.wav\nneither.wav\n",
+                                  "file,velocity\n60.wav,200\n61.wav,x\n62.wav,-1\n"])  # fmt: skip
+def test_a_table_of_which_nothing_can_be_used_is_one_line(tmp_path, rows):
+  folder = tmp_path / "own"
+  make_tones(folder, (60, 61, 62))
+  (folder / "labels.csv").write_text(rows)
+  with pytest.raises(errors.UserError, match="none of its 3 files can be used") as error:
+    builders.load(data_config(folder, tmp_path, **{"folder.labels": "labels.csv"}))
+  assert "no.wav does not exist" in one_line(error) or "velocity must be" in one_line(error)
+
+
+def test_a_recording_is_cut_into_its_notes(tmp_path):
+  folder = tmp_path / "own"
+  make_tones(folder, (60, 61, 62, 63, 64), seconds=2.0)
+  pieces = [soundfile.read(folder / f"{pitch}.wav")[0] for pitch in (60, 61, 62, 63, 64)]
+  stereo = np.repeat(np.concatenate(pieces)[:, None], 3, axis=0).repeat(2, axis=1)  # at 48 kHz
+  soundfile.write(folder / "all.wav", stereo, 48_000)
+  (folder / "all.sfz").write_text("<global> sample=all.wav transpose=-1\n" + "".join(
+    f"<region> key={59 + i} offset={96_000 * i} end={96_000 * (i + 1) - 1}\n" for i in range(5)
+  ) + "<region> key=70 offset=1000000")  # fmt: skip
+  _, found, report = read_all(data_config(folder, tmp_path, **{"folder.labels": "all.sfz"}))
+  assert {int(note["pitch"]) for _, note in found.values()} == {60, 61, 62, 63, 64}
+  for _, note in found.values():
+    piece = pieces[int(note["pitch"]) - 60]
+    audio = np.asarray(note["audio"], np.float32) / (
+      1 << 15 if note["audio"].dtype == np.int16 else 1
+    )
+    np.testing.assert_array_equal(audio[32_000:], 0)
+    assert np.corrcoef(audio[:32_000], piece)[0, 1] > 0.99
+  unused = [row for row in report.values() if row["used"] == "no"]
+  assert len(unused) == 1 and "has no samples from 1000000 to its end" in unused[0]["reason"]
+  assert report["all.wav [96000-192000]"]["reason"] == "stereo resampled padded"
+
+
+def test_names_that_are_no_text_and_files_that_are_none_are_left_out_or_read(tmp_path):
+  folder = tmp_path / "own"
+  make_tones(folder, range(60, 66))
+  os.rename(folder / "65.wav", os.fsencode(folder) + b"/caf\xe9_65.wav")
+  (folder / "new\nline.wav").write_bytes(b"RIFF")
+  os.mkfifo(folder / "66.wav")
+  os.symlink("nowhere.wav", folder / "67.wav")
+  fields = {"folder.pattern": "{pitch}", "folder.velocity": 90}
+  _, found, report = read_all(data_config(folder, tmp_path, **fields))
+  assert set(found) >= {"60.wav", "61.wav", "62.wav", "63.wav", "64.wav"}
+  latin = report["caf\\xe9_65.wav"]
+  assert latin["used"] == "yes" or "caf\\xe9_65.wav has a name that is no UTF-8" in latin["reason"]
+  for name in ("66.wav", "67.wav"):
+    assert report[name]["reason"].endswith(f"{name} does not exist or is no file")
+  assert "\n" not in report["new\nline.wav"]["reason"]
+
+
 def test_instruments_can_be_held_out(tmp_path):
   make_folder(tmp_path / "own", [note.name for note in NOTES])
   config = data_config(tmp_path / "own", tmp_path, **{"folder.held_out": "instruments"})

@@ -103,6 +103,10 @@ def _first(examples):
   return next(iter(examples.values()))
 
 
+def _nest(depth):
+  return [_nest(depth - 1)] if depth else []
+
+
 EDITS = {
   "pitch must be 0-127, got 200": lambda e: _first(e).update(pitch=200),
   "velocity must be 0-127, got -1": lambda e: _first(e).update(velocity=-1),
@@ -115,6 +119,15 @@ EDITS = {
   "qualities must be 10 numbers of 0 or 1": lambda e: _first(e).update(qualities=[1, 2]),
   "must be an object of labels": lambda e: e.update({next(iter(e)): 5}),
   "note 'nobody' has no audio file: .*nobody.wav": lambda e: e.update(nobody=_first(e)),
+  "pitch must be int, got nan": lambda e: _first(e).update(pitch=float("nan")),
+  "pitch must be int, got 60.5": lambda e: _first(e).update(pitch=60.5),
+  "pitch must be int, got inf": lambda e: _first(e).update(pitch=float("inf")),
+  "pitch must be 0-127, got 1000": lambda e: _first(e).update(pitch=10**4000),
+  r"velocity must be int, got \[\[\[\[": lambda e: _first(e).update(velocity=_nest(300)),
+  "must be an object of labels, got \\[": lambda e: e.update({next(iter(e)): _nest(300)}),
+  "instrument_str must be a name of letters": lambda e: _first(e).update(instrument_str="a\nb"),
+  "instrument_str must be a name": lambda e: _first(e).update(instrument_str=" "),
+  r"note 'new\\nline' must be named": lambda e: e.update({"new\nline": _first(e)}),
   "note '../../etc' must be named in letters": lambda e: e.update({"../../etc": _first(e)}),
 }
 
@@ -129,6 +142,22 @@ def test_wrong_labels_are_named_with_file_note_and_field(folder, tmp_path, says)
   assert not (tmp_path / "tfds").exists()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le"])
+def test_labels_are_read_in_any_encoding_and_as_real_numbers(folder, tmp_path, encoding):
+  def as_libraries_do(examples):
+    for entry in examples.values():
+      entry.update(pitch=float(entry["pitch"]), instrument_str="Flügel", nan=float("nan"))
+
+  edit(folder, as_libraries_do)
+  path = folder / "nsynth-train" / "examples.json"
+  path.write_bytes(path.read_text().encode(encoding))
+  builder = builders.load(data_config(folder, tmp_path))
+  source = pipeline.open_split(builder, "train")
+  pitches = {name: int(e["pitch"]) for name, e in json.loads(path.read_bytes()).items()}
+  assert {source[i]["id"]: source[i]["pitch"] for i in range(len(source))} == pitches
+  assert "Flügel" in builder.info.features["instrument"]["label"].names
+
+
 def _rewrite(text):
   return lambda folder: (folder / "nsynth-train" / "examples.json").write_text(text)
 
@@ -136,6 +165,11 @@ def _rewrite(text):
 def _damage_audio(folder):
   path = next(iter((folder / "nsynth-valid" / "audio").glob("*.flac")))
   path.write_bytes(path.read_bytes()[:2000])
+
+
+def _make_it_a_folder(folder):
+  os.remove(folder / "nsynth-train" / "examples.json")
+  os.mkdir(folder / "nsynth-train" / "examples.json")
 
 
 def _same_name_twice(folder):
@@ -158,6 +192,10 @@ def _same_name_in_both_splits(folder):
     (_rewrite("{"), "examples.json is not JSON"),
     (_rewrite("[]"), "must be an object of notes by name"),
     (_rewrite("{}"), "hold at least one"),
+    (_rewrite("[" * 100_000), "examples.json is not JSON: it is nested too deep"),
+    (_rewrite('{"a": ' + "9" * 5000 + "}"), "examples.json is not JSON: Exceeds the limit"),
+    (_rewrite('{"a\\nb": 1, "a\\nb": 2}'), r"'a\\nb' is there twice"),
+    (_make_it_a_folder, "examples.json cannot be read: it is no file"),
     (lambda f: os.remove(f / "nsynth-train" / "examples.json"), "examples.json is missing"),
     (lambda f: shutil.rmtree(f / "nsynth-valid"), "nsynth-valid is missing"),
     (lambda f: shutil.rmtree(f), "is no folder"),

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 from cvae_jax import config_file
+from cvae_jax import drawing
 from cvae_jax import errors
 from cvae_jax import result_tables
-from cvae_jax import drawing
 from cvae_jax.report import __main__ as report
 from cvae_jax.report import maps
 from cvae_jax.report import page

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 import concurrent.futures
 import logging
 from typing import Any
-import zipfile
 
 import numpy as np
 
 from cvae_jax import atomic
+from cvae_jax import errors
+from cvae_jax import npz_file
 from cvae_jax.data import notes
 
 _log = logging.getLogger(__name__)
@@ -25,11 +26,10 @@ OPTIONAL = ("method", "factors")  # where notes come with what they were made fr
 def _read(path: str, count: int) -> dict[str, np.ndarray] | None:
   """The columns in a file; None where it is not there, or not that of `count` notes."""
   try:
-    with np.load(path, allow_pickle=False) as stored:
-      columns = {name: stored[name] for name in {*COLUMNS, *stored.files}}
-  except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    columns = npz_file.load(path, *COLUMNS)
+  except (FileNotFoundError, errors.UserError):
     return None
-  return columns if all(len(column) == count for column in columns.values()) else None
+  return columns if all(column.shape[:1] == (count,) for column in columns.values()) else None
 
 
 def _write(path: str, columns: Mapping[str, np.ndarray]) -> None:

@@ -12,16 +12,17 @@ import collections
 from collections.abc import Iterator
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 import re
+import reprlib
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from cvae_jax import errors
+from cvae_jax import json_file
 from cvae_jax.audio import files
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -53,18 +54,15 @@ def _read_json(path: str) -> dict[str, Any]:
     names = collections.Counter(name for name, _ in pairs)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
-      raise errors.UserError(f"{path}: '{twice[0]}' is there twice; names must differ")
+      raise errors.UserError(f"{path}: {twice[0]!r} is there twice; names must differ")
     return dict(pairs)
 
   try:
-    with open(path, encoding="utf-8") as f:
-      content = json.load(f, object_pairs_hook=no_duplicates)
+    content = json_file.load(path, no_duplicates)
   except FileNotFoundError:
     raise errors.UserError(
       f"{path} is missing: a folder in NSynth's layout has one in each of its splits"
     ) from None
-  except (json.JSONDecodeError, UnicodeDecodeError) as e:
-    raise errors.UserError(f"{path} is not JSON: {e}") from None
   if not isinstance(content, dict) or not content:
     raise errors.UserError(f"{path} must be an object of notes by name, and hold at least one")
   return content
@@ -72,9 +70,13 @@ def _read_json(path: str) -> dict[str, Any]:
 
 def _get(entry: dict[str, Any], field: str, kind: type) -> Any:
   value = entry.get(field)
+  if kind is int and isinstance(value, float) and value.is_integer():  # As libraries write 60.
+    value = int(value)
   if not isinstance(value, kind) or isinstance(value, bool):
-    shown = "it is missing" if value is None else f"got {value!r}"
+    shown = "it is missing" if value is None else f"got {reprlib.repr(value)}"
     raise errors.UserError(f"{field} must be {kind.__name__}, {shown}")
+  if isinstance(value, str) and not (value.strip() and value.isprintable()):
+    raise errors.UserError(f"{field} must be a name of letters and signs, got {value[:40]!r}")
   return value
 
 
@@ -83,13 +85,14 @@ def _check_qualities(values: Any) -> dict[str, bool]:
   if values is None:
     values = [0] * count
   if not isinstance(values, list) or len(values) != count or any(v not in (0, 1) for v in values):
-    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {values!r}")
+    shown = reprlib.repr(values)
+    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {shown}")
   return dict(zip(labels.QUALITIES, map(bool, values), strict=True))
 
 
 def _check_labels(entry: Any) -> dict[str, Any]:
   if not isinstance(entry, dict):
-    raise errors.UserError(f"it must be an object of labels, got {entry!r}")
+    raise errors.UserError(f"it must be an object of labels, got {reprlib.repr(entry)}")
   family, source = (_get(entry, f"instrument_{name}_str", str) for name in ("family", "source"))
   return {
     "pitch": labels.check_range(_get(entry, "pitch", int), 127, "pitch"),
@@ -103,7 +106,9 @@ def _check_labels(entry: Any) -> dict[str, Any]:
 
 def _check_note(name: str, entry: Any, audio_dir: str, where: str) -> NoteFile:
   if not re.fullmatch(r"[A-Za-z0-9_.+#-]+", name):
-    raise errors.UserError(f"{where}: note '{name}' must be named in letters, digits and _.+#-")
+    raise errors.UserError(
+      f"{where}: note '{repr(name)[1:-1][:80]}' must be named in letters, digits and _.+#-"
+    )
   try:
     checked = _check_labels(entry)
   except errors.UserError as e:

@@ -24,13 +24,13 @@ from typing import Any
 from typing import BinaryIO
 from typing import NamedTuple
 import uuid
-import zipfile
 
 import filelock
 import numpy as np
 
 from cvae_jax import errors
 from cvae_jax import forms
+from cvae_jax import npz_file
 from cvae_jax.audio import files
 from cvae_jax.data import notes
 from cvae_jax.data import sources
@@ -314,17 +314,17 @@ def _log_report(folder: str) -> None:
 def read_index(folder: str) -> Index | None:
   """The index of a store; None where there is none that is whole."""
   try:
-    with np.load(os.path.join(folder, _INDEX), allow_pickle=False) as stored:
-      vocabulary = vocabulary_lib.from_json(str(stored["vocabulary"]))
-      index = Index(
-        folder,
-        *(stored[name] for name in ("names", "starts", "lengths", "splits", "level_db")),
-        {x.name: stored[f"label_{x.name}"] for x in vocabulary.labels},
-        vocabulary,
-        int(stored["sample_rate"]),
-      )
+    stored = npz_file.load(os.path.join(folder, _INDEX))
+    vocabulary = vocabulary_lib.from_json(str(stored["vocabulary"]))
+    index = Index(
+      folder,
+      *(stored[name] for name in ("names", "starts", "lengths", "splits", "level_db")),
+      {x.name: stored[f"label_{x.name}"] for x in vocabulary.labels},
+      vocabulary,
+      int(stored["sample_rate"]),
+    )
     whole = os.path.getsize(index.audio_path) == 2 * int(np.sum(index.lengths))
-  except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+  except (OSError, ValueError, KeyError, errors.UserError):
     return None
   return index if whole else None
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 import functools
 from typing import Any
 from typing import NamedTuple
-import zipfile
 
 from flax import linen as nn
 from flax import traverse_util
@@ -23,6 +22,8 @@ import optax
 
 from cvae_jax import atomic
 from cvae_jax import compilation
+from cvae_jax import errors
+from cvae_jax import npz_file
 from cvae_jax.audio import augment
 from cvae_jax.audio import decibel
 from cvae_jax.audio import level
@@ -206,9 +207,8 @@ def _shapes(classes) -> dict[str, tuple[int, ...]]:
 def load(path: str, classes: Mapping[str, int], sample_rate: int) -> Classifier | None:
   """Reads what `save` wrote; None where it is not there, or is another network's."""
   try:
-    with np.load(path, allow_pickle=False) as stored:
-      flat = {name: stored[name] for name in stored.files}
-  except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    flat = npz_file.load(path)
+  except (FileNotFoundError, errors.UserError):
     return None
   if {name: value.shape for name, value in flat.items()} != _shapes(classes):
     return None

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import logging
 import os
 from typing import NamedTuple
-import zipfile
 
 import numpy as np
 
 from cvae_jax import atomic
 from cvae_jax import errors
 from cvae_jax import note_codes
+from cvae_jax import npz_file
 from cvae_jax import synthesizer
 from cvae_jax.data import pipeline
 from cvae_jax.data import sources
@@ -92,13 +92,13 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
 def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
   step = synth.step
   try:
-    with np.load(path, allow_pickle=False) as stored:
-      if int(stored["step"]) != step:
-        return None
-      fields = {name: stored[name] for name in Palette._fields if name not in ("step", "labels")}
-      labels = {n: stored[f"label_{n}"] for n in synth.vocabulary.names}
-      return Palette(step=step, labels=labels, **fields)
-  except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    stored = npz_file.load(path)
+    if stored["step"].tolist() != step:
+      return None
+    fields = {name: stored[name] for name in Palette._fields if name not in ("step", "labels")}
+    labels = {n: stored[f"label_{n}"] for n in synth.vocabulary.names}
+    return Palette(step=step, labels=labels, **fields)
+  except (FileNotFoundError, KeyError, errors.UserError):
     return None  # It is made again.
 
 

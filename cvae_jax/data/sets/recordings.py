@@ -7,8 +7,8 @@ the last parts of each. The label `recording` says which file an excerpt is from
 
 from cvae_jax import errors
 from cvae_jax import forms
-from cvae_jax.data import data_sets
 from cvae_jax.data import audio_folder
+from cvae_jax.data import data_sets
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
 

@@ -11,8 +11,8 @@ import os
 
 from cvae_jax import errors
 from cvae_jax import forms
-from cvae_jax.data import data_sets
 from cvae_jax.data import audio_folder
+from cvae_jax.data import data_sets
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
 
