@@ -8,7 +8,6 @@ config is taken from there. As a job array, each job by itself and the table in 
 --index=0 to --index=N-1 (--list says which), then --report.
 """
 
-import argparse
 import logging
 import os
 import subprocess
@@ -19,6 +18,7 @@ from cvae_jax import cli
 from cvae_jax import config as config_lib
 from cvae_jax import config_check
 from cvae_jax import errors
+from cvae_jax import outputs
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
 
@@ -57,7 +57,7 @@ def run_all(command: list[str], jobs: list[ablation_lib.Job]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
   """Runs what the flags ask for."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.ablate", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.ablate", description=__doc__)
   parser.add_argument("--config", required=True, help="a file of configs/ablations")
   parser.add_argument("--workdir", help="gets runs/, table.md, table.csv and figure.png")
   parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")
@@ -73,6 +73,7 @@ def main(argv: list[str] | None = None) -> None:
   ablation = ablation_lib.load(args.config)
   name = os.path.splitext(os.path.basename(args.config.partition(":")[0]))[0]
   workdir = args.workdir or os.path.join("runs", "ablations", name)
+  outputs.check_directory(workdir, "--workdir")
   for setting in args.set:
     config_lib.override(ablation.base, setting)
   jobs = ablation_lib.make_jobs(ablation, args.seeds)

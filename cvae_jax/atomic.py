@@ -73,9 +73,9 @@ def _replace(temporary: str, target: str) -> None:
 def path_for(path: str) -> Iterator[str]:
   """A path to write to, which becomes `path` if all goes well, and is gone if not.
 
-  Folders on the way are made. Whoever reads `path` meanwhile finds what was there before. A symbolic
-  link is followed, a file that is there keeps its permission bits, and what is no regular file (a
-  device, a FIFO) is written to as it is.
+  Folders on the way are made. Whoever reads `path` meanwhile finds what was there before. A
+  symbolic link is followed, a file that is there keeps its permission bits, and what is no regular
+  file (a device, a FIFO) is written to as it is.
 
   Raises:
     OSError: where it cannot be written.

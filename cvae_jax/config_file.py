@@ -31,8 +31,12 @@ def load(workdir: str) -> ml_collections.ConfigDict:
       stored = json.load(f)
   except FileNotFoundError:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
-  except json.JSONDecodeError as e:
+  except OSError as e:
+    raise errors.UserError(f"{workdir} holds no run: {path}: {e.strerror}") from None
+  except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
     raise errors.UserError(f"{path} is not JSON: {e}") from None
+  if not isinstance(stored, dict):
+    raise errors.UserError(f"{path} holds no config")
   config = config_lib.get_base_config().to_dict()
   for section, values in stored.items():
     if isinstance(values, dict):

@@ -3,7 +3,6 @@
 python -m cvae_jax.evaluate --workdir=runs/cvae --full
 """
 
-import argparse
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -156,7 +155,7 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
   """Evaluates a checkpoint of a workdir and prints the table."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.evaluate", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.evaluate", description=__doc__)
   run_flags.add_run(parser)
   parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
   parser.add_argument("--full", action="store_true", help="measure all that can be measured")

@@ -16,6 +16,7 @@ import numpy as np
 from cvae_jax import cli
 from cvae_jax import drawing
 from cvae_jax import errors
+from cvae_jax import outputs
 from cvae_jax import reconstruct
 from cvae_jax import run_flags
 
@@ -133,13 +134,13 @@ def traverse(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
   """Runs the command that the arguments name."""
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.explore",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   commands = parser.add_subparsers(required=True)
-  settings = argparse.ArgumentParser(add_help=False)
+  settings = cli.Parser(add_help=False)
   run_flags.add_run(settings)
   settings.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
 
@@ -179,6 +180,12 @@ def main(argv: list[str] | None = None) -> None:
   one.set_defaults(run=traverse)
 
   args = parser.parse_args(argv)
+  if hasattr(args, "out"):
+    outputs.check_directory(args.out)
+  if hasattr(args, "output"):
+    from cvae_jax.audio import files
+
+    files.check_output(args.output)
   args.run(args)
 
 

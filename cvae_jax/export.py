@@ -16,6 +16,7 @@ import os
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import outputs
 from cvae_jax import play
 from cvae_jax import run_flags
 
@@ -57,9 +58,10 @@ def write_program(args: argparse.Namespace) -> None:
   """Writes a decoder, to the file --out."""
   from cvae_jax import portable
 
+  path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
+  outputs.check_file(path, "--out")
   synth = run_flags.load_run(args)
   program = portable.make_program(synth, args.seed)
-  path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
   if args.format == "onnx":
     with atomic.path_for(path) as temporary:
       portable.to_onnx(program, args.batch, temporary)
@@ -76,7 +78,8 @@ def write_program(args: argparse.Namespace) -> None:
 def write_instrument(args: argparse.Namespace) -> None:
   """Writes an instrument, into the directory --out."""
   velocities = parse_velocities(args.velocities)
-  pitches = parse_pitches(args.pitches) if args.pitches else None
+  pitches = None if args.pitches is None else parse_pitches(args.pitches)
+  outputs.check_directory(args.out)
 
   from cvae_jax.data import labels
   from cvae_jax.play import formats
@@ -102,7 +105,7 @@ def write_instrument(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
   """Writes what the flags ask for."""
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.export",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,

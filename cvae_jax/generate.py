@@ -4,13 +4,13 @@
         --num=4 --seed=0 --out=out/
 """
 
-import argparse
 import logging
 import os
 
 import numpy as np
 
 from cvae_jax import cli
+from cvae_jax import outputs
 from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.generate")  # Also as __main__.
@@ -18,7 +18,7 @@ _log = logging.getLogger("cvae_jax.generate")  # Also as __main__.
 
 def main(argv: list[str] | None = None) -> None:
   """Generates what the flags ask for."""
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.generate",
     description="Generates notes as WAVs. A label that is not given is drawn from the labels of "
     "training notes that share those that are.",
@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--out", default="out", help="directory of the WAVs (default out)")
   run_flags.add_labels(parser)
   args = parser.parse_args(argv)
+  outputs.check_directory(args.out)
 
   from cvae_jax.audio import files
   from cvae_jax.data import labels

@@ -3,7 +3,6 @@
 python -m cvae_jax.reconstruct --workdir=runs/cvae in.wav out.wav
 """
 
-import argparse
 import logging
 
 import numpy as np
@@ -31,7 +30,7 @@ def read_recording(path: str) -> np.ndarray:
 
 def main(argv: list[str] | None = None) -> None:
   """Reconstructs what the arguments name."""
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.reconstruct",
     description="Encodes a recording and decodes it again. Labels that a conditional run needs "
     "and that are not given are found by the run itself: those that make the note likeliest.",
@@ -46,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
   from cvae_jax.audio import files
   from cvae_jax.data import labels
 
+  files.check_output(args.output)
   original = read_recording(args.input)
   synth = run_flags.load_run(args)
   found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))

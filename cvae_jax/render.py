@@ -4,7 +4,6 @@ python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae
 python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae --map=0:organ,40:flute
 """
 
-import argparse
 import logging
 
 from cvae_jax import cli
@@ -34,7 +33,7 @@ def parse_map(text: str) -> dict[int, str]:
 
 def main(argv: list[str] | None = None) -> None:
   """Renders what the arguments name."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.render", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.render", description=__doc__)
   parser.add_argument("input", help="MIDI file")
   parser.add_argument("output", help="WAV to write: mono, 16 kHz")
   run_flags.add_run(parser)
@@ -47,6 +46,7 @@ def main(argv: list[str] | None = None) -> None:
   from cvae_jax.data import labels
   from cvae_jax.play import midi
 
+  files.check_output(args.output)
   notes = midi.read_notes(args.input)
   audio = midi.render(run_flags.load_run(args), notes, mapped, args.seed, args.temperature)
   files.write_wav(args.output, audio, labels.SAMPLE_RATE)

@@ -25,8 +25,10 @@ def load_run(args: argparse.Namespace) -> "Synthesizer":
   Raises:
     UserError: as `synthesizer.load`.
   """
+  from cvae_jax import platforms
   from cvae_jax import synthesizer  # JAX is imported when the flags are known to be right.
 
+  platforms.check()
   return synthesizer.load(args.workdir, args.step)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
+import os
 from typing import Any
 
 import jax
@@ -306,6 +307,7 @@ def load(workdir: str, step: int | str | None = None) -> Synthesizer:
   Raises:
     UserError: a directory without a run, without a checkpoint or without this one.
   """
+  workdir = os.path.expanduser(workdir)
   config = config_file.load(workdir)
   table = label_table.load(workdir)
   statistics = feature_statistics.load(workdir) if config.representation.standardize else None

@@ -134,6 +134,21 @@ def _prepare(builder: tfds.core.DatasetBuilder) -> None:
     raise
 
 
+def _expand_home(config):
+  """The `data` section with ~ as the home directory, which a config file or Python may say too."""
+  config = config.copy_and_resolve_references()
+  fields = (
+    (config, "dir"),
+    (config, "tfds_dir"),
+    (config.soundfont, "path"),
+    (config.folder, "labels"),
+  )
+  for section, name in fields:
+    if section.get(name):
+      section[name] = os.path.expanduser(section[name])
+  return config
+
+
 @quiet.libraries()
 def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.core.DatasetBuilder:
   """The builder of a data set; what can be made here is prepared on first use.
@@ -151,6 +166,7 @@ def load(config: ml_collections.ConfigDict, on_request: bool = False) -> tfds.co
   if name not in BUILDERS:
     raise errors.UserError(f"data.name must be one of {', '.join(BUILDERS)}, got '{config.name}'")
   notes.check_storage(config.storage)
+  config = _expand_home(config)
   builder = BUILDERS[name](config, variant)
   if not builder.is_prepared():
     if name in _ON_REQUEST and not on_request:

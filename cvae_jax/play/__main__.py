@@ -3,7 +3,6 @@
 python -m cvae_jax.play --workdir=runs/cvae
 """
 
-import argparse
 import logging
 import os
 import socket
@@ -40,7 +39,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def main(argv: list[str] | None = None) -> None:
   """Serves until it is stopped."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.play", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.play", description=__doc__)
   run_flags.add_run(parser)
   parser.add_argument(
     "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine alone)"

@@ -6,7 +6,6 @@ The numbers are those of each run's results.json: `python -m cvae_jax.evaluate -
 measures all of them. The maps are made anew from the runs themselves.
 """
 
-import argparse
 import csv
 import io
 import logging
@@ -19,6 +18,7 @@ from cvae_jax import config as config_lib
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import outputs
 from cvae_jax import result_tables
 
 _log = logging.getLogger("cvae_jax.report")  # Also as __main__.
@@ -74,7 +74,7 @@ def to_csv(tables: list[result_tables.Table]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
   """Writes what the arguments name."""
-  parser = argparse.ArgumentParser(prog="python -m cvae_jax.report", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.report", description=__doc__)
   parser.add_argument("runs", nargs="+", metavar="RUN", help="workdirs")
   parser.add_argument("--out", default="report", help="directory of the report (default report)")
   parser.add_argument("--title", default="Runs of cvae_jax", help="of the page")
@@ -84,6 +84,7 @@ def main(argv: list[str] | None = None) -> None:
   args = parser.parse_args(argv)
   if args.maps and args.maps < 4:
     raise errors.UserError(f"--maps must be 0, or 4 or more, got {args.maps}")
+  outputs.check_directory(args.out)
   names = name_runs(args.runs)
   results = [read_results(w) for w in args.runs]
   tables = result_tables.make_tables(names, results)
