@@ -18,6 +18,7 @@ from cvae_jax import cli
 from cvae_jax import config as config_lib
 from cvae_jax import config_check
 from cvae_jax import errors
+from cvae_jax import flag_types
 from cvae_jax import outputs
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
@@ -60,11 +61,13 @@ def main(argv: list[str] | None = None) -> None:
   parser = cli.Parser(prog="python -m cvae_jax.ablate", description=__doc__)
   parser.add_argument("--config", required=True, help="a file of configs/ablations")
   parser.add_argument("--workdir", help="gets runs/, table.md, table.csv and figure.png")
-  parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")
+  parser.add_argument(
+    "--seeds", type=flag_types.whole(most=10_000), default=1, help="runs of each variant"
+  )
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
                       help="of all variants' config")  # fmt: skip
   which = parser.add_mutually_exclusive_group()
-  which.add_argument("--index", type=int, help="of the one job to run")
+  which.add_argument("--index", type=flag_types.whole(), help="of the one job to run")
   which.add_argument("--list", action="store_true", help="say which jobs there are, and no more")
   which.add_argument("--report", action="store_true", help="make the table of what is finished")
   args = parser.parse_args(argv)

@@ -19,6 +19,7 @@ from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
+from cvae_jax import config_check
 from cvae_jax import measures
 from cvae_jax import methods
 from cvae_jax import result_tables
@@ -168,6 +169,7 @@ def main(argv: list[str] | None = None) -> None:
     run.config.update_from_flattened_dict(FULL)
   for setting in args.set:
     config_lib.override(run.config, setting)
+  config_check.check(run.config)
   if args.split:
     run.config.data.eval_split = args.split
   results = evaluate_run(run.config, run.method, run.params, pipeline.open_notes(run.config.data))

@@ -16,6 +16,7 @@ import os
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import flag_types
 from cvae_jax import outputs
 from cvae_jax import play
 from cvae_jax import run_flags
@@ -49,9 +50,12 @@ def parse_velocities(text: str) -> list[int]:
     UserError: what is no such list.
   """
   try:
-    return sorted({int(v) for v in text.split(",")})
+    velocities = sorted({int(v) for v in text.split(",")})
   except ValueError:
     raise errors.UserError(f"--velocities wants numbers as 50,100,127, got {text}") from None
+  if not 1 <= velocities[0] <= velocities[-1] <= 127:  # 0 is a note that is let go.
+    raise errors.UserError(f"--velocities must be 1 to 127, got {text}")
+  return velocities
 
 
 def write_program(args: argparse.Namespace) -> None:
@@ -118,7 +122,10 @@ def main(argv: list[str] | None = None) -> None:
   run_flags.add_timbre(parser)
   run_flags.add_draw(parser)
   parser.add_argument(
-    "--batch", type=int, default=1, help="notes at a time of a program (default 1)"
+    "--batch",
+    type=flag_types.whole(most=4096),
+    default=1,
+    help="notes at a time of a program (default 1)",
   )
   args = parser.parse_args(argv)
   known = (*play.FORMATS, *_PROGRAMS)

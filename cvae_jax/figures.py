@@ -12,6 +12,7 @@ from cvae_jax import cli
 from cvae_jax import drawing
 from cvae_jax import lazy_librosa
 from cvae_jax import outputs
+from cvae_jax import platforms
 from cvae_jax.data import labels
 
 
@@ -217,6 +218,7 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--out", default="figures", help="directory of the PNGs")
   args = parser.parse_args(argv)
   outputs.check_directory(args.out)
+  platforms.check()
   from cvae_jax.audio import files
 
   audio = files.read_clip(args.clip, labels.SAMPLE_RATE, duration_s=10.0).audio

@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 from cvae_jax import cli
+from cvae_jax import flag_types
 from cvae_jax import outputs
 from cvae_jax import run_flags
 
@@ -24,7 +25,9 @@ def main(argv: list[str] | None = None) -> None:
     "training notes that share those that are.",
   )
   run_flags.add_run(parser)
-  parser.add_argument("--num", type=int, default=1, help="how many notes (default 1)")
+  parser.add_argument(
+    "--num", type=flag_types.whole(most=10_000), default=1, help="how many notes (default 1)"
+  )
   run_flags.add_draw(parser)
   parser.add_argument("--out", default="out", help="directory of the WAVs (default out)")
   run_flags.add_labels(parser)

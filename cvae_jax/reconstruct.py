@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     "and that are not given are found by the run itself: those that make the note likeliest.",
   )
   run_flags.add_run(parser)
-  parser.add_argument("--seed", type=int, default=0, help="of the phases' recovery")
+  parser.add_argument("--seed", type=run_flags.SEED, default=0, help="of the phases' recovery")
   parser.add_argument("input", help="WAV or FLAC; any rate, length and channel count")
   parser.add_argument("output", help="WAV to write: 4 s, mono, 16 kHz")
   run_flags.add_labels(parser)

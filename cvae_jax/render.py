@@ -24,7 +24,7 @@ def parse_map(text: str) -> dict[int, str]:
   mapped = {}
   for part in filter(None, text.split(",")):
     program, _, family = part.partition(":")
-    if not program.isdigit() or int(program) > 127 or not family:
+    if not program.isdecimal() or int(program) > 127 or not family:
       raise errors.UserError(f"--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got {part}")
     labels.index_of(family, labels.FAMILIES, "family")
     mapped[int(program)] = family

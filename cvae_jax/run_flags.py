@@ -3,10 +3,17 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from cvae_jax import flag_types
+
 if TYPE_CHECKING:
   from cvae_jax.synthesizer import Synthesizer
 
+SEED = flag_types.whole(0, flag_types.MAX_SEED)
 LABELS = ("pitch", "velocity", "family", "source", "instrument", "qualities")
+
+
+def _step(text: str) -> int | str:
+  return text if text == "best" else flag_types.whole()(text)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +21,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
   parser.add_argument("--workdir", required=True, help="of the run")
   parser.add_argument(
     "--step",
-    type=lambda text: text if text == "best" else int(text),
+    type=_step,
     help="of the checkpoint, or 'best' (see checkpoint.keep_best); the newest without it",
   )
 
@@ -34,15 +41,18 @@ def load_run(args: argparse.Namespace) -> "Synthesizer":
 
 def add_draw(parser: argparse.ArgumentParser) -> None:
   """Adds --seed and --temperature."""
-  parser.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
+  parser.add_argument("--seed", type=SEED, default=0, help="the same one gives the same samples")
   parser.add_argument(
-    "--temperature", type=float, default=1.0, help="of z: 0 for the most typical note (default 1)"
+    "--temperature",
+    type=flag_types.real(0, 100),
+    default=1.0,
+    help="of z: 0 for the most typical note (default 1)",
   )
 
 
 def _number(text: str) -> float:
   """60, or 60.5."""
-  return float(text) if "." in text else int(text)
+  return flag_types.real()(text) if "." in text else flag_types.whole()(text)
 
 
 def parse_mix(text: str) -> str | dict[str, float]:
@@ -50,7 +60,8 @@ def parse_mix(text: str) -> str | dict[str, float]:
   if ":" not in text:
     return text
   pairs = [part.partition(":") for part in text.split(",")]
-  return {name: float(weight or "1") for name, _, weight in pairs}
+  parse = flag_types.real(0)
+  return {name: parse(weight or "1") for name, _, weight in pairs}
 
 
 def add_timbre(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +78,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--pitch", type=_number, help="MIDI number, 0-127; 60 is middle C, 60.5 is between two keys"
   )
-  parser.add_argument("--velocity", type=int, help="0-127")
+  parser.add_argument("--velocity", type=flag_types.whole(), help="0-127")
   add_timbre(parser)
   parser.add_argument(
     "--qualities", type=lambda text: text.split(","), help="such as bright,percussive"

@@ -99,12 +99,14 @@ class Synthesizer:
       "instrument": self.table.instruments,
     }[name]
     if isinstance(value, Mapping):
-      weights = np.zeros(len(names), np.float32)
+      weights = np.zeros(len(names))
       for part, weight in value.items():
-        if not weight > 0:
-          raise errors.UserError(f"the weight of {name} {part} must be positive, got {weight}")
+        if not 0 < weight < 1e300:
+          raise errors.UserError(
+            f"the weight of {name} {part} must be positive and finite, got {weight}"
+          )
         weights[self._resolve(name, part)] = weight
-      return weights / weights.sum()
+      return (weights / weights.sum()).astype(np.float32)
     index = labels.index_of(value, names, name)
     known = self.table.known(name)
     if index not in known:

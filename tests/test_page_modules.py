@@ -22,7 +22,10 @@ const node = (more = {}) => ({connect(to) { return to; }, disconnect() {}, gain:
   ...more});
 globalThis.contexts = [];
 globalThis.AudioContext = class {
-  constructor() { contexts.push(this); this.state = 'suspended'; this.resumed = 0; this.sources = []; }
+  constructor() { contexts.push(this); }
+  state = 'suspended';
+  resumed = 0;
+  sources = [];
   currentTime = 0;
   createGain() { return node(); }
   createDynamicsCompressor() { return node(); }
@@ -53,7 +56,8 @@ const access = {inputs: new Map([['a', input('a')], ['b', input('b')]])};
 Object.defineProperty(globalThis, 'navigator', {
   value: {requestMIDIAccess: async () => access}, configurable: true});
 let said = '', pedal = false, panics = 0;
-await keyboard.listenToMidi((text) => { said = text; }, (on) => { pedal = on; }, () => { panics += 1; });
+await keyboard.listenToMidi(
+  (text) => { said = text; }, (on) => { pedal = on; }, () => { panics += 1; });
 const send = (id, ...data) => access.inputs.get(id).onmidimessage({data});
 const unplug = (id) => { access.inputs.delete(id); access.onstatechange({}); };
 const plug = (id) => { access.inputs.set(id, input(id)); access.onstatechange({}); };

@@ -14,6 +14,7 @@ import ml_collections
 import numpy as np
 
 from cvae_jax import condition as condition_lib
+from cvae_jax import errors
 from cvae_jax import feature_statistics
 from cvae_jax import parts
 from cvae_jax.audio import representations
@@ -25,7 +26,13 @@ Sums = dict[str, tuple[jax.Array, jax.Array]]
 
 
 def at_temperature(note_labels: Batch, temperature: float) -> dict[str, Any]:
-  """Labels [M] that ask for draws at a temperature: see `Method.draw_code`."""
+  """Labels [M] that ask for draws at a temperature: see `Method.draw_code`.
+
+  Raises:
+    UserError: a temperature that is negative, or beyond all numbers.
+  """
+  if not 0.0 <= temperature <= 1e6:
+    raise errors.UserError(f"temperature must be 0 or more, and finite; got {temperature}")
   asked = np.full(len(note_labels["pitch"]), temperature, np.float32)
   return {**note_labels, "temperature": asked}
 

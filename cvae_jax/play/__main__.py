@@ -12,6 +12,7 @@ import webbrowser
 
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import flag_types
 from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.play")
@@ -44,7 +45,9 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument(
     "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine alone)"
   )
-  parser.add_argument("--port", type=int, default=8765, help="0 for any (default 8765)")
+  parser.add_argument(
+    "--port", type=flag_types.whole(0, 65_535), default=8765, help="0 for any (default 8765)"
+  )
   parser.add_argument("--no-browser", action="store_true", help="do not open the page")
   args = parser.parse_args(argv)
   bound = _bind(args.host, args.port)

@@ -18,6 +18,7 @@ from cvae_jax import config as config_lib
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import flag_types
 from cvae_jax import outputs
 from cvae_jax import result_tables
 
@@ -79,7 +80,11 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--out", default="report", help="directory of the report (default report)")
   parser.add_argument("--title", default="Runs of cvae_jax", help="of the page")
   parser.add_argument(
-    "--maps", type=int, default=200, metavar="NOTES", help="in the maps of each run (default 200)"
+    "--maps",
+    type=flag_types.whole(most=100_000),
+    default=200,
+    metavar="NOTES",
+    help="in the maps of each run (default 200)",
   )
   args = parser.parse_args(argv)
   if args.maps and args.maps < 4:
