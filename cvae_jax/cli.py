@@ -88,6 +88,14 @@ class Parser(argparse.ArgumentParser):
     raise errors.UserError(f"{' '.join(message.split())} (see --help)")
 
 
+def keep_stdout_free(path: str) -> None:
+  """Sends log lines to stderr where a command's output is stdout itself, by /dev/stdout."""
+  if path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+    for handler in logging.getLogger("cvae_jax").handlers:
+      if isinstance(handler, logging.StreamHandler):
+        handler.setStream(sys.stderr)
+
+
 def use_huge_pages() -> None:
   """Starts the process anew with memory in huge pages, where glibc can and nobody has said how.
 

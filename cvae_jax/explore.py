@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> None:
 
   one = commands.add_parser("convert", parents=[settings], help="a note as another one")
   one.add_argument("input", help="recording")
-  one.add_argument("output", help="WAV to write")
+  one.add_argument("output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff")
   one.add_argument(
     "--semitones", type=flag_types.real(-127, 127), default=0.0, help="to move the pitch by"
   )

@@ -3,6 +3,7 @@
 import os
 import stat
 
+from cvae_jax import cli
 from cvae_jax import errors
 
 
@@ -65,11 +66,14 @@ def _check(path: str, name: str, is_directory: bool) -> None:
 def check_file(path: str, name: str = "the output") -> None:
   """Raises UserError where a file cannot be written; nothing is written to find out.
 
+  Where the file is /dev/stdout, log lines go to stderr from then on.
+
   Args:
     path: of the file.
     name: of what says the path, as '--out', for the message.
   """
   _check(path, name, is_directory=False)
+  cli.keep_stdout_free(path)
 
 
 def check_directory(path: str, name: str = "--out") -> None:

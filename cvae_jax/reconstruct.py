@@ -38,7 +38,9 @@ def main(argv: list[str] | None = None) -> None:
   run_flags.add_run(parser)
   parser.add_argument("--seed", type=run_flags.SEED, default=0, help="of the phases' recovery")
   parser.add_argument("input", help="WAV or FLAC; any rate, length and channel count")
-  parser.add_argument("output", help="WAV to write: 4 s, mono, 16 kHz")
+  parser.add_argument(
+    "output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff; 4 s, mono, 16 kHz"
+  )
   run_flags.add_labels(parser)
   args = parser.parse_args(argv)
 

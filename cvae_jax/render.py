@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
   """Renders what the arguments name."""
   parser = cli.Parser(prog="python -m cvae_jax.render", description=__doc__)
   parser.add_argument("input", help="MIDI file")
-  parser.add_argument("output", help="WAV to write: mono, 16 kHz")
+  parser.add_argument("output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff; mono, 16 kHz")
   run_flags.add_run(parser)
   parser.add_argument("--map", default="", help="families by program: 0:organ,40:flute")
   run_flags.add_draw(parser)

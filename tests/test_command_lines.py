@@ -1,6 +1,9 @@
 """Command lines: paths with ~, what cannot be written, files that are no configs, odd numbers."""
 
+import io
 import os
+import subprocess
+import sys
 
 from conftest import ROOT
 from conftest import get_config
@@ -383,3 +386,14 @@ def test_weights_of_a_mix_may_be_of_any_size(tiny_run):
   for weight in (float("nan"), float("inf"), 0.0, -1.0):
     with pytest.raises(errors.UserError, match="must be positive and finite"):
       synth.resolve(family={"organ": weight, "flute": 1.0})
+
+
+def test_a_sound_on_stdout_is_alone_there(tiny_run, note):
+  command = ["-m", "cvae_jax.reconstruct", f"--workdir={tiny_run}", note, "/dev/stdout"]
+  done = subprocess.run(
+    [sys.executable, *command], cwd=ROOT, capture_output=True, timeout=300, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  audio, rate = soundfile.read(io.BytesIO(done.stdout))
+  assert rate == 16_000 and audio.shape == (64_000,) and len(done.stdout) == 128_044
+  assert b"as pitch" in done.stderr

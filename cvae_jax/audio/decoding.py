@@ -5,6 +5,7 @@ import contextlib
 import math
 import os
 import stat
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -16,6 +17,11 @@ from cvae_jax.audio import headers
 MIN_RATE, MAX_RATE = 1_000, 1_536_000
 _BLOCK = 2**20  # samples read at a time, over all channels
 _UNKNOWN_FRAMES = 2**62  # what libsndfile says of a stream that does not know its length
+# Of libsndfile's words, those that say little to who reads them.
+_MEANINGS = {
+  "sf_info": "its header's sample rate or number of channels makes no sense",
+  "possibly a pipe": "its header says more than the file holds",
+}
 # Share of what uncorrelated channels would leave in their mean, below which they cancel each other.
 _CANCELS = 0.01
 
@@ -59,11 +65,20 @@ def _reasons(path: str) -> Iterator[None]:
     yield
   except (soundfile.LibsndfileError, RuntimeError, TypeError) as e:
     reason = errors.one_line(e).rsplit(": ", 1)[-1].rstrip(".").lower()
-    if "sf_info" in reason:
-      reason = "its header's sample rate or number of channels makes no sense"
+    for words, meaning in _MEANINGS.items():
+      reason = meaning if words in reason else reason
     raise errors.UserError(f"{path} cannot be read as audio ({reason})") from None
   except OSError as e:
     raise errors.UserError(f"{path} cannot be read ({e.strerror})") from None
+
+
+def _open(file: BinaryIO, header: headers.Header) -> _Stream:
+  """A file as libsndfile is to see it; as it is, where that is of no use."""
+  if header != headers.Header():
+    with contextlib.suppress(soundfile.LibsndfileError):
+      return _Stream(headers.Patched(file, header))
+  file.seek(0)
+  return _Stream(file.fileno(), closefd=False)
 
 
 class AudioFile:
@@ -91,10 +106,7 @@ class AudioFile:
       header = headers.read(self._file, size)
       if header.missing:
         raise errors.UserError(f"{path} is truncated: its last {header.missing} bytes are missing")
-      self._file.seek(0)
-      plain = header == headers.Header()
-      source = self._file.fileno() if plain else headers.Patched(self._file, header)
-      self._stream = opened.enter_context(_Stream(source, closefd=False))
+      self._stream = opened.enter_context(_open(self._file, header))
       self.sample_rate = self._stream.samplerate
       self.num_frames = self._stream.frames
       if not MIN_RATE <= self.sample_rate <= MAX_RATE:

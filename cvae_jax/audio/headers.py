@@ -17,6 +17,7 @@ _UNKNOWN = 0x7F000000
 _MAX_CHUNKS = 10_000  # before the samples; a file of more is no audio
 # Longest to shortest frame of an MP3, and more: whatever the bit rate of its first frames is.
 _STRETCH = 64
+_FRAME = 1441  # bytes of the longest frame; what an encoder counts may be off by one
 _TAG = 128  # bytes of an ID3v1 tag, which libsndfile looks for at the end
 
 
@@ -193,7 +194,9 @@ def _read_mp3(file: BinaryIO, size: int, head: bytes) -> Header:
   if not flags & 2 or len(frame) < place + 4:
     return Header()
   length = struct.unpack(">I", frame[place : place + 4])[0]
-  return Header(0 if length >= _UNKNOWN else max(start + length - size, 0))
+  missing = start + length - size
+  whole = length >= _UNKNOWN or missing <= max(_FRAME, length // 50)
+  return Header(0 if whole else missing)
 
 
 def _is_frame(data: bytes) -> bool:
