@@ -18,7 +18,8 @@ from cvae_jax import cli
 from cvae_jax import config as config_lib
 from cvae_jax import config_check
 from cvae_jax import errors
-from cvae_jax import run_flags
+from cvae_jax import flag_types
+from cvae_jax import outputs
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
 
@@ -57,14 +58,16 @@ def run_all(command: list[str], jobs: list[ablation_lib.Job]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
   """Runs what the flags ask for."""
-  parser = run_flags.Parser(prog="python -m cvae_jax.ablate", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.ablate", description=__doc__)
   parser.add_argument("--config", required=True, help="a file of configs/ablations")
   parser.add_argument("--workdir", help="gets runs/, table.md, table.csv and figure.png")
-  parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")
+  parser.add_argument(
+    "--seeds", type=flag_types.whole(most=10_000), default=1, help="runs of each variant"
+  )
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
                       help="of all variants' config")  # fmt: skip
   which = parser.add_mutually_exclusive_group()
-  which.add_argument("--index", type=int, help="of the one job to run")
+  which.add_argument("--index", type=flag_types.whole(), help="of the one job to run")
   which.add_argument("--list", action="store_true", help="say which jobs there are, and no more")
   which.add_argument("--report", action="store_true", help="make the table of what is finished")
   args = parser.parse_args(argv)
@@ -73,6 +76,7 @@ def main(argv: list[str] | None = None) -> None:
   ablation = ablation_lib.load(args.config)
   name = os.path.splitext(os.path.basename(args.config.partition(":")[0]))[0]
   workdir = args.workdir or os.path.join("runs", "ablations", name)
+  outputs.check_directory(workdir, "--workdir")
   for setting in args.set:
     config_lib.override(ablation.base, setting)
   jobs = ablation_lib.make_jobs(ablation, args.seeds)

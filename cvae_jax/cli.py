@@ -1,16 +1,44 @@
 """What the commands have in common: logging, the compilation cache, one line for bad input."""
 
+import argparse
 from collections.abc import Callable
+from collections.abc import Sequence
 import ctypes
 import errno
 import logging
 import os
+import re
 import sys
+from typing import NoReturn
+
+from absl import flags
 
 from cvae_jax import errors
+from cvae_jax import platforms
 
-# What is wrong with a file or its disk, rather than with this program.
-_NOT_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+# What is wrong with a file, its disk or its reader, rather than with this program.
+_NOT_OURS = (
+  errno.ENOSPC,
+  errno.EDQUOT,
+  errno.EFBIG,
+  errno.EROFS,
+  errno.EACCES,
+  errno.EPERM,
+  errno.EEXIST,
+  errno.ENOTDIR,
+  errno.EISDIR,
+  errno.ENAMETOOLONG,
+  errno.ELOOP,
+  errno.EBUSY,
+  errno.EIO,
+  errno.ENXIO,
+  errno.ENODEV,
+  errno.EPIPE,
+  errno.ESTALE,
+  errno.ETXTBSY,
+)
+# ~ or ~user where a path begins: at the start, and after --flag=, FIELD= or --set=FIELD=.
+_HOME = re.compile(r"((?:-[^=]*=)?(?:[\w.]+=)?)(~[\w.-]*)(/.*)?", re.DOTALL)
 
 
 def set_up() -> None:
@@ -34,6 +62,38 @@ def set_up() -> None:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def expand_home(arguments: Sequence[str]) -> list[str]:
+  """A command line with ~ and ~user as a home directory, after = as well, where shells leave it."""
+
+  def expand(argument: str) -> str:
+    match = _HOME.fullmatch(argument)
+    if match is None:
+      return argument
+    before, home, rest = match.groups()
+    return before + os.path.expanduser(home) + (rest or "")
+
+  return [expand(argument) for argument in arguments]
+
+
+class Parser(argparse.ArgumentParser):
+  """argparse's, with ~ expanded everywhere, and what cannot be parsed in one line."""
+
+  def parse_known_args(self, args=None, namespace=None):  # `parse_args` comes here too.
+    given = sys.argv[1:] if args is None else args
+    return super().parse_known_args(expand_home(given), namespace)
+
+  def error(self, message: str) -> NoReturn:
+    raise errors.UserError(f"{' '.join(message.split())} (see --help)")
+
+
+def keep_stdout_free(path: str) -> None:
+  """Sends log lines to stderr where a command's output is stdout itself, by /dev/stdout."""
+  if path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+    for handler in logging.getLogger("cvae_jax").handlers:
+      if isinstance(handler, logging.StreamHandler):
+        handler.setStream(sys.stderr)
 
 
 def use_huge_pages() -> None:
@@ -69,6 +129,19 @@ def _hush_unraisable(unraisable) -> None:
     sys.__unraisablehook__(unraisable)
 
 
+# What parsing absl's flags and those of a config raises.
+OF_FLAGS = (
+  errors.UserError, flags.Error, AttributeError, KeyError, TypeError, ValueError, OverflowError,
+  RecursionError, SyntaxError, OSError,
+)  # fmt: skip
+
+
+def fail(what: object, status: int = 2) -> NoReturn:
+  """Says in one line what went wrong, and ends the process."""
+  print(f"error: {' '.join(str(what).split())}", file=sys.stderr)
+  sys.exit(status)
+
+
 def run(main: Callable[[], None]) -> None:
   """Runs a command and ends the process.
 
@@ -79,19 +152,21 @@ def run(main: Callable[[], None]) -> None:
   try:
     main()
   except errors.UserError as e:
-    print(f"error: {e}", file=sys.stderr)
-    sys.exit(2)
+    fail(e)
   except errors.TrainingError as e:
-    print(f"error: {e}", file=sys.stderr)
-    sys.exit(1)
+    fail(e, 1)
   except OSError as e:
     if e.errno not in _NOT_OURS:
       raise
-    print(f"error: {e.filename or 'a file'} cannot be used: {e.strerror}", file=sys.stderr)
-    sys.exit(2)
+    fail(f"{e.filename or 'a file'} cannot be used: {e.strerror}")
   except errors.Interrupted as e:
     print(e, file=sys.stderr)
     sys.exit(128 + (e.signum or 0))
   except KeyboardInterrupt:
     sys.exit(130)
+  except Exception:
+    problem = platforms.problem()
+    if problem is None:
+      raise
+    fail(problem)
   sys.exit(0)

@@ -1,5 +1,7 @@
 """What no config may say: values that no part of the system could make sense of."""
 
+import math
+
 import ml_collections
 
 from cvae_jax import config as config_lib
@@ -68,6 +70,12 @@ def check(config: ml_collections.ConfigDict) -> None:
     "augment.envelope_db",
   )
   flat = config_lib.flatten(config)
+  for name, value in flat.items():
+    for number in value if isinstance(value, list) else [value]:
+      if isinstance(number, float) and not math.isfinite(number):
+        raise errors.UserError(f"{name} must be finite, got {number}")
+  if not 0 <= config.seed < 2**32:
+    raise errors.UserError(f"seed must be 0 to {2**32 - 1}, got {config.seed}")
   for name in (*positive, *not_negative):
     least = "positive" if name in positive else "0 or more"
     if flat[name] < 0 or (flat[name] == 0 and name in positive):

@@ -20,6 +20,7 @@ from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import compilation
 from cvae_jax import config as config_lib
+from cvae_jax import config_check
 from cvae_jax import errors
 from cvae_jax import json_file
 from cvae_jax import measures
@@ -176,7 +177,7 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
   """Evaluates a checkpoint of a workdir and prints the table."""
-  parser = run_flags.Parser(prog="python -m cvae_jax.evaluate", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.evaluate", description=__doc__)
   run_flags.add_run(parser)
   parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
   parser.add_argument("--full", action="store_true", help="measure all that can be measured")
@@ -189,6 +190,7 @@ def main(argv: list[str] | None = None) -> None:
     run.config.update_from_flattened_dict(FULL)
   for setting in args.set:
     config_lib.override(run.config, setting)
+  config_check.check(run.config)
   if args.split:
     run.config.data.eval_split = args.split
   results = evaluate_run(run.config, run.method, run.params, pipeline.open_data(run.config.data))

@@ -16,6 +16,8 @@ import numpy as np
 from cvae_jax import cli
 from cvae_jax import drawing
 from cvae_jax import errors
+from cvae_jax import flag_types
+from cvae_jax import outputs
 from cvae_jax import reconstruct
 from cvae_jax import run_flags
 
@@ -54,12 +56,11 @@ def _write_joined(synth, path, examples) -> None:
 def _parse_attribute(text: str) -> tuple[str, float]:
   name, _, amount = text.partition(":")
   try:
-    number = float(amount or 1.0)
-    if np.isfinite(number):
-      return name, number
-  except ValueError:
-    pass
-  raise errors.UserError(f"--attribute wants NAME:AMOUNT, as bright:1.5; got '{text}'")
+    return name, flag_types.real(-1000, 1000)(amount or "1")
+  except argparse.ArgumentTypeError as e:
+    raise errors.UserError(
+      f"--attribute wants NAME:AMOUNT, as bright:1.5; got '{text}' ({e})"
+    ) from None
 
 
 def _find_attribute(synth, columns, name: str) -> np.ndarray:
@@ -150,21 +151,28 @@ def traverse(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
   """Runs the command that the arguments name."""
-  parser = run_flags.Parser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.explore",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   vocabulary = run_flags.find_vocabulary(argv)
   commands = parser.add_subparsers(required=True, metavar="COMMAND")
-  settings = run_flags.Parser(add_help=False)
+  settings = cli.Parser(add_help=False)
   run_flags.add_run(settings)
-  settings.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
+  settings.add_argument(
+    "--seed", type=run_flags.SEED, default=0, help="the same one gives the same samples"
+  )
 
   one = commands.add_parser("interpolate", parents=[settings], help="from one note to another")
   one.add_argument("a", help="recording that it begins with")
   one.add_argument("b", help="recording that it ends with")
-  one.add_argument("--steps", type=int, default=8, help="notes, both ends among them (default 8)")
+  one.add_argument(
+    "--steps",
+    type=flag_types.whole(most=1000),
+    default=8,
+    help="notes, both ends among them (default 8)",
+  )
   one.add_argument("--path", default="spherical", help="of the codes: linear, spherical (default)")
   one.add_argument("--part", default="both", help="that goes over: code, labels, both (default)")
   one.add_argument("--join", action="store_true", help="write one WAV of all")
@@ -173,8 +181,10 @@ def main(argv: list[str] | None = None) -> None:
 
   one = commands.add_parser("convert", parents=[settings], help="a note as another one")
   one.add_argument("input", help="recording")
-  one.add_argument("output", help="file to write")
-  one.add_argument("--semitones", type=float, default=0.0, help="to move the pitch by")
+  one.add_argument("output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff; .mid of scores")
+  one.add_argument(
+    "--semitones", type=flag_types.real(-127, 127), default=0.0, help="to move the pitch by"
+  )
   one.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
                    help="a name of a label to move along, as bright:1.5")  # fmt: skip
   run_flags.add_labels(one, vocabulary)
@@ -182,21 +192,37 @@ def main(argv: list[str] | None = None) -> None:
 
   one = commands.add_parser("neighbours", parents=[settings], help="training notes that are near")
   one.add_argument("input", help="recording")
-  one.add_argument("--num", type=int, default=5, help="how many (default 5)")
+  one.add_argument("--num", type=flag_types.whole(), default=5, help="how many (default 5)")
   one.set_defaults(run=neighbours)
 
   one = commands.add_parser("traverse", parents=[settings], help="along dimensions of z")
   one.add_argument("input", nargs="?", help="recording; the prior's middle without one")
-  one.add_argument("--num", type=int, default=4, help="dimensions, the widest first (default 4)")
-  one.add_argument("--steps", type=int, default=5, help="notes of each (default 5)")
   one.add_argument(
-    "--span", type=float, default=2.0, help="to either side, in deviations of codes (default 2)"
+    "--num",
+    type=flag_types.whole(most=1000),
+    default=4,
+    help="dimensions, the widest first (default 4)",
+  )
+  one.add_argument(
+    "--steps", type=flag_types.whole(most=1000), default=5, help="notes of each (default 5)"
+  )
+  one.add_argument(
+    "--span",
+    type=flag_types.real(-100, 100),
+    default=2.0,
+    help="to either side, in deviations of codes (default 2)",
   )
   one.add_argument("--out", default="out", help="directory of what is written (default out)")
   run_flags.add_labels(one, vocabulary)
   one.set_defaults(run=traverse)
 
   args = parser.parse_args(argv)
+  if hasattr(args, "out"):
+    outputs.check_directory(args.out)
+  if hasattr(args, "output"):
+    from cvae_jax.audio import files
+
+    files.check_output(args.output)
   args.run(args)
 
 

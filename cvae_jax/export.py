@@ -16,6 +16,8 @@ import os
 from cvae_jax import atomic
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import flag_types
+from cvae_jax import outputs
 from cvae_jax import play
 from cvae_jax import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
@@ -49,18 +51,22 @@ def parse_velocities(text: str) -> list[int]:
     UserError: what is no such list.
   """
   try:
-    return sorted({int(v) for v in text.split(",")})
+    velocities = sorted({int(v) for v in text.split(",")})
   except ValueError:
     raise errors.UserError(f"--velocities wants numbers as 50,100,127, got {text}") from None
+  if not 1 <= velocities[0] <= velocities[-1] <= 127:  # 0 is a note that is let go.
+    raise errors.UserError(f"--velocities must be 1 to 127, got {text}")
+  return velocities
 
 
 def write_program(args: argparse.Namespace) -> None:
   """Writes a decoder, to the file --out."""
   from cvae_jax import portable
 
+  path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
+  outputs.check_file(path, "--out")
   synth = run_flags.load_run(args)
   program = portable.make_program(synth, args.seed)
-  path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
   if args.format == "onnx":
     with atomic.path_for(path) as temporary:
       portable.to_onnx(program, args.batch, temporary)
@@ -77,7 +83,8 @@ def write_program(args: argparse.Namespace) -> None:
 def write_instrument(args: argparse.Namespace) -> None:
   """Writes an instrument, into the directory --out."""
   velocities = parse_velocities(args.velocities)
-  pitches = parse_pitches(args.pitches) if args.pitches else None
+  pitches = None if args.pitches is None else parse_pitches(args.pitches)
+  outputs.check_directory(args.out)
 
   from cvae_jax.play import formats
   from cvae_jax.play import instrument
@@ -103,7 +110,7 @@ def write_instrument(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
   """Writes what the flags ask for."""
-  parser = run_flags.Parser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.export",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -115,7 +122,10 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
   run_flags.add_draw(parser)
   parser.add_argument(
-    "--batch", type=int, default=1, help="notes at a time of a program (default 1)"
+    "--batch",
+    type=flag_types.whole(most=4096),
+    default=1,
+    help="notes at a time of a program (default 1)",
   )
   without = (vocabulary_lib.PITCH, vocabulary_lib.VELOCITY)
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv), without)

@@ -11,7 +11,8 @@ import numpy as np
 from cvae_jax import cli
 from cvae_jax import drawing
 from cvae_jax import lazy_librosa
-from cvae_jax import run_flags
+from cvae_jax import outputs
+from cvae_jax import platforms
 from cvae_jax.data import labels
 
 
@@ -212,13 +213,15 @@ FIGURES: dict[str, Callable[[np.ndarray, int], bytes]] = {
 
 def main(argv: list[str] | None = None) -> None:
   """Draws all figures of a clip."""
-  parser = run_flags.Parser(prog="python -m cvae_jax.figures", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.figures", description=__doc__)
   parser.add_argument("clip", help="a WAV or FLAC; of a long one the first ten seconds")
   parser.add_argument("--out", default="figures", help="directory of the PNGs")
   args = parser.parse_args(argv)
+  outputs.check_directory(args.out)
+  platforms.check()
   from cvae_jax.audio import files
 
-  audio = files.read_clip(args.clip, labels.SAMPLE_RATE).audio[: 10 * labels.SAMPLE_RATE]
+  audio = files.read_clip(args.clip, labels.SAMPLE_RATE, duration_s=10.0).audio
   for name, draw in FIGURES.items():
     path = os.path.join(args.out, f"{name}.png")
     drawing.write_png(path, draw(audio, labels.SAMPLE_RATE))

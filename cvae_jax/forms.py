@@ -10,6 +10,7 @@ A batch holds examples under the form's `key`.
 
 from collections.abc import Sequence
 import dataclasses
+import os
 from typing import Any
 from typing import ClassVar
 
@@ -80,8 +81,14 @@ class Waveform:
 
     return files.to_wav(example, self.sample_rate)
 
+  def check_output(self, path: str) -> None:
+    """Raises UserError, before the work, where an example cannot be written to a path."""
+    from cvae_jax.audio import files
+
+    files.check_output(path)
+
   def write(self, path: str, example: np.ndarray) -> None:
-    """Writes a WAV file, whole or not at all."""
+    """Writes a WAV file, or what its ending says, whole or not at all."""
     from cvae_jax.audio import files
 
     files.write_wav(path, example, self.sample_rate)
@@ -150,6 +157,14 @@ class Score:
   def to_bytes(self, example: np.ndarray) -> bytes:
     """A MIDI file's bytes."""
     return scores.to_midi(self.tokenizer.decode(example))
+
+  def check_output(self, path: str) -> None:
+    """Raises UserError, before the work, where an example cannot be written to a path."""
+    from cvae_jax import outputs
+
+    outputs.check_file(path)
+    if os.path.splitext(path)[1].lower() not in (".mid", ".midi"):
+      raise errors.UserError(f"{path} must end in .mid: this run makes scores")
 
   def write(self, path: str, example: np.ndarray) -> None:
     """Writes a MIDI file, whole or not at all.

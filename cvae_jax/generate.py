@@ -10,6 +10,8 @@ import os
 import numpy as np
 
 from cvae_jax import cli
+from cvae_jax import flag_types
+from cvae_jax import outputs
 from cvae_jax import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
 
@@ -18,17 +20,20 @@ _log = logging.getLogger("cvae_jax.generate")  # Also as __main__.
 
 def main(argv: list[str] | None = None) -> None:
   """Generates what the flags ask for."""
-  parser = run_flags.Parser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.generate",
     description="Generates sounds as WAVs, or scores as MIDI files. A label that is not given is "
     "drawn from the labels of training examples that share those that are.",
   )
   run_flags.add_run(parser)
-  parser.add_argument("--num", type=int, default=1, help="how many (default 1)")
+  parser.add_argument(
+    "--num", type=flag_types.whole(most=10_000), default=1, help="how many (default 1)"
+  )
   run_flags.add_draw(parser)
   parser.add_argument("--out", default="out", help="directory of the files (default out)")
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
+  outputs.check_directory(args.out)
 
   synth = run_flags.load_run(args)
   asked = run_flags.asked_labels(args)

@@ -14,8 +14,11 @@ from absl import flags
 from ml_collections import config_flags
 
 from cvae_jax import cli
+from cvae_jax import config as config_lib
+from cvae_jax import config_check
 from cvae_jax import distributed
 from cvae_jax import errors
+from cvae_jax import outputs
 
 FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, or FILE:variant.")
@@ -36,36 +39,54 @@ def default_workdir(config_file: str) -> str:
   return os.path.join("runs", "-".join([stem, *filter(None, variant.split(","))]))
 
 
+def _config_file(argv: list[str]) -> str:
+  """What --config says on a command line.
+
+  Raises:
+    UserError: where nothing does.
+  """
+  argv = FLAGS.read_flags_from_files(argv, force_gnu=False)
+  for argument, following in zip(argv[1:], [*argv[2:], ""], strict=True):
+    name, equals, value = argument.partition("=")
+    if name in ("--config", "-config"):
+      path = value if equals else following
+      if path:
+        return path
+  raise errors.UserError("--config is missing: --config=configs/cvae.py, say")
+
+
 def _parse(argv: list[str]) -> list[str]:
   """Parses the flags; what cannot be parsed is one line and exit status 2."""
+  # ml_collections reads the command line itself, and wraps what a config raises in its traceback.
+  sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]
   try:
+    if not {"--help", "-help", "--helpfull", "--helpshort", "-h"} & set(argv):
+      config_lib.load(_config_file(argv))
     rest = FLAGS(argv)
-    if _CONFIG.value is None:
-      raise errors.UserError("--config is missing: --config=configs/cvae.py, say")
-    path = config_flags.get_config_filename(FLAGS["config"]).partition(":")[0]
-    if not os.path.exists(path):
-      raise errors.UserError(f"--config={path} does not exist")
+    config_check.check(_CONFIG.value)
     distributed.check_flags(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
     if len(rest) > 1:
       raise errors.UserError(f"'{rest[1]}' is no flag: they begin with --")
-  except (errors.UserError, flags.Error, AttributeError, KeyError, TypeError, OSError) as e:
-    message = " ".join(str(e).split())
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    outputs.check_directory(_workdir(), "--workdir")
+  except cli.OF_FLAGS as e:
+    cli.fail(e)
   return rest
+
+
+def _workdir() -> str:
+  """That of --workdir, or by the config's name."""
+  return _WORKDIR.value or default_workdir(config_flags.get_config_filename(FLAGS["config"]))
 
 
 def main(_: list[str]) -> None:
   """Trains what the flags ask for."""
-  config_file = config_flags.get_config_filename(FLAGS["config"])
-  workdir = _WORKDIR.value or default_workdir(config_file)
 
   def train() -> None:
     if _MULTIHOST.value or _COORDINATOR.value:
       distributed.join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
     from cvae_jax import train as train_lib  # After `cli.set_up`, which JAX reads on import.
 
-    train_lib.train_and_evaluate(_CONFIG.value, workdir)
+    train_lib.train_and_evaluate(_CONFIG.value, _workdir())
 
   cli.run(train)
 

@@ -1,9 +1,11 @@
 """Files found by their name: the parts of a run that a config names, and configs themselves."""
 
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pkgutil
+import traceback
 import types
 from typing import Any
 
@@ -35,7 +37,8 @@ def load(package: str, name: str, what: str):
 def load_file(path: str | os.PathLike[str]) -> types.ModuleType:
   """The module that a Python file is, which lies in no package."""
   name = os.path.splitext(os.path.basename(path))[0]
-  spec = importlib.util.spec_from_file_location(name, path)
+  loader = importlib.machinery.SourceFileLoader(name, os.fspath(path))  # Whatever its ending.
+  spec = importlib.util.spec_from_file_location(name, path, loader=loader)
   assert spec is not None and spec.loader is not None
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
@@ -51,12 +54,33 @@ def call_file(path: str, function: str, kind: str) -> Any:
     kind: what such a file is, for the message.
 
   Raises:
-    UserError: a file that is not there, or that has no such function.
+    UserError: a file that is not there, is no Python or raises something, or that has no such
+      function.
   """
   path, _, variant = path.partition(":")
-  if not os.path.isfile(path):
+  if not os.path.exists(path):
     raise errors.UserError(f"--config={path} does not exist")
-  module = load_file(path)
-  if not hasattr(module, function):
-    raise errors.UserError(f"--config={path} is no {kind}: it has no {function}")
-  return getattr(module, function)(variant)
+  if not os.path.isfile(path):
+    raise errors.UserError(f"--config={path} is no file: a Python file with {function} is wanted")
+  try:
+    module = load_file(path)
+    if not hasattr(module, function):
+      raise errors.UserError(f"--config={path} is no {kind}: it has no {function}")
+    return getattr(module, function)(variant)
+  except errors.UserError:
+    raise
+  except (Exception, SystemExit) as e:
+    raise errors.UserError(f"--config={path}: {_what_went_wrong(e, path)}") from e
+
+
+def _what_went_wrong(error: BaseException, path: str) -> str:
+  """An exception of a file's in one line, with the last line of that file that it came by."""
+  what = f"{type(error).__name__}: {errors.one_line(error)}"
+  if isinstance(error, SyntaxError):
+    return f"is no Python ({what})"
+  of_file = [
+    frame.lineno
+    for frame in traceback.extract_tb(error.__traceback__)
+    if os.path.abspath(frame.filename) == os.path.abspath(path)
+  ]
+  return f"line {of_file[-1]}: {what}" if of_file else f"is no Python ({what})"

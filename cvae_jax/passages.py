@@ -78,7 +78,7 @@ def reconstruct(
   window = np.concatenate([rise, np.ones(hop - overlap, np.float32), rise[::-1]])
   counted = _Counted(blocks)
   tail, written, first = np.zeros(overlap, np.float32), 0, True
-  for i, batch in enumerate(_batches(_cut(counted, size, hop))):
+  for i, batch in enumerate(_batches(_cut(iter(counted), size, hop))):
     filled = batch[notes.fill_up(np.arange(len(batch)), _BATCH)]
     columns: dict[str, Any] = {n: np.repeat(c[:1], _BATCH, axis=0) for n, c in labels.items()}
     key = jax.random.fold_in(jax.random.key(seed), i)

@@ -17,8 +17,10 @@ from ml_collections import config_flags
 
 from cvae_jax import cli
 from cvae_jax import config as config_lib
+from cvae_jax import config_check
 from cvae_jax import drawing
 from cvae_jax import errors
+from cvae_jax import outputs
 
 FLAGS = flags.FLAGS
 _log = logging.getLogger("cvae_jax.prepare")  # Also as __main__.
@@ -34,13 +36,16 @@ FIGURE, EXTRA_FIGURE = "labels.png", "files.png"
 
 def _parse(argv: list[str]) -> list[str]:
   """Parses the flags and the name; what cannot be parsed is one line and exit status 2."""
+  sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]  # ml_collections reads it itself.
   try:
     names = FLAGS(argv)[1:]
     if len(names) != 1:
       raise errors.UserError(f"one data set is wanted, as synth_notes; got {len(names)}")
-  except (errors.UserError, flags.Error, AttributeError, KeyError, TypeError) as e:
-    print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-    sys.exit(2)
+    config_check.check(_CONFIG.value)
+    if _DATA_DIR.value:
+      outputs.check_directory(_DATA_DIR.value, "--data_dir")
+  except cli.OF_FLAGS as e:
+    cli.fail(e)
   return names
 
 

@@ -32,17 +32,20 @@ def read_example(synth: "Synthesizer", path: str) -> np.ndarray:
 
 def main(argv: list[str] | None = None) -> None:
   """Reconstructs what the arguments name."""
-  parser = run_flags.Parser(
+  parser = cli.Parser(
     prog="python -m cvae_jax.reconstruct",
     description="Encodes a recording and decodes it again. Labels that a conditional run needs "
     "and that are not given are inferred by the run itself: those that make it likeliest.",
   )
   run_flags.add_run(parser)
-  parser.add_argument("--seed", type=int, default=0, help="of the phases' recovery")
-  parser.add_argument("input", help="WAV or FLAC of any rate, length and channel count; or MIDI")
-  parser.add_argument("output", help="file to write, of the run's own form, rate and length")
+  parser.add_argument("--seed", type=run_flags.SEED, default=0, help="of the phases' recovery")
+  parser.add_argument("input", help="audio of any format, rate, length and channel count; or MIDI")
+  parser.add_argument(
+    "output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff, at the run's rate; .mid of scores"
+  )
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
+  run_flags.load_form(args).check_output(args.output)
 
   synth = run_flags.load_run(args)
   original = read_example(synth, args.input)

@@ -24,7 +24,7 @@ def parse_map(text: str) -> dict[int, str]:
   mapped = {}
   for part in filter(None, text.split(",")):
     program, _, family = part.partition(":")
-    if not (program.isascii() and program.isdigit()) or int(program) > 127 or not family:
+    if not program.isdecimal() or int(program) > 127 or not family:
       raise errors.UserError(f"--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got {part}")
     labels.index_of(family, labels.FAMILIES, "family")
     mapped[int(program)] = family
@@ -33,9 +33,9 @@ def parse_map(text: str) -> dict[int, str]:
 
 def main(argv: list[str] | None = None) -> None:
   """Renders what the arguments name."""
-  parser = run_flags.Parser(prog="python -m cvae_jax.render", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.render", description=__doc__)
   parser.add_argument("input", help="MIDI file")
-  parser.add_argument("output", help="WAV to write: mono, at the run's rate")
+  parser.add_argument("output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff; mono, 16 kHz")
   run_flags.add_run(parser)
   parser.add_argument("--map", default="", help="families by program: 0:organ,40:flute")
   run_flags.add_draw(parser)
@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
   from cvae_jax.audio import files
   from cvae_jax.play import midi
 
+  files.check_output(args.output)
   notes = midi.read_notes(args.input)
   synth = run_flags.load_run(args)
   audio = midi.render(synth, notes, mapped, args.seed, args.temperature)

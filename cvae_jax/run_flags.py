@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from cvae_jax import errors
+from cvae_jax import flag_types
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 if TYPE_CHECKING:
+  from cvae_jax import forms
   from cvae_jax.synthesizer import Synthesizer
 
+SEED = flag_types.whole(0, flag_types.MAX_SEED)
 _LABEL = "label_"  # before a label's name among the parsed arguments
 
 
-class Parser(argparse.ArgumentParser):
-  """An ArgumentParser whose errors are one line, as those of all bad input."""
-
-  def error(self, message: str):
-    """Raises UserError."""
-    raise errors.UserError(f"{message} ({self.prog} --help)")
+def _step(text: str) -> int | str:
+  return text if text == "best" else flag_types.whole()(text)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
   parser.add_argument("--workdir", required=True, help="of the run")
   parser.add_argument(
     "--step",
-    type=lambda text: text if text == "best" else int(text),
+    type=_step,
     help="of the checkpoint, or 'best' (see checkpoint.keep_best); the newest without it",
   )
 
@@ -44,16 +43,33 @@ def load_run(args: argparse.Namespace) -> "Synthesizer":
   Raises:
     UserError: as `synthesizer.load`.
   """
+  from cvae_jax import platforms
   from cvae_jax import synthesizer  # JAX is imported when the flags are known to be right.
 
+  platforms.check()
   return synthesizer.load(args.workdir, args.step)
+
+
+def load_form(args: argparse.Namespace) -> "forms.Form":
+  """The form of the examples of the run that --workdir names, without the run itself.
+
+  Raises:
+    UserError: a directory without a run.
+  """
+  from cvae_jax import config_file
+  from cvae_jax.data import data_sets
+
+  return data_sets.make_form(config_file.load(os.path.expanduser(args.workdir)).data)
 
 
 def add_draw(parser: argparse.ArgumentParser) -> None:
   """Adds --seed and --temperature."""
-  parser.add_argument("--seed", type=int, default=0, help="the same one gives the same samples")
+  parser.add_argument("--seed", type=SEED, default=0, help="the same one gives the same samples")
   parser.add_argument(
-    "--temperature", type=float, default=1.0, help="of z: 0 for the most typical one (default 1)"
+    "--temperature",
+    type=flag_types.real(0, 100),
+    default=1.0,
+    help="of z: 0 for the most typical one (default 1)",
   )
 
 
@@ -77,10 +93,7 @@ def find_vocabulary(argv: Sequence[str] | None = None) -> vocabulary_lib.Vocabul
 
 def _number(text: str) -> float:
   """60, or 60.5."""
-  try:
-    return int(text)
-  except ValueError:
-    return float(text)
+  return flag_types.real()(text) if "." in text else flag_types.whole()(text)
 
 
 def parse_mix(text: str) -> str | dict[str, float]:
@@ -88,7 +101,8 @@ def parse_mix(text: str) -> str | dict[str, float]:
   if ":" not in text:
     return text
   pairs = [part.partition(":") for part in text.split(",")]
-  return {name: float(weight or "1") for name, _, weight in pairs}
+  parse = flag_types.real(0)
+  return {name: parse(weight or "1") for name, _, weight in pairs}
 
 
 def add_labels(

@@ -107,14 +107,14 @@ class Synthesizer:
       chosen = [label.index_of(name) for name in ([value] if isinstance(value, str) else value)]
       return np.isin(np.arange(len(label.names)), chosen).astype(np.float32)
     if isinstance(value, Mapping):
-      weights = np.zeros(len(label.names), np.float32)
+      weights = np.zeros(len(label.names))
       for part, weight in value.items():
-        if not 0 < weight < np.inf:
+        if not 0 < weight < 1e300:
           raise errors.UserError(
             f"the weight of {label.name} {part} must be positive and finite, got {weight}"
           )
         weights[self._resolve(label, part)] = weight
-      return weights / weights.sum()
+      return (weights / weights.sum()).astype(np.float32)
     index = label.index_of(value)
     if index not in self.table.known(label.name):
       known = ", ".join(self.table.known_names(label.name)[:20])

@@ -23,6 +23,7 @@ from cvae_jax import failures
 from cvae_jax import feature_statistics
 from cvae_jax import forms
 from cvae_jax import methods
+from cvae_jax import platforms
 from cvae_jax import profile as profile_lib
 from cvae_jax import progress as progress_lib
 from cvae_jax import result_tables
@@ -94,7 +95,9 @@ def train_and_evaluate(
     Interrupted: after a signal or `should_stop`, once all is saved.
   """
   started = time.monotonic()
+  workdir = os.path.expanduser(workdir)
   config_check.check(config)
+  platforms.check()
   config_file.check_same_run(config, workdir)
   parts = config.train.accumulate_steps
   sharding.check_batch_size(config.train.batch_size, "train.batch_size", parts)

@@ -71,7 +71,7 @@ def test_a_note_is_the_same_however_many_are_asked_for_beside_it(synth):
     (["--velocity=200"], "velocity must be 0-127, got 200"),
     (["--instrument=organ_acoustic_000"], "conditioned on pitch, family, source, velocity: it"),
     (["--num=0"], "number of examples must be 1 to"),
-    (["--seed=-1"], "seed must be 0 to"),
+    (["--seed=-1"], "--seed: must be 0 to 4294967295, got -1"),
   ],
 )
 def test_what_cannot_be_asked_for_is_one_line_and_writes_nothing(

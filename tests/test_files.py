@@ -1,9 +1,12 @@
+import os
+
 from conftest import one_line
 import numpy as np
 import pytest
 import soundfile
 
 from cvae_jax import errors
+from cvae_jax.audio import decoding
 from cvae_jax.audio import files
 
 
@@ -88,3 +91,134 @@ def test_a_clip_keeps_its_length(tmp_path):
   soundfile.write(path, np.zeros((1234, 2)), 8000)
   clip = files.read_clip(path, 16_000)
   assert clip.audio.shape == (2468,) and clip.changes == ("stereo", "resampled")
+
+
+@pytest.mark.parametrize("second", [-1.0, -0.9, -1.1])
+def test_channels_that_cancel_each_other_are_one(tmp_path, second):
+  path = write(tmp_path / "a.wav", np.stack([SINE, second * SINE], axis=1) * 0.5)
+  recording = read(path)
+  assert recording.changes == ("stereo", "antiphase")
+  louder = 0.5 * SINE * (second if second < -1 else 1.0)
+  np.testing.assert_allclose(recording.audio, louder, atol=1e-4)
+
+
+def test_channels_that_do_not_cancel_are_averaged(tmp_path):
+  noise = np.random.default_rng(0).standard_normal((64_000, 16)) * 0.1
+  for audio in (noise, np.pad(noise[:, :1], ((0, 0), (0, 15))), np.zeros((64_000, 2))):
+    recording = read(write(tmp_path / "a.wav", audio, subtype="FLOAT"))
+    assert recording.changes == ("stereo",)
+    np.testing.assert_allclose(recording.audio, audio.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("gain", [1.5, 32_767.0, 1e30])
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_floats_past_full_scale_are_brought_to_it(tmp_path, gain, rate):
+  path = write(tmp_path / "a.wav", gain * 2 * SINE, rate, subtype="FLOAT")
+  recording = read(path)
+  assert "attenuated" in recording.changes and recording.audio.dtype == np.float32
+  assert np.abs(recording.audio).max() == pytest.approx(1.0, abs=1e-6)
+  as_it_is = files.read_clip(path, rate, attenuate=False)
+  assert as_it_is.changes == () and as_it_is.audio.max() == pytest.approx(gain, rel=1e-3)
+
+
+def test_full_scale_itself_is_left_alone(tmp_path):
+  square = np.where(SINE > 0, 32_767, -32_768).astype(np.int16)
+  assert read(write(tmp_path / "a.wav", square)).changes == ()
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_of_a_long_recording_no_more_than_the_note_is_read(tmp_path, name, monkeypatch):
+  audio = np.random.default_rng(0).standard_normal((44_100 * 60, 2)) * 0.1
+  with soundfile.SoundFile(tmp_path / name, "w", 44_100, 2) as f:
+    for start in range(0, len(audio), 44_100):
+      f.write(audio[start : start + 44_100])
+  read_frames = []
+  original = decoding._Stream.read
+
+  def count(self, *args, **kwargs):
+    block = original(self, *args, **kwargs)
+    read_frames.append(len(block))
+    return block
+
+  monkeypatch.setattr(decoding._Stream, "read", count)
+  note = read(str(tmp_path / name))
+  assert note.changes == ("stereo", "resampled", "cut") and sum(read_frames) < 44_100 * 4.2
+  whole = files.read_clip(str(tmp_path / name), 16_000)
+  assert whole.changes == ("stereo", "resampled")
+  np.testing.assert_allclose(note.audio, whole.audio[:64_000], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 44_101, 8000])
+def test_parts_of_a_recording_are_those_of_the_whole(tmp_path, rate):
+  audio = np.random.default_rng(0).standard_normal(5 * rate) * 0.1
+  path = write(tmp_path / "a.wav", audio, rate, subtype="FLOAT")
+  whole = files.read_clip(path, 16_000).audio
+  parts = [files.read_clip(path, 16_000, 0.7 * i, 0.7).audio for i in range(8)]
+  assert [part.size for part in parts[:-1]] == [11_200] * 7
+  np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+  with pytest.raises(errors.UserError, match="ends before 7 s") as error:
+    files.read_clip(path, 16_000, 7.0, 1.0)
+  one_line(error)
+
+
+def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path):
+  os.mkfifo(tmp_path / "fifo.wav")
+  (tmp_path / "loop.wav").symlink_to("loop.wav")
+  (tmp_path / "file").touch()
+  for name, says in [
+    (str(tmp_path / "fifo.wav"), "is a FIFO: a regular file is wanted"),
+    (str(tmp_path / "loop.wav"), "cannot be read"),
+    (str(tmp_path / "file" / "a.wav"), "does not exist or is no file"),
+    (str(tmp_path / ("x" * 300)), "File name too long"),
+    ("/dev/zero", "is a device"),
+    ("a\0b", "cannot be read"),
+    ("", "does not exist"),
+  ]:
+    with pytest.raises(errors.UserError, match=says) as error:
+      read(name)
+    one_line(error)
+
+
+@pytest.mark.parametrize(
+  "name,kind",
+  [
+    ("a.wav", "WAV"),
+    ("a.FLAC", "FLAC"),
+    ("a.ogg", "OGG"),
+    ("a.mp3", "MP3"),
+    ("a.aiff", "AIFF"),
+    ("a.aif", "AIFF"),
+  ],
+)
+def test_the_ending_says_the_format(tmp_path, name, kind):
+  path = str(tmp_path / name)
+  files.check_output(path)
+  files.write_wav(path, SINE, 16_000)
+  assert soundfile.info(path).format == kind and os.listdir(tmp_path) == [name]
+  audio = files.read_clip(path, 16_000).audio
+  assert audio.size >= 64_000 and np.abs(audio).max() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a", "a.wav.txt", ".wav"])
+def test_an_ending_of_no_format_is_one_line(tmp_path, name):
+  for call in (files.check_output, lambda path: files.write_wav(path, SINE, 16_000)):
+    with pytest.raises(errors.UserError, match=r"must end in one of \.wav, \.flac, \.ogg") as error:
+      call(str(tmp_path / name))
+    one_line(error)
+  assert not os.listdir(tmp_path)
+
+
+def test_a_device_and_a_link_get_a_wav(tmp_path):
+  (tmp_path / "null").symlink_to("/dev/null")
+  files.check_output(str(tmp_path / "null"))
+  files.write_wav(str(tmp_path / "null"), SINE, 16_000)
+  (tmp_path / "link.flac").symlink_to("target")
+  files.write_wav(str(tmp_path / "link.flac"), SINE, 16_000)
+  assert soundfile.info(tmp_path / "target").format == "FLAC"
+  assert sorted(os.listdir(tmp_path)) == ["link.flac", "null", "target"]
+
+
+def test_a_long_sound_is_written_as_any(tmp_path):
+  minutes = np.tile(SINE, 75)  # More than libvorbis takes at once.
+  files.write_wav(str(tmp_path / "a.ogg"), minutes, 16_000)
+  assert soundfile.info(tmp_path / "a.ogg").frames == minutes.size

@@ -238,7 +238,7 @@ def test_a_folder_of_files_that_cannot_be_used_is_one_line(tmp_path, left, says)
   for pitch in set(range(60, 70)) - set(left):
     (folder / f"{pitch}.wav").write_bytes(b"no sound")
   with pytest.raises(errors.UserError) as error:
-    builders.load(data_config(folder, tmp_path, **{"folder.pattern": "{pitch}"}))
+    data_sets.load(data_config(folder, tmp_path, **{"folder.pattern": "{pitch}"}))
   first = "60.wav" if 60 not in left else "61.wav"
   assert f"{says} {folder / first} cannot be read as audio" in one_line(error)
   assert not [path for path in (tmp_path / "tfds").rglob("*") if not path.name.endswith(".lock")
@@ -252,7 +252,7 @@ def test_a_table_of_which_nothing_can_be_used_is_one_line(tmp_path, rows):
   make_tones(folder, (60, 61, 62))
   (folder / "labels.csv").write_text(rows)
   with pytest.raises(errors.UserError, match="none of its 3 files can be used") as error:
-    builders.load(data_config(folder, tmp_path, **{"folder.labels": "labels.csv"}))
+    data_sets.load(data_config(folder, tmp_path, **{"folder.labels": "labels.csv"}))
   assert "no.wav does not exist" in one_line(error) or "velocity must be" in one_line(error)
 
 

@@ -151,7 +151,7 @@ def test_labels_are_read_in_any_encoding_and_as_real_numbers(folder, tmp_path, e
   edit(folder, as_libraries_do)
   path = folder / "nsynth-train" / "examples.json"
   path.write_bytes(path.read_text().encode(encoding))
-  builder = builders.load(data_config(folder, tmp_path))
+  builder = data_sets.load(data_config(folder, tmp_path))
   source = pipeline.open_split(builder, "train")
   pitches = {name: int(e["pitch"]) for name, e in json.loads(path.read_bytes()).items()}
   assert {source[i]["id"]: source[i]["pitch"] for i in range(len(source))} == pitches

@@ -1,6 +1,7 @@
 """The API: what it makes, and what it refuses in one line, leaving nothing behind."""
 
 import base64
+import http.client
 import io
 import os
 import socket
@@ -267,6 +268,32 @@ def test_a_request_that_does_not_come_is_let_go(server, monkeypatch):
       assert response.status == 200
     slow.settimeout(middleware.BODY_TIMEOUT_S + 5)
     assert b"408" in slow.recv(200).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_that_is_too_large_hears_so(server, chunked):
+  # It is sent whole: a connection that is closed meanwhile would end this by ECONNRESET.
+  host, port = server.removeprefix("http://").split(":")
+  block = bytes(1_000_000)
+  for _ in range(3):
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    body = (block for _ in range(40)) if chunked else block * 40
+    connection.request("POST", "/api/encode", body, encode_chunked=chunked)
+    response = connection.getresponse()
+    assert response.status == 413 and str(middleware.MAX_BYTES) in response.read().decode()
+    connection.close()
+
+
+def test_who_announces_too_much_is_answered_at_once(server):
+  host, port = server.removeprefix("http://").split(":")
+  for headers in (
+    f"Content-Length: {middleware.DROP_BYTES + 1}",
+    "Content-Length: 20000000\r\nExpect: 100-continue",
+  ):
+    with socket.create_connection((host, int(port))) as client:
+      client.sendall(f"POST /api/encode HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n\r\n".encode())
+      client.settimeout(middleware.BODY_TIMEOUT_S / 2)
+      assert b"413" in client.recv(200).split(b"\r\n")[0]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ and prepares what is not there yet, whole or not at all.
 """
 
 from collections.abc import Callable
+import os
 from typing import NamedTuple
 
 import ml_collections
@@ -72,7 +73,23 @@ def load(config: ml_collections.ConfigDict, on_request: bool = False) -> DataSet
       Nothing half prepared is opened.
   """
   module, variant = _module(config)
-  return module.open_set(config, variant, on_request)
+  return module.open_set(_expand_home(config), variant, on_request)
+
+
+def _expand_home(config):
+  """The `data` section with ~ as the home directory, which a config file or Python may say too."""
+  config = config.copy_and_resolve_references()
+  fields = (
+    (config, "dir"),
+    (config, "tfds_dir"),
+    (config.soundfont, "path"),
+    (config.folder, "labels"),
+    (config.sounds, "labels"),
+  )
+  for section, name in fields:
+    if section.get(name):
+      section[name] = os.path.expanduser(section[name])
+  return config
 
 
 def no_variants(name: str, variant: str) -> None:

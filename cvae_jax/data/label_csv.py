@@ -24,7 +24,7 @@ class Row(NamedTuple):
   cells: dict[str, str]
 
 
-def read_rows(path: str, required: str, optional: Sequence[str]) -> list[Row]:
+def read_rows(path: str, required: str, optional: Sequence[str] | None) -> list[Row]:
   """The rows of a CSV table that has a header.
 
   Commas, semicolons and tabs are told by the header, in which case and spaces do not matter.
@@ -33,7 +33,7 @@ def read_rows(path: str, required: str, optional: Sequence[str]) -> list[Row]:
   Args:
     path: of the table.
     required: the column that every row has a cell of.
-    optional: what columns there may be beside it.
+    optional: what columns there may be beside it; any without.
 
   Raises:
     UserError: a table that cannot be read or has other columns, with the number of the row where
@@ -45,10 +45,11 @@ def read_rows(path: str, required: str, optional: Sequence[str]) -> list[Row]:
   number, cells = next(rows, (0, []))
   columns = [_column(cell) for cell in cells]
   named = [column for column in columns if column]
-  if required not in named or not {required, *optional}.issuperset(named):
+  unknown = optional is not None and not {required, *optional}.issuperset(named)
+  if required not in named or unknown:
     shown = ", ".join(" ".join(cell.split()) for cell in cells)[:200]
     raise errors.UserError(
-      f"{what} must have a column '{required}' and any of {', '.join(optional)}, got "
+      f"{what} must have a column '{required}' and any of {', '.join(optional or ['others'])}, got "
       f"{shown or 'nothing'}"
     )
   twice = next((column for column in named if named.count(column) > 1), None)

@@ -243,6 +243,8 @@ class NsynthWav(tfds.core.GeneratorBasedBuilder):
 
 _CHANGES = {
   "stereo": "had several channels, and were averaged to one",
+  "antiphase": "had channels that cancel each other, of which the loudest was taken",
+  "attenuated": "went past full scale, and were brought to it",
   "resampled": f"were at another rate, and were resampled to {labels.SAMPLE_RATE} Hz",
   "padded": f"were shorter than {labels.NUM_SAMPLES} samples, and were padded with silence",
   "cut": f"were longer than {labels.NUM_SAMPLES} samples, and were cut",

@@ -146,7 +146,9 @@ def _quantise(audio: np.ndarray, gain: float) -> bytes:
   return np.clip(samples, -notes.FULL_SCALE, notes.FULL_SCALE - 1).astype("<i2").tobytes()
 
 
-def _write_file(entry: Entry, out: BinaryIO, rate: int, max_s: float | None):
+def _write_file(
+  entry: Entry, out: BinaryIO, rate: int, max_s: float | None
+) -> tuple[int, tuple[str, ...]]:
   """Writes a file's samples: how many, and what had to be done to it.
 
   What goes past full scale is brought to it, by one gain for the whole file, in a second pass.
@@ -158,9 +160,10 @@ def _write_file(entry: Entry, out: BinaryIO, rate: int, max_s: float | None):
   gain = 1.0
   try:
     while True:
-      peak, count, changes = 0.0, 0, ()
+      peak, count, changes = 0.0, 0, tuple[str, ...]()
       out.seek(begin)
-      for audio, changes in files.read_parts(entry.path, rate, max_s):
+      for audio, done in files.read_parts(entry.path, rate, max_s):
+        changes = done
         peak = max(peak, float(np.abs(audio).max(initial=0.0)))
         count += audio.size
         out.write(_quantise(audio, gain))
@@ -220,21 +223,19 @@ def _write(
     writer = csv.writer(f)
     writer.writerow(Stored._fields)
     writer.writerows(sorted(report))
-  columns = {
-    f"label_{x.name}": np.asarray([e.labels[x.name] for e, *_ in rows], np.int32)
-    for x in vocabulary.labels
+  arrays: dict[str, Any] = {
+    "names": np.asarray([entry.name for entry, *_ in rows]),
+    "starts": np.asarray([start for *_, start, _ in rows], np.int64),
+    "lengths": np.asarray([length for *_, length in rows], np.int64),
+    "splits": np.asarray([SPLITS.index(split) for _, split, *_ in rows], np.int8),
+    "level_db": _measure_levels(os.path.join(folder, _AUDIO), rate),
+    "vocabulary": np.asarray(vocabulary.to_json()),
+    "sample_rate": np.asarray(rate),
   }
-  np.savez(
-    os.path.join(folder, _INDEX),
-    names=np.asarray([entry.name for entry, *_ in rows]),
-    starts=np.asarray([start for *_, start, _ in rows], np.int64),
-    lengths=np.asarray([length for *_, length in rows], np.int64),
-    splits=np.asarray([SPLITS.index(split) for _, split, *_ in rows], np.int8),
-    level_db=_measure_levels(os.path.join(folder, _AUDIO), rate),
-    vocabulary=np.asarray(vocabulary.to_json()),
-    sample_rate=np.asarray(rate),
-    **columns,
-  )
+  for label in vocabulary.labels:
+    values = [entry.labels[label.name] for entry, *_ in rows]
+    arrays[f"label_{label.name}"] = np.asarray(values, np.int32)
+  np.savez(os.path.join(folder, _INDEX), **arrays)
 
 
 def _measure_levels(path: str, rate: int) -> np.ndarray:
@@ -296,7 +297,8 @@ def prepare(
 def read_report(folder: str) -> list[Stored]:
   """The rows of a store's report."""
   with open(os.path.join(folder, REPORT), newline="", encoding="utf-8") as f:
-    return [Stored(**{**row, "seconds": float(row["seconds"])}) for row in csv.DictReader(f)]
+    rows = list(csv.reader(f))[1:]
+  return [Stored(a, b, c, float(d), e, f) for a, b, c, d, e, f in rows]
 
 
 def _log_report(folder: str) -> None:
@@ -318,7 +320,11 @@ def read_index(folder: str) -> Index | None:
     vocabulary = vocabulary_lib.from_json(str(stored["vocabulary"]))
     index = Index(
       folder,
-      *(stored[name] for name in ("names", "starts", "lengths", "splits", "level_db")),
+      stored["names"],
+      stored["starts"],
+      stored["lengths"],
+      stored["splits"],
+      stored["level_db"],
       {x.name: stored[f"label_{x.name}"] for x in vocabulary.labels},
       vocabulary,
       int(stored["sample_rate"]),
@@ -341,6 +347,7 @@ class Clips(sources.Source):
   def __init__(self, index: Index, split: str, form: forms.Waveform):
     rows = index.of_split(split)
     self.form, self.vocabulary, self.folder = form, index.vocabulary, index.folder
+    self._size = form.num_samples
     self._samples = np.memmap(index.audio_path, "<i2", "r")
     self._starts, self._lengths = index.starts[rows], index.lengths[rows]
     self.labels = {"id": index.names[rows], **{n: c[rows] for n, c in index.columns.items()}}
@@ -351,8 +358,8 @@ class Clips(sources.Source):
 
   def _at(self, index, start, length):
     """Example `index`, of at most `length` samples from `start` on."""
-    length = min(length, self.form.num_samples)
-    audio = np.zeros(self.form.num_samples, np.int16)
+    length = min(length, self._size)
+    audio = np.zeros(self._size, np.int16)
     audio[:length] = self._samples[start : start + length]
     return {**{name: column[index] for name, column in self.labels.items()}, "audio": audio}
 
@@ -394,8 +401,7 @@ class Excerpts(Clips):
     """See `Source.stored`."""
     start, end = int(self._starts[index]), int(self._ends[index])
     if seed is not None:
-      size = self.form.num_samples
-      latest = max(min(start + size - 1, end - size), start)
+      latest = max(min(start + self._size - 1, end - self._size), start)
       start += int(np.random.default_rng(seed).integers(latest - start + 1))
     return self._at(index, start, end - start)
 

@@ -12,6 +12,7 @@ import webbrowser
 
 from cvae_jax import cli
 from cvae_jax import errors
+from cvae_jax import flag_types
 from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.play")
@@ -39,12 +40,14 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def main(argv: list[str] | None = None) -> None:
   """Serves until it is stopped."""
-  parser = run_flags.Parser(prog="python -m cvae_jax.play", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.play", description=__doc__)
   run_flags.add_run(parser)
   parser.add_argument(
     "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine alone)"
   )
-  parser.add_argument("--port", type=int, default=8765, help="0 for any (default 8765)")
+  parser.add_argument(
+    "--port", type=flag_types.whole(0, 65_535), default=8765, help="0 for any (default 8765)"
+  )
   parser.add_argument("--no-browser", action="store_true", help="do not open the page")
   args = parser.parse_args(argv)
   bound = _bind(args.host, args.port)

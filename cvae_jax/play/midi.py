@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax import scores
 from cvae_jax import synthesizer
 from cvae_jax.audio import level
 from cvae_jax.data import general_midi
@@ -31,22 +32,7 @@ _TAIL_S = 6 * _RELEASE_S  # until nothing is left of it
 _PEAK = 0.89  # -1 dB
 
 
-class Note(NamedTuple):
-  """A note of a piece.
-
-  Attributes:
-    start_s: when its key goes down.
-    end_s: when it is let go: the key, or the pedal that held it.
-    pitch: MIDI number.
-    velocity: 1 to 127.
-    program: General MIDI's, from 0.
-  """
-
-  start_s: float
-  end_s: float
-  pitch: int
-  velocity: int
-  program: int
+Note = scores.Note
 
 
 def read_notes(path: str) -> list[Note]:

@@ -18,8 +18,9 @@ from cvae_jax import config as config_lib
 from cvae_jax import config_file
 from cvae_jax import errors
 from cvae_jax import evaluate
+from cvae_jax import flag_types
+from cvae_jax import outputs
 from cvae_jax import result_tables
-from cvae_jax import run_flags
 
 _log = logging.getLogger("cvae_jax.report")  # Also as __main__.
 
@@ -74,16 +75,21 @@ def to_csv(tables: list[result_tables.Table]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
   """Writes what the arguments name."""
-  parser = run_flags.Parser(prog="python -m cvae_jax.report", description=__doc__)
+  parser = cli.Parser(prog="python -m cvae_jax.report", description=__doc__)
   parser.add_argument("runs", nargs="+", metavar="RUN", help="workdirs")
   parser.add_argument("--out", default="report", help="directory of the report (default report)")
   parser.add_argument("--title", default="Runs of cvae_jax", help="of the page")
   parser.add_argument(
-    "--maps", type=int, default=200, metavar="NOTES", help="in the maps of each run (default 200)"
+    "--maps",
+    type=flag_types.whole(most=100_000),
+    default=200,
+    metavar="NOTES",
+    help="in the maps of each run (default 200)",
   )
   args = parser.parse_args(argv)
   if args.maps and args.maps < 4:
     raise errors.UserError(f"--maps must be 0, or 4 or more, got {args.maps}")
+  outputs.check_directory(args.out)
   names = name_runs(args.runs)
   results = [read_results(w) for w in args.runs]
   tables = result_tables.make_tables(names, results)

@@ -5,6 +5,8 @@ Held out are whole files, a tenth each for validation and test; where there are 
 the last parts of each. The label `recording` says which file an excerpt is from.
 """
 
+from typing import Any
+
 from cvae_jax import errors
 from cvae_jax import forms
 from cvae_jax.data import audio_folder
@@ -31,10 +33,8 @@ def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabul
   """
   found = audio_folder.find(folder)
   names = [name for _, name in found]
-  if len(names) < len(store.SPLITS):
-    splits = dict.fromkeys(names, _BY_TIME)
-  else:
-    splits = audio_folder.split(names)
+  by_time = len(names) < len(store.SPLITS)
+  splits: dict[str, Any] = dict.fromkeys(names, _BY_TIME) if by_time else audio_folder.split(names)
   label = vocabulary_lib.Label("recording", vocabulary_lib.NAMES, tuple(names), open_set=True)
   entries = [
     store.Entry(path, name, splits[name], {"recording": i}) for i, (path, name) in enumerate(found)

@@ -13,6 +13,7 @@ from cvae_jax import errors
 from cvae_jax import forms
 from cvae_jax.data import audio_folder
 from cvae_jax.data import data_sets
+from cvae_jax.data import label_csv
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
 
@@ -34,7 +35,14 @@ def _rows(folder: str, settings) -> list[dict[str, str]]:
       {"file": name, KIND: name.split("/")[0] if "/" in name else "sound"} for _, name in found
     ]
   needed = [*settings.columns, *filter(None, [settings.held_out])]
-  return audio_folder.read_table(os.path.join(folder, settings.labels), needed)
+  path = os.path.join(folder, settings.labels)
+  rows = []
+  for row in label_csv.read_rows(path, "file", None):
+    missing = next((column for column in needed if column not in row.cells), None)
+    if missing:
+      raise errors.UserError(f"{path}, row {row.number}: it has no {missing}")
+    rows.append({**row.cells, "file": row.cells["file"].replace("\\", "/")})
+  return rows
 
 
 def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_lib.Vocabulary]:

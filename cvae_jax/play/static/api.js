@@ -1,5 +1,7 @@
 // The server's answers: JSON, or bytes. A mistake comes as an Error with the server's own line.
 
+export const MAX_BYTES = 16_000_000; // of an upload, as the server's middleware has it
+
 async function ask(path, options) {
   let response;
   try {
@@ -44,11 +46,22 @@ export function save({name, blob}) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+/** Sends a file; one that is too large is refused here, before it is sent. */
 export async function upload(path, file) {
+  if (file.size > MAX_BYTES) {
+    const [size, most] = [file.size, MAX_BYTES].map((bytes) => (bytes / 1e6).toFixed(1));
+    throw new Error(`${file.name} has ${size} MB: ${most} are the most, which is a minute or so`);
+  }
+  let body;
+  try {
+    body = await file.arrayBuffer();
+  } catch {
+    throw new Error(`${file.name} cannot be read: a file is wanted, and no folder`);
+  }
   const options = {
     method: 'POST',
     headers: {'Content-Type': 'application/octet-stream'},
-    body: file,
+    body,
   };
   return (await ask(path, options)).json();
 }

@@ -106,8 +106,11 @@ function letGo() {
   kept.clear();
 }
 
+/** Ends all sound, that of keys which are down and of notes on their way too. */
 function silence() {
+  held.clear();
   kept.clear();
+  pedal = false;
   player.stopAll();
 }
 
@@ -366,6 +369,9 @@ function wire() {
       if (file && card.can_encode) attempt(() => encode(file));
     });
   }
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && player.context) player.wake(); // Back from a call, or another page.
+  });
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') silence();
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== 'z') return;
@@ -424,10 +430,11 @@ async function start() {
   if (!linked && !card.can_sample && pad.dots.length) Object.assign(first, (await get('/api/notes/0')).sound);
   shownOnce();
   change(linked ?? first);
-  keyboard.listenToMidi((text) => ($('midi').textContent = text), (on) => {
+  const onPedal = (on) => {
     pedal = on;
     letGo();
-  });
+  };
+  keyboard.listenToMidi((text) => ($('midi').textContent = text), onPedal, silence);
 }
 
 function shownOnce() {

@@ -23,6 +23,7 @@ export class Keyboard {
     this.keys = new Map(); // pitch to button
     this.pointers = new Map(); // pointer to the pitch under it
     this.codes = new Map(); // computer key to the pitch that it plays
+    this.inputs = new Map(); // MIDI input to what it holds: its pitches and its pedal
     this.taught = null;
     root.addEventListener('pointerdown', (e) => this.#onPointer(e));
     root.addEventListener('pointermove', (e) => {
@@ -163,8 +164,13 @@ export class Keyboard {
     this.pointers.clear();
   }
 
-  /** Listens to every MIDI input; says in words what there is. */
-  async listenToMidi(say, onPedal) {
+  /**
+   * Listens to every MIDI input.
+   * @param {function(string)} say in words what there is
+   * @param {function(boolean)} onPedal whether any pedal is down
+   * @param {function()} onPanic that all sound is to end: CC120, CC123 and their like
+   */
+  async listenToMidi(say, onPedal, onPanic = () => {}) {
     if (!navigator.requestMIDIAccess) return;
     let access;
     try {
@@ -172,19 +178,61 @@ export class Keyboard {
     } catch {
       return;
     }
+    const calls = {onPedal, onPanic};
     const connect = () => {
-      const names = [...access.inputs.values()].map((input) => {
-        input.onmidimessage = ({data: [status, first, second]}) => {
-          const kind = status & 0xf0;
-          if (kind === 0x90 && second > 0) this.#down(first, second / 127);
-          else if (kind === 0x80 || kind === 0x90) this.#up(first);
-          else if (kind === 0xb0 && first === 64) onPedal(second >= 64);
-        };
-        return input.name;
-      });
+      const there = [...access.inputs.values()].filter((input) => input.state !== 'disconnected');
+      const ids = new Set(there.map((input) => input.id));
+      for (const id of this.inputs.keys()) if (!ids.has(id)) this.#forget(id, onPedal);
+      for (const input of there) {
+        if (!this.inputs.has(input.id)) this.inputs.set(input.id, {pitches: new Set(), pedal: false});
+        input.onmidimessage = ({data}) => this.#onMidi(input.id, data, calls);
+      }
+      const names = there.map((input) => input.name);
       say(names.length ? `MIDI: ${names.join(', ')}` : 'no MIDI keyboard');
     };
     access.onstatechange = connect;
     connect();
+  }
+
+  #onMidi(id, [status, first, second], {onPedal, onPanic}) {
+    const input = this.inputs.get(id);
+    if (!input) return;
+    const kind = status & 0xf0;
+    if (kind === 0x90 && second > 0) {
+      input.pitches.add(first);
+      this.#down(first, second / 127);
+    } else if (kind === 0x80 || kind === 0x90) {
+      this.#midiUp(input, first);
+    } else if (kind === 0xb0 && first === 64) {
+      this.#movePedal(input, second >= 64, onPedal);
+    } else if (kind === 0xb0 && first === 121) {
+      this.#movePedal(input, false, onPedal); // Controllers are as at the start.
+    } else if (status === 0xff || (kind === 0xb0 && (first === 120 || first >= 123))) {
+      this.#letGo(input, onPedal); // A reset, all sound off, all notes off, or a change of mode.
+      onPanic();
+    }
+  }
+
+  /** A key of a MIDI keyboard is let go; another one may hold it still. */
+  #midiUp(input, pitch) {
+    input.pitches.delete(pitch);
+    if (![...this.inputs.values()].some((other) => other.pitches.has(pitch))) this.#up(pitch);
+  }
+
+  #movePedal(input, down, onPedal) {
+    input.pedal = down;
+    onPedal([...this.inputs.values()].some((other) => other.pedal));
+  }
+
+  #letGo(input, onPedal) {
+    for (const pitch of [...input.pitches]) this.#midiUp(input, pitch);
+    if (input.pedal) this.#movePedal(input, false, onPedal);
+  }
+
+  /** An input has gone: what it held is let go. */
+  #forget(id, onPedal) {
+    const input = this.inputs.get(id);
+    this.inputs.delete(id);
+    this.#letGo(input, onPedal);
   }
 }

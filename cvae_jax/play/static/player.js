@@ -9,9 +9,13 @@ export class Player {
     this.voices = new Map(); // by key
   }
 
-  /** Browsers let audio begin only after a gesture: called at every one. */
+  /**
+   * Browsers let audio begin only after a gesture: called at every one. They also take it away: iOS
+   * interrupts it for a call and the lock screen, others suspend or close it.
+   */
   wake() {
-    if (!this.context) {
+    if (!this.context || this.context.state === 'closed') {
+      this.voices.clear(); // Those of a context that is closed sound no more.
       this.context = new AudioContext({latencyHint: 'interactive'});
       this.master = this.context.createGain();
       const limiter = this.context.createDynamicsCompressor();
@@ -21,7 +25,15 @@ export class Player {
       this.master.connect(limiter).connect(this.context.destination);
       this.setVolume(this.volume);
     }
-    if (this.context.state === 'suspended') this.context.resume();
+    if (this.context.state !== 'running') this.#resume();
+  }
+
+  async #resume() {
+    try {
+      await this.context.resume();
+    } catch {
+      // The browser waits for another gesture.
+    }
   }
 
   setVolume(volume) {

@@ -1,0 +1,46 @@
+"""Numbers of a command line: what they may be, said where they are parsed."""
+
+import argparse
+from collections.abc import Callable
+import math
+
+MAX_SEED = 2**32 - 1
+
+
+def _range(least: float | None, most: float | None) -> str:
+  if least is None and most is None:
+    return "a finite number"
+  if least is None:
+    return f"{most:,} at most"
+  return f"{least:,} or more" if most is None else f"{least} to {most}"
+
+
+def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+  """A `type` of argparse's for whole numbers within bounds, both of which may be."""
+
+  def parse(text: str) -> int:
+    try:
+      value = int(text)
+    except ValueError:
+      raise argparse.ArgumentTypeError(f"wants a whole number, got '{text}'") from None
+    if (least is not None and value < least) or (most is not None and value > most):
+      raise argparse.ArgumentTypeError(f"must be {_range(least, most)}, got {text}")
+    return value
+
+  return parse
+
+
+def real(least: float | None = None, most: float | None = None) -> Callable[[str], float]:
+  """A `type` of argparse's for finite numbers within bounds, both of which may be."""
+
+  def parse(text: str) -> float:
+    try:
+      value = float(text)
+    except ValueError:
+      raise argparse.ArgumentTypeError(f"wants a number, got '{text}'") from None
+    low, high = (-math.inf if least is None else least), (math.inf if most is None else most)
+    if not (math.isfinite(value) and low <= value <= high):
+      raise argparse.ArgumentTypeError(f"must be {_range(least, most)}, got {text}")
+    return value
+
+  return parse

@@ -1,0 +1,199 @@
+"""The page's modules in Node, with an AudioContext and Web MIDI that only remember."""
+
+import pathlib
+import shutil
+import subprocess
+
+from conftest import ROOT
+import pytest
+
+from cvae_jax.play import middleware
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node")
+STATIC = ROOT / "cvae_jax" / "play" / "static"
+
+MOCKS = """
+import assert from 'node:assert/strict';
+const param = () => ({value: 0, setValueAtTime() {}, linearRampToValueAtTime() {},
+  cancelScheduledValues() {}, setTargetAtTime() {}});
+const node = (more = {}) => ({connect(to) { return to; }, disconnect() {}, gain: param(),
+  threshold: param(), ratio: param(), attack: param(), start() {}, stop() { this.stopped = true; },
+  ...more});
+globalThis.contexts = [];
+globalThis.AudioContext = class {
+  constructor() { contexts.push(this); }
+  state = 'suspended';
+  resumed = 0;
+  sources = [];
+  currentTime = 0;
+  createGain() { return node(); }
+  createDynamicsCompressor() { return node(); }
+  createBuffer() { return {copyToChannel() {}}; }
+  createBufferSource() { const made = node(); this.sources.push(made); return made; }
+  resume() {
+    this.resumed += 1;
+    if (this.refuses) return Promise.reject(new Error('not now'));
+    if (this.state !== 'closed') this.state = 'running';
+    return Promise.resolve();
+  }
+};
+const listens = {addEventListener() {}};
+globalThis.document = {...listens};
+globalThis.window = {...listens};
+globalThis.ResizeObserver = class { observe() {} };
+const note = {samples: new Float32Array(8), rate: 16000, loop: null};
+"""
+MIDI = """
+const {Keyboard} = await import('./keyboard.js');
+const heard = [];
+const keyboard = new Keyboard({...listens, clientWidth: 800}, {
+  onDown: (pitch) => heard.push(`down ${pitch}`), onUp: (pitch) => heard.push(`up ${pitch}`),
+  onShift() {},
+});
+const input = (id) => ({id, name: id, state: 'connected'});
+const access = {inputs: new Map([['a', input('a')], ['b', input('b')]])};
+Object.defineProperty(globalThis, 'navigator', {
+  value: {requestMIDIAccess: async () => access}, configurable: true});
+let said = '', pedal = false, panics = 0;
+await keyboard.listenToMidi(
+  (text) => { said = text; }, (on) => { pedal = on; }, () => { panics += 1; });
+const send = (id, ...data) => access.inputs.get(id).onmidimessage({data});
+const unplug = (id) => { access.inputs.delete(id); access.onstatechange({}); };
+const plug = (id) => { access.inputs.set(id, input(id)); access.onstatechange({}); };
+"""
+
+
+def run_js(tmp_path: pathlib.Path, script: str) -> None:
+  """Runs a script beside the page's modules; its assertions are this test's."""
+  for path in STATIC.glob("*.js"):
+    shutil.copy(path, tmp_path)
+  (tmp_path / "package.json").write_text('{"type": "module"}')
+  (tmp_path / "script.js").write_text(MOCKS + script)
+  done = subprocess.run(
+    [NODE, "script.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+  )
+  assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("state", ["suspended", "interrupted"])
+def test_audio_that_was_taken_away_comes_back_with_the_next_key(tmp_path, state):
+  run_js(tmp_path, f"""
+const {{Player}} = await import('./player.js');
+const player = new Player();
+player.start('a', note);
+const [context] = contexts;
+assert.equal(context.state, 'running');
+context.state = '{state}';
+player.start('b', note);
+assert.equal(context.state, 'running');
+assert.equal(context.resumed, 2);
+player.wake();
+assert.equal(context.resumed, 2);
+assert.equal(contexts.length, 1);
+""")  # fmt: skip
+
+
+def test_a_closed_context_is_replaced(tmp_path):
+  run_js(tmp_path, """
+const {Player} = await import('./player.js');
+const player = new Player();
+player.start('a', note);
+player.setVolume(0.5);
+contexts[0].state = 'closed';
+player.start('a', note);
+assert.equal(contexts.length, 2);
+assert.equal(contexts[1].sources.length, 1);
+assert.equal(player.master.gain.value, 0.6 * 0.25);
+assert.ok(!contexts[0].sources[0].stopped);
+player.stop('a');
+assert.ok(contexts[1].sources[0].stopped);
+""")  # fmt: skip
+
+
+def test_a_context_that_may_not_resume_yet_is_asked_again(tmp_path):
+  run_js(tmp_path, """
+const {Player} = await import('./player.js');
+const player = new Player();
+player.wake();
+contexts[0].state = 'interrupted';
+contexts[0].refuses = true;
+player.start('a', note);
+await new Promise((resolve) => setTimeout(resolve, 10)); // An unhandled rejection would end it.
+contexts[0].refuses = false;
+player.wake();
+assert.equal(contexts[0].state, 'running');
+""")  # fmt: skip
+
+
+@pytest.mark.parametrize("gone", ["unplug('a')", "access.inputs.get('a').state = 'disconnected'; "
+                                  "access.onstatechange({})"])  # fmt: skip
+def test_what_a_vanished_keyboard_held_is_let_go_with_its_pedal(tmp_path, gone):
+  run_js(tmp_path, MIDI + f"""
+send('a', 0x90, 60, 100); send('a', 0xb0, 64, 127); send('a', 0x91, 64, 1); send('b', 0x90, 67, 9);
+assert.ok(pedal);
+{gone};
+assert.deepEqual(heard, ['down 60', 'down 64', 'down 67', 'up 60', 'up 64']);
+assert.ok(!pedal);
+assert.equal(said, 'MIDI: b');
+plug('a');
+send('a', 0x90, 60, 100); send('a', 0x80, 60, 0);
+assert.deepEqual(heard.slice(5), ['down 60', 'up 60']);
+assert.equal(panics, 0);
+""")  # fmt: skip
+
+
+def test_a_key_or_pedal_that_another_keyboard_holds_stays(tmp_path):
+  run_js(tmp_path, MIDI + """
+for (const id of ['a', 'b']) { send(id, 0x90, 60, 100); send(id, 0xb0, 64, 127); }
+unplug('a');
+assert.ok(pedal);
+assert.deepEqual(heard, ['down 60', 'down 60']);
+send('b', 0x90, 60, 0);
+assert.equal(heard.at(-1), 'up 60');
+send('b', 0xb0, 64, 0);
+assert.ok(!pedal);
+unplug('b');
+assert.equal(said, 'no MIDI keyboard');
+""")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  "message,panics",
+  [
+    ("0xb0, 120, 0", 1),
+    ("0xb5, 123, 0", 1),
+    ("0xb0, 126, 1", 1),
+    ("0xff", 1),
+    ("0xb0, 121, 0", 0),
+    ("0xfe", 0),
+    ("0xb0, 1, 127", 0),
+  ],
+)
+def test_panic_is_stop(tmp_path, message, panics):
+  run_js(tmp_path, MIDI + f"""
+send('a', 0x90, 60, 100); send('a', 0xb0, 64, 127);
+send('a', {message});
+assert.equal(panics, {panics});
+assert.equal(heard.includes('up 60'), {str(panics > 0).lower()});
+assert.equal(pedal, {str("0xfe" == message or "1, 127" in message).lower()});
+""")  # fmt: skip
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(tmp_path):
+  run_js(tmp_path, f"""
+const {{MAX_BYTES, upload}} = await import('./api.js');
+assert.equal(MAX_BYTES, {middleware.MAX_BYTES});
+let sent = 0;
+globalThis.fetch = async (path, options) => {{
+  sent += 1;
+  return {{ok: true, json: async () => options.body.byteLength}};
+}};
+const file = (size) => ({{name: 'a.wav', size, arrayBuffer: async () => new ArrayBuffer(size)}});
+await assert.rejects(upload('/api/encode', file(40e6)), /a.wav has 40.0 MB: 16.0 are the most/);
+const folder = {{name: 'd', size: 0, arrayBuffer: () => Promise.reject(new Error('no'))}};
+await assert.rejects(upload('/api/encode', folder), /d cannot be read/);
+assert.equal(sent, 0);
+assert.equal(await upload('/api/encode', file(MAX_BYTES)), MAX_BYTES);
+assert.equal(sent, 1);
+""")  # fmt: skip
