@@ -180,7 +180,7 @@ def draw_data_set(splits: Mapping[str, Any]) -> bytes:
   panels: list[tuple[Any, Any]] = [
     (_draw_names if label.kind == vocabulary_lib.NAMES else _draw_numbers, label)
     for label in vocabulary.labels
-    if label.kind != vocabulary_lib.FLAGS and (not label.open_set or len(label.names) <= 60)
+    if label.kind != vocabulary_lib.FLAGS and (not label.open_set or len(label.names) <= 20)
   ]
   if all(split.level_db.size for split in splits.values()):
     panels.append((_draw_levels, None))

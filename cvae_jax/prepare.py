@@ -73,6 +73,8 @@ def prepare(data, measured_notes: int) -> str:
     table = statistics.format_table(statistics.make_table(splits[split]), header)
     _log.info("\n%s: %s examples%s\n%s", split, f"{len(source):,}", of, table)
   _log.info("\n%s: %.2f GB, ready after %.0f s", data_set.name, data_set.num_bytes / 1e9, seconds)
+  if data_set.remark:
+    _log.info("  %s", data_set.remark)
   if data_set.folder is None:
     return ""
   _log.info("  examples  %s", data_set.folder)

@@ -81,7 +81,7 @@ def draw(index: store.Index, num_samples: int, silence_db: float) -> bytes:
   axis.barh(range(len(shown)), silent, 0.8, left, color="0.8", label="silence or remainder")
   title = lambda name: name if len(name) <= 48 else f"{name[:22]}...{name[-23:]}"
   axis.set_yticks(range(len(shown)), [title(name) for name in shown], fontsize=7)
-  axis.invert_yaxis()
+  axis.set_ylim(len(shown) - 0.4, -0.6)
   axis.set_xlabel("seconds")
   axis.legend(frameon=False, fontsize=8)
   more = f"; the {len(shown)} longest are shown" if len(shown) < len(names) else ""

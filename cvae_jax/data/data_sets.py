@@ -35,6 +35,7 @@ class DataSet(NamedTuple):
     folder: where it is kept; None for nowhere.
     num_bytes: of what is kept.
     figure: what a person may want to see of it beside the usual, as a PNG; None for nothing.
+    remark: what was used of it and what not, in a line; empty for nothing.
   """
 
   name: str
@@ -45,6 +46,7 @@ class DataSet(NamedTuple):
   folder: str | None = None
   num_bytes: int = 0
   figure: Callable[[], bytes] | None = None
+  remark: str = ""
 
 
 def _module(config):

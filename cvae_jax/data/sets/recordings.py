@@ -69,4 +69,17 @@ def open_set(config, variant, on_request):
     index.folder,
     2 * int(index.lengths.sum()),
     lambda: audio_folder.draw(index, form.num_samples, settings.silence_db),
+    _remark(index, sum(places.values()), form),
+  )
+
+
+def _remark(index, num_places, form) -> str:
+  """What is used of the recordings, and what is not."""
+  report = store.read_report(index.folder)
+  used = [row for row in report if row.used == "yes"]
+  total_s = sum(row.seconds for row in used)
+  silent_s = max(total_s - num_places * form.duration_s, 0.0)
+  return (
+    f"{len(used)} of {len(report)} files, {total_s / 60:.1f} minutes: {num_places:,} excerpts of "
+    f"{form.duration_s:g} s; {silent_s / 60:.1f} minutes are silence or what is left at ends"
   )

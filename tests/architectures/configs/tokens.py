@@ -1,0 +1,11 @@
+"""A model of tokens on melodies."""
+
+from cvae_jax import config as config_lib
+
+
+def get_config(variant=""):
+  config = config_lib.get_base_config()
+  config.data.name, config.method.name = "foreign.melodies", "foreign.tokens"
+  config.train.batch_size = config.eval.batch_size = 16
+  config.optimizer.learning_rate, config.optimizer.warmup_steps = 0.1, 1
+  return config
