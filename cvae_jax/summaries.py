@@ -1,7 +1,7 @@
 """What TensorBoard shows of a run, through clu's metric writers.
 
-They import TensorFlow, which takes seconds that nobody should wait for: a thread of its own does it,
-as soon as there is something to write, and writes from then on.
+They import TensorFlow, which takes seconds that nobody should wait for: a thread of its own imports
+it as soon as there is something to write, and writes from then on.
 """
 
 from collections.abc import Callable
