@@ -1,15 +1,19 @@
 """Tables and SFZ instruments as the world writes them."""
 
 import pathlib
+import struct
 import time
 import unicodedata
 
 from conftest import one_line
+import numpy as np
 import pytest
 
 from cvae_jax import errors
 from cvae_jax.data import folder_labels
 from cvae_jax.data import sfz
+from cvae_jax.play import formats
+from cvae_jax.play import instrument as instrument_lib
 
 
 @pytest.fixture
@@ -238,6 +242,30 @@ def test_what_regions_do_not_agree_on_is_left_to_be_measured(folder):
   assert instrument(folder, content) == [("60.wav", None, None)]
   for centre in ("pitch_keycenter=sample", "pitch_keytrack=0 pitch_keycenter=60", "key=-1"):
     assert instrument(folder, f"<region> sample=60.wav {centre}") == [("60.wav", None, None)]
+
+
+def test_a_sample_may_say_its_note_itself(folder):
+  def wav(name, *chunks):
+    body = b"WAVE"
+    for kind, content in chunks:
+      body += kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+    (folder / name).write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+  root = struct.pack("<9I", 0, 0, 62_500, 53, 0, 0, 0, 0, 0)
+  wav("60.wav", (b"fmt ", b"\0" * 16), (b"LIST", b"odd"), (b"data", b"\0" * 100), (b"smpl", root))
+  wav("61.wav", (b"fmt ", b"\0" * 16), (b"data", b"\0" * 100))
+  wav("62.wav", (b"smpl", root[:12] + b"\xff" * 4))
+  content = regions("<region> sample={n}.wav lokey={n} pitch_keycenter=sample transpose=12")
+  found = instrument(folder, content + "<region> sample=a=b.wav pitch_keycenter=sample")
+  assert [pitch for _, pitch, _ in found] == [53, None, None, None]
+
+
+def test_our_own_instruments_are_read(folder):
+  keys = [instrument_lib.Key(p, v, np.zeros(9), None) for p in (60, 61) for v in (50, 127)]
+  for key in keys:
+    (folder / formats.file_name(key)).write_bytes(b"RIFF")
+  found = instrument(folder, formats.to_sfz(keys, 16_000, "ours"))
+  assert sorted(found) == [(formats.file_name(k), k.pitch, k.velocity) for k in keys]
 
 
 def test_a_sample_that_is_cut_is_as_many_notes(folder):

@@ -108,8 +108,8 @@ def read_parts(path: str) -> list[Part]:
   if damages and not any(track.events for track in tracks):
     raise _unreadable(path, f"it is damaged: {damages[0]}")
   if damages:
-    more = f", and {len(damages) - 1} more tracks" if damages[1:] else ""
-    _log.warning("%s is damaged, and played as far as it goes: %s%s", path, damages[0], more)
+    _log.warning("%s: %d of %d tracks are damaged, and are read as far as they go: %s", path,
+                 len(damages), len(tracks), damages[0])  # fmt: skip
   parts, now = [], 0.0
   for sequence in [[track] for track in tracks] if kind == 2 else [tracks]:
     by_port, length_s = _merge(sequence, division, seconds)
