@@ -8,6 +8,7 @@ Source: "Standard MIDI Files 1.0", MIDI Manufacturers Association 1996; RP-029 f
 """
 
 from collections.abc import Iterator
+import itertools
 import logging
 import operator
 import struct
@@ -18,7 +19,7 @@ from cvae_jax import errors
 
 _log = logging.getLogger(__name__)
 
-_MAX_BYTES = 32 * 2**20
+_MAX_BYTES, _BLOCK = 32 * 2**20, 2**20
 _HEADER_WITHIN = 256  # bytes from the start: MacBinary puts 128 before it
 _META, _SYSEX, _ESCAPE = 0xFF, 0xF0, 0xF7
 _END_OF_TRACK, _TEMPO, _PORT = 0x2F, 0x51, 0x21  # kinds of meta events
@@ -125,7 +126,8 @@ def _unreadable(path: str, why: str) -> errors.UserError:
 def _read_bytes(path: str) -> bytes:
   try:
     with open(path, "rb") as f:
-      data = f.read(_MAX_BYTES + 1)
+      blocks = iter(lambda: f.read(_BLOCK), b"")  # A read of all of it would allocate the limit.
+      data = b"".join(itertools.islice(blocks, _MAX_BYTES // _BLOCK + 1))
   except FileNotFoundError:
     raise errors.UserError(f"{path} does not exist") from None
   except OSError as e:
