@@ -260,7 +260,7 @@ def run(name, folder, cases):
     try:
       read += check(reader, path)
     except BaseException as e:
-      pytest.fail(f"{name}, case {case}, {content!r}: {type(e).__name__} {e}")
+      pytest.fail(f"{name}, case {case}, {content[:2000]!r}: {type(e).__name__} {e}")
   assert 0 < read or name == "statistics"  # Or nothing has been tried but what is refused at once.
 
 
