@@ -210,6 +210,11 @@ def test_a_folder_and_a_piece_of_days_are_one_line(tmp_path):
     read(tmp_path, far)
 
 
+def test_a_file_without_an_end_is_one_line():
+  with pytest.raises(errors.UserError, match="/dev/zero cannot be read .*larger than 32 MB"):
+    midi.read_notes("/dev/zero")
+
+
 def test_a_million_events_take_seconds(tmp_path):
   note = mw.on(1, 60) + mw.event(1, 60, 0)
   bend = mw.event(0, 0xE0, 0, 64)

@@ -1,6 +1,7 @@
 import re
 
 from conftest import one_line
+import midi_writer as mw
 import mido
 import numpy as np
 import pytest
@@ -124,6 +125,18 @@ def test_the_command_plays_a_file_by_the_runs_own_notes(tiny_run, tmp_path):
   assert np.abs(audio).max() > 0.01
 
 
+def test_the_command_plays_what_other_programs_write(tiny_run, tmp_path):
+  odd = mw.meta(0, 0x59, 8, 0)  # a key of eight sharps
+  song = mw.song(mw.track(odd, mw.on(0, 48), mw.control(480, 123, 0)), mw.chunk(b"XFIH", b"ab"),
+                 mw.track(mw.on(0, 52), mw.off(480, 52)), kind=2)  # fmt: skip
+  (tmp_path / "song.mid").write_bytes(mw.riff(song[:-4]))
+  out = tmp_path / "song.wav"
+  render.main([str(tmp_path / "song.mid"), str(out), f"--workdir={tiny_run}"])
+  audio, rate = soundfile.read(out)
+  assert audio.size == pytest.approx((1 + 0.72) * rate, abs=2)
+  assert np.abs(audio[: rate // 2]).max() > 0.01 and np.abs(audio[rate // 2 : rate]).max() > 0.01
+
+
 @pytest.mark.parametrize(
   "content,arguments,says",
   [
@@ -131,6 +144,11 @@ def test_the_command_plays_a_file_by_the_runs_own_notes(tiny_run, tmp_path):
     (b"", [], "cannot be read as a MIDI file"),
     (b"RIFF....WAVE", [], "cannot be read as a MIDI file"),
     (b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", [], "holds no notes but percussion"),
+    (
+      mw.song(mw.track(mw.on(0, 60), mw.off(480, 60)), division=0),
+      [],
+      "cannot be read as a MIDI file (its time division is 0 ticks a beat",
+    ),
     (b"", ["--map=piano"], "--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got piano"),
     (b"", ["--map=0:kazoo"], "family must be one of"),
   ],

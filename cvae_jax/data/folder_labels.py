@@ -19,6 +19,7 @@ from cvae_jax import errors
 from cvae_jax.data import label_csv
 from cvae_jax.data import label_text
 from cvae_jax.data import labels
+from cvae_jax.data import root_note
 from cvae_jax.data import sfz
 
 FIELDS = ("family", "source", "instrument", "pitch", "velocity")
@@ -178,7 +179,7 @@ def from_sfz(path: str) -> list[LabelledFile]:
     offset, end = int(max(begin or 0, 0)), None if last is None else int(last) + 1
     name = f"{sample} [{offset}-{end or ''}]" if offset or end is not None else sample
     given = {"instrument": instrument}
-    pitch, velocity = _sfz_pitch(opcodes), _sfz_velocity(opcodes)
+    pitch, velocity = _sfz_pitch(opcodes, file_path), _sfz_velocity(opcodes)
     if pitch is not None:
       given["pitch"] = pitch
     if velocity is not None:
@@ -192,7 +193,7 @@ def from_sfz(path: str) -> list[LabelledFile]:
   return list(found.values())
 
 
-def _sfz_pitch(opcodes: Mapping[str, str]) -> str | None:
+def _sfz_pitch(opcodes: Mapping[str, str], path: str) -> str | None:
   """The MIDI number that a region's sample sounds by itself; None where nothing says it.
 
   It is the key at which it is played as it is, less what the player adds to it: the pitch of a
@@ -201,7 +202,10 @@ def _sfz_pitch(opcodes: Mapping[str, str]) -> str | None:
   centre = opcodes.get("pitch_keycenter", opcodes.get("key"))
   if sfz.number(opcodes.get("pitch_keytrack")) == 0:  # It is played as it is at every key.
     centre = opcodes.get("key")
-  if centre in (None, "", "sample", "-1"):
+  if centre == "sample":  # The file itself says it, or it is to be measured.
+    root = root_note.read(path) if os.path.isfile(path) else None
+    return None if root is None else str(root)
+  if centre in (None, "", "-1"):
     return None
   up = 0.0
   for name, unit in _SFZ_SHIFTS.items():

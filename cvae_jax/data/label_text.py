@@ -6,7 +6,7 @@ import unicodedata
 
 from cvae_jax import errors
 
-MAX_BYTES = 16 * 2**20
+MAX_BYTES = 64 * 2**20
 _MARKS = (  # UTF-32 first, whose mark begins as that of UTF-16.
   (codecs.BOM_UTF32_LE, "utf-32"),
   (codecs.BOM_UTF32_BE, "utf-32"),
@@ -28,11 +28,10 @@ def read(path: str) -> str:
   try:
     if os.path.exists(path) and not os.path.isfile(path):  # A pipe would wait for its writer.
       raise OSError("it is no file")
-    with open(path, "rb") as f:
-      data = f.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
+    if os.path.getsize(path) > MAX_BYTES:
       raise OSError(f"it is larger than {MAX_BYTES // 2**20} MB")
-    text = _decode(data)
+    with open(path, "rb") as f:
+      text = _decode(f.read())
   except (OSError, UnicodeError) as e:
     reason = getattr(e, "strerror", None) or errors.one_line(e)
     raise errors.UserError(f"data.folder.labels {path} cannot be read: {reason}") from None

@@ -21,6 +21,7 @@ _OPCODES = frozenset((
 _PATHS = ("sample", "default_path")
 _MAX_DEPTH = 16  # of files that include files
 _MAX_FILES = 1000
+_MAX_CHARACTERS = 16 * 2**20  # of all files together
 _MAX_VALUE = 4096  # characters, which definitions of definitions could make any number of
 _TOKEN = re.compile(
   r"#define[^\S\n]+\$(?P<name>\w+)[^\S\n]*(?P<meaning>\S*)"
@@ -122,9 +123,8 @@ class _Reader:
     text = strip_comments(label_text.read(path))
     self._files += 1
     self._characters += len(text)
-    if self._files > _MAX_FILES or self._characters > label_text.MAX_BYTES:
-      raise self._error(f"it includes more than {_MAX_FILES} files or "
-                        f"{label_text.MAX_BYTES // 2**20} MB")  # fmt: skip
+    if self._files > _MAX_FILES or self._characters > _MAX_CHARACTERS:
+      raise self._error(f"it includes more than {_MAX_FILES} files or {_MAX_CHARACTERS} characters")
     for line in text.split("\n"):
       for match, value in self._tokens(line):
         if match["name"]:

@@ -8,6 +8,7 @@ Source: "Standard MIDI Files 1.0", MIDI Manufacturers Association 1996; RP-029 f
 """
 
 from collections.abc import Iterator
+import itertools
 import logging
 import operator
 import struct
@@ -18,7 +19,7 @@ from cvae_jax import errors
 
 _log = logging.getLogger(__name__)
 
-_MAX_BYTES = 32 * 2**20
+_MAX_BYTES, _BLOCK = 32 * 2**20, 2**20
 _HEADER_WITHIN = 256  # bytes from the start: MacBinary puts 128 before it
 _META, _SYSEX, _ESCAPE = 0xFF, 0xF0, 0xF7
 _END_OF_TRACK, _TEMPO, _PORT = 0x2F, 0x51, 0x21  # kinds of meta events
@@ -108,8 +109,8 @@ def read_parts(path: str) -> list[Part]:
   if damages and not any(track.events for track in tracks):
     raise _unreadable(path, f"it is damaged: {damages[0]}")
   if damages:
-    more = f", and {len(damages) - 1} more tracks" if damages[1:] else ""
-    _log.warning("%s is damaged, and played as far as it goes: %s%s", path, damages[0], more)
+    _log.warning("%s: %d of %d tracks are damaged, and are read as far as they go: %s", path,
+                 len(damages), len(tracks), damages[0])  # fmt: skip
   parts, now = [], 0.0
   for sequence in [[track] for track in tracks] if kind == 2 else [tracks]:
     by_port, length_s = _merge(sequence, division, seconds)
@@ -125,7 +126,8 @@ def _unreadable(path: str, why: str) -> errors.UserError:
 def _read_bytes(path: str) -> bytes:
   try:
     with open(path, "rb") as f:
-      data = f.read(_MAX_BYTES + 1)
+      blocks = iter(lambda: f.read(_BLOCK), b"")  # A read of all of it would allocate the limit.
+      data = b"".join(itertools.islice(blocks, _MAX_BYTES // _BLOCK + 1))
   except FileNotFoundError:
     raise errors.UserError(f"{path} does not exist") from None
   except OSError as e:
