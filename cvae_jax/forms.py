@@ -145,7 +145,7 @@ class Score:
 
   def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """A MIDI file's first L tokens, and what had to be done to it: 'padded' or 'cut'."""
-    from cvae_jax.play import midi
+    from cvae_jax.scores import midi
 
     tokens = np.asarray(self.tokenizer.encode(midi.read_notes(path)), np.int32)
     if len(tokens) < self.num_tokens:

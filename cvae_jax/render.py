@@ -43,12 +43,13 @@ def main(argv: list[str] | None = None) -> None:
   mapped = parse_map(args.map)
 
   from cvae_jax.audio import files
-  from cvae_jax.play import midi
+  from cvae_jax.play import rendering
+  from cvae_jax.scores import midi
 
   files.check_output(args.output)
   notes = midi.read_notes(args.input)
   synth = run_flags.load_run(args)
-  audio = midi.render(synth, notes, mapped, args.seed, args.temperature)
+  audio = rendering.render(synth, notes, mapped, args.seed, args.temperature)
   files.write_wav(args.output, audio, synth.sample_rate)
   _log.info("%s: %d notes, %.1f s", args.output, len(notes), audio.size / synth.sample_rate)
 

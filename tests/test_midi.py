@@ -8,7 +8,7 @@ import midi_writer as mw
 import pytest
 
 from cvae_jax import errors
-from cvae_jax.play import midi
+from cvae_jax.scores import midi
 
 # Two beats of half a second; all of these files sound them.
 TWO = (mw.on(0, 60), mw.off(480, 60), mw.on(0, 67), mw.off(480, 67))

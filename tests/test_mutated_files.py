@@ -27,7 +27,7 @@ from cvae_jax.data import folder_files
 from cvae_jax.data import folder_labels
 from cvae_jax.data import notes
 from cvae_jax.data import nsynth_wav
-from cvae_jax.play import midi
+from cvae_jax.scores import midi
 
 CASES = 100  # of a reader in the plain run
 MANY = 4000

@@ -9,13 +9,15 @@ import soundfile
 
 from cvae_jax import errors
 from cvae_jax import render
+from cvae_jax import scores
 from cvae_jax import synthesizer
 from cvae_jax.audio import level
 from cvae_jax.data import labels
 from cvae_jax.metrics import pitch as pitch_metric
 from cvae_jax.play import instrument
 from cvae_jax.play import loops
-from cvae_jax.play import midi
+from cvae_jax.play import rendering
+from cvae_jax.scores import midi
 
 RATE = labels.SAMPLE_RATE
 
@@ -36,9 +38,9 @@ def test_notes_have_their_times_programs_and_velocities():
     message("note_off", 1.0, note=64),
   ])  # fmt: skip
   assert found == [
-    midi.Note(0.5, 1.5, 60, 100, 19),
-    midi.Note(1.0, 2.5, 64, 50, 19),
-    midi.Note(1.5, 2.5, 60, 7, 40),  # Never let go: until the piece ends.
+    scores.Note(0.5, 1.5, 60, 100, 19),
+    scores.Note(1.0, 2.5, 64, 50, 19),
+    scores.Note(1.5, 2.5, 60, 7, 40),  # Never let go: until the piece ends.
   ]
 
 
@@ -79,10 +81,10 @@ def synth(tiny_run, monkeypatch):
 
 def test_a_piece_sounds_as_it_is_written(synth):
   notes = [
-    midi.Note(0.0, 0.9, 60, 127, 0), midi.Note(1.0, 1.9, 67, 90, 0),
-    midi.Note(2.0, 8.0, 52, 100, 19),  # longer than any note is
+    scores.Note(0.0, 0.9, 60, 127, 0), scores.Note(1.0, 1.9, 67, 90, 0),
+    scores.Note(2.0, 8.0, 52, 100, 19),  # longer than any note is
   ]  # fmt: skip
-  audio = midi.render(synth, notes)
+  audio = rendering.render(synth, notes)
   assert audio.size == pytest.approx(8.72 * RATE, abs=2)
   for start, end, wanted in ((0.05, 0.85, 60), (1.05, 1.85, 67), (2.1, 4.0, 52), (6.0, 7.9, 52)):
     piece = audio[int(start * RATE) : int(end * RATE)]
@@ -96,16 +98,16 @@ def test_a_piece_sounds_as_it_is_written(synth):
 
 
 def test_a_crowd_of_notes_is_not_clipped(synth):
-  notes = [midi.Note(0.01 * i, 2.0, 40 + i, 127, 0) for i in range(40)]
-  audio = midi.render(synth, notes)
+  notes = [scores.Note(0.01 * i, 2.0, 40 + i, 127, 0) for i in range(40)]
+  audio = rendering.render(synth, notes)
   assert np.abs(audio).max() == pytest.approx(0.89, abs=0.01)
 
 
 def test_what_a_run_was_not_taught_is_left_to_it(synth):
   # configs/cvae.py:tiny knows basses, flutes and organs.
-  assert midi.choose_voice(synth, 19, {}) == ("organ", "acoustic")
-  assert midi.choose_voice(synth, 0, {})[0] is None
-  assert midi.choose_voice(synth, 0, {0: "flute"})[0] == "flute"
+  assert rendering.choose_voice(synth, 19, {}) == ("organ", "acoustic")
+  assert rendering.choose_voice(synth, 0, {})[0] is None
+  assert rendering.choose_voice(synth, 0, {0: "flute"})[0] == "flute"
 
 
 def test_the_command_plays_a_file_by_the_runs_own_notes(tiny_run, tmp_path):
