@@ -56,6 +56,48 @@ def split(names: Sequence[str]) -> dict[str, str]:
   }
 
 
+def split_groups(groups: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+  """The split of each group of examples, with the classes in each split as in all.
+
+  Groups are added to a held-out split one by one, each the one that brings its classes nearest to a
+  tenth of all, until none brings them nearer. Groups of one example each are held out by a hash,
+  class by class.
+
+  Args:
+    groups: of each example.
+    classes: of each example.
+
+  Raises:
+    UserError: fewer than three groups.
+  """
+  names = sorted(set(groups))
+  if len(names) < len(store.SPLITS):
+    raise errors.UserError(f"{len(names)} are too few for {len(store.SPLITS)} splits")
+  if len(names) == len(groups):
+    of: dict[str, str] = {}
+    for value in sorted(set(classes)):
+      own = [g for g, c in zip(groups, classes, strict=True) if c == value]
+      of |= split(own) if len(own) >= len(store.SPLITS) else dict.fromkeys(own, "train")
+    return of if set(of.values()) == set(store.SPLITS) else split(names)
+  values = sorted(set(classes))
+  counts = np.zeros((len(names), len(values)))
+  for group, value in zip(groups, classes, strict=True):
+    counts[names.index(group), values.index(value)] += 1
+  target = _HELD_OUT_SHARE * counts.sum(axis=0)
+  cost = lambda held: float(np.sum(np.square(held - target) / (target + 1.0)))
+  of = dict.fromkeys(names, "train")
+  for split_name in store.SPLITS[1:]:
+    held = np.zeros(len(values))
+    while True:
+      left = [i for i, name in enumerate(names) if of[name] == "train"]
+      best = min(left, key=lambda i: cost(held + counts[i]))
+      if (held.any() and cost(held + counts[best]) >= cost(held)) or len(left) < 3:
+        break
+      held = held + counts[best]
+      of[names[best]] = split_name
+  return of
+
+
 def draw(index: store.Index, num_samples: int, silence_db: float) -> bytes:
   """A PNG of what is used of every recording: seconds by split, and how much of it is silence."""
   from cvae_jax import drawing

@@ -3,8 +3,8 @@
 Without a table a sound has one label, `kind`: the sub-folder that it lies in. With one
 (`data.sounds.labels`, a CSV file in the folder with a column `file`) the columns that
 `data.sounds.columns` names are labels. Held out is a tenth each of the sounds for validation and
-test, or of the values of a column (`data.sounds.held_out`), such as the kit that a drum is from:
-the strokes of one drum are close relatives.
+test; by the values of a column (`data.sounds.held_out`), such as the kit that a drum is from, since
+the strokes of one drum are close relatives. The first label is in each split as it is in all.
 """
 
 import os
@@ -57,14 +57,14 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
   """
   rows = _rows(folder, settings)
   columns = [KIND] if settings.labels is None else list(settings.columns)
+  if not columns:
+    raise errors.UserError("data.sounds.columns must name a column of the table at least")
   held_out = settings.held_out if settings.labels is not None else None
-  groups = {row["file"]: row[held_out] if held_out else row["file"] for row in rows}
-  if len(set(groups.values())) < len(store.SPLITS):
-    raise errors.UserError(
-      f"data.dir {folder}: {len(set(groups.values()))} {held_out or 'sounds'} are too few for "
-      f"{len(store.SPLITS)} splits"
-    )
-  of_group = audio_folder.split(sorted(set(groups.values())))
+  groups = [row[held_out] if held_out else row["file"] for row in rows]
+  try:
+    of_group = audio_folder.split_groups(groups, [row[columns[0]] for row in rows])
+  except errors.UserError as e:
+    raise errors.UserError(f"data.dir {folder}: by {held_out or 'file'}, {e}") from None
   names = {column: sorted({row[column] for row in rows}) for column in columns}
   labels = tuple(
     vocabulary_lib.Label(column, vocabulary_lib.NAMES, tuple(values))
@@ -74,10 +74,10 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
     store.Entry(
       os.path.join(folder, row["file"]),
       row["file"],
-      of_group[groups[row["file"]]],
+      of_group[group],
       {column: names[column].index(row[column]) for column in columns},
     )
-    for row in rows
+    for row, group in zip(rows, groups, strict=True)
   ]
   return entries, vocabulary_lib.Vocabulary(labels)
 
