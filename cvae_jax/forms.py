@@ -151,8 +151,8 @@ class Score:
     if len(tokens) < self.num_tokens:
       rest = np.zeros(self.num_tokens - len(tokens), np.int32)
       return np.concatenate([tokens, rest]), ("padded",)
-    changes = ("cut",) if len(tokens) > self.num_tokens else ()
-    return tokens[: self.num_tokens], changes
+    chosen, decode = tokens[: self.num_tokens], self.tokenizer.decode
+    return chosen, () if decode(chosen) == decode(tokens) else ("cut",)
 
   def to_bytes(self, example: np.ndarray) -> bytes:
     """A MIDI file's bytes."""

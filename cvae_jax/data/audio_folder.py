@@ -72,7 +72,10 @@ def split_groups(groups: Sequence[str], classes: Sequence[str]) -> dict[str, str
   """
   names = sorted(set(groups))
   if len(names) < len(store.SPLITS):
-    raise errors.UserError(f"{len(names)} are too few for {len(store.SPLITS)} splits")
+    raise errors.UserError(
+      f"{len(names)} that can be used are too few for {len(store.SPLITS)} splits: what is held out "
+      "together must be of three at least"
+    )
   if len(names) == len(groups):
     of: dict[str, str] = {}
     for value in sorted(set(classes)):

@@ -13,6 +13,8 @@ form's length. `Excerpts`: an example is a part of a recording, of the form's le
 where it begins is a function of its row and of a random number.
 """
 
+from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import csv
 import glob
@@ -49,14 +51,18 @@ class Entry(NamedTuple):
   Attributes:
     path: of the file.
     name: its id.
-    split: of `SPLITS`; or several shares of the file, in order: ((split, share), ...).
     labels: indices by label.
+    group: what is held out together; its own name without one.
   """
 
   path: str
   name: str
-  split: str | tuple[tuple[str, float], ...]
   labels: dict[str, int]
+  group: str = ""
+
+
+# Where an entry goes: a split, or several shares of the file in order, ((split, share), ...).
+Place = str | tuple[tuple[str, float], ...]
 
 
 class Stored(NamedTuple):
@@ -119,7 +125,7 @@ def fingerprint(entries: Sequence[Entry], settings: Any) -> str:
   digest = hashlib.sha256(repr((_VERSION, settings)).encode())
   for entry in entries:
     stat = os.stat(entry.path) if os.path.exists(entry.path) else None
-    row = (entry.name, entry.split, sorted(entry.labels.items()))
+    row = (entry.name, entry.group, sorted(entry.labels.items()))
     digest.update(repr((row, stat and (stat.st_size, stat.st_mtime_ns))).encode())
   return digest.hexdigest()[:10]
 
@@ -178,13 +184,13 @@ def _write_file(
     raise
 
 
-def _pieces(entry: Entry, count: int) -> list[tuple[str, int, int]]:
+def _pieces(place: Place, count: int) -> list[tuple[str, int, int]]:
   """The pieces of a file of `count` samples: split, first sample, length."""
-  if isinstance(entry.split, str):
-    return [(entry.split, 0, count)]
-  ends = np.round(np.cumsum([share for _, share in entry.split]) * count).astype(int).tolist()
+  if isinstance(place, str):
+    return [(place, 0, count)]
+  ends = np.round(np.cumsum([share for _, share in place]) * count).astype(int).tolist()
   starts = [0, *ends[:-1]]
-  names = [name for name, _ in entry.split]
+  names = [name for name, _ in place]
   return [(name, a, b - a) for name, a, b in zip(names, starts, ends, strict=True) if b > a]
 
 
@@ -199,9 +205,11 @@ def _write(
   vocabulary: vocabulary_lib.Vocabulary,
   rate: int,
   max_s: float | None,
+  split: Callable[[Sequence[Entry]], Mapping[str, Place]],
 ) -> None:
   """Writes a store into a folder that is empty."""
-  rows, report, position = [], [], 0
+  written: list[tuple[Entry, int, tuple[str, ...]]] = []
+  report = []
   with open(os.path.join(folder, _AUDIO), "wb+") as out:
     for entry in entries:
       try:
@@ -209,16 +217,18 @@ def _write(
       except errors.UserError as e:
         report.append(Stored(entry.name, "no", str(e), labels=_describe(entry, vocabulary)))
         continue
-      pieces = _pieces(entry, count)
-      rows += [(entry, split, position + first, length) for split, first, length in pieces]
-      position += count
-      splits = "+".join(split for split, _, _ in pieces)
-      labels = _describe(entry, vocabulary)
-      seconds = round(count / rate, 3)
-      report.append(Stored(entry.name, "yes", " ".join(changes), seconds, splits, labels))
-  if not rows:
+      written.append((entry, count, changes))
+  if not written:
     reason = report[0].reason if report else "there are none"
     raise errors.UserError(f"no file can be used; the first: {reason}")
+  places, rows, position = split([entry for entry, *_ in written]), [], 0
+  for entry, count, changes in written:
+    pieces = _pieces(places[entry.name], count)
+    rows += [(entry, name, position + first, length) for name, first, length in pieces]
+    position += count
+    names = "+".join(name for name, _, _ in pieces)
+    labels, seconds = _describe(entry, vocabulary), round(count / rate, 3)
+    report.append(Stored(entry.name, "yes", " ".join(changes), seconds, names, labels))
   with open(os.path.join(folder, REPORT), "w", newline="", encoding="utf-8") as f:
     writer = csv.writer(f)
     writer.writerow(Stored._fields)
@@ -227,7 +237,7 @@ def _write(
     "names": np.asarray([entry.name for entry, *_ in rows]),
     "starts": np.asarray([start for *_, start, _ in rows], np.int64),
     "lengths": np.asarray([length for *_, length in rows], np.int64),
-    "splits": np.asarray([SPLITS.index(split) for _, split, *_ in rows], np.int8),
+    "splits": np.asarray([SPLITS.index(name) for _, name, *_ in rows], np.int8),
     "level_db": _measure_levels(os.path.join(folder, _AUDIO), rate),
     "vocabulary": np.asarray(vocabulary.to_json()),
     "sample_rate": np.asarray(rate),
@@ -255,6 +265,7 @@ def prepare(
   entries: Sequence[Entry],
   vocabulary: vocabulary_lib.Vocabulary,
   rate: int,
+  split: Callable[[Sequence[Entry]], Mapping[str, Place]],
   max_s: float | None = None,
 ) -> Index:
   """Opens the store in a folder; writes it first, where it is not there, one process at a time.
@@ -264,6 +275,7 @@ def prepare(
     entries: the files.
     vocabulary: of their labels.
     rate: that they are stored at, in Hz.
+    split: from the files that can be used to where each goes, by name.
     max_s: seconds of each file, at most.
 
   Raises:
@@ -281,7 +293,7 @@ def prepare(
       temporary = f"{folder}.{uuid.uuid4().hex}.incomplete"
       os.makedirs(temporary)
       try:
-        _write(temporary, entries, vocabulary, rate, max_s)
+        _write(temporary, entries, vocabulary, rate, max_s, split)
         shutil.rmtree(folder, ignore_errors=True)  # Of which no index could be read.
         os.replace(temporary, folder)
       finally:

@@ -5,7 +5,8 @@ Held out are whole files, a tenth each for validation and test; where there are 
 the last parts of each. The label `recording` says which file an excerpt is from.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from cvae_jax import errors
 from cvae_jax import forms
@@ -26,20 +27,24 @@ def make_form(config):
 
 
 def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabulary]:
-  """The recordings of a folder with their splits.
+  """The recordings of a folder, labelled by their names.
 
   Raises:
     UserError: a folder that is none, or that holds no audio file.
   """
   found = audio_folder.find(folder)
-  names = [name for _, name in found]
-  by_time = len(names) < len(store.SPLITS)
-  splits: dict[str, Any] = dict.fromkeys(names, _BY_TIME) if by_time else audio_folder.split(names)
-  label = vocabulary_lib.Label("recording", vocabulary_lib.NAMES, tuple(names), open_set=True)
-  entries = [
-    store.Entry(path, name, splits[name], {"recording": i}) for i, (path, name) in enumerate(found)
-  ]
+  names = tuple(name for _, name in found)
+  label = vocabulary_lib.Label("recording", vocabulary_lib.NAMES, names, open_set=True)
+  entries = [store.Entry(path, name, {"recording": i}) for i, (path, name) in enumerate(found)]
   return entries, vocabulary_lib.Vocabulary((label,))
+
+
+def split(entries: Sequence[store.Entry]) -> Mapping[str, store.Place]:
+  """Files by split; of fewer than three the parts of each."""
+  names = [entry.name for entry in entries]
+  if len(names) < len(store.SPLITS):
+    return dict.fromkeys(names, _BY_TIME)
+  return audio_folder.split(names)
 
 
 def open_set(config, variant, on_request):
@@ -50,10 +55,10 @@ def open_set(config, variant, on_request):
   folder = data_sets.need_folder(config, "recordings", "the folder of the recordings")
   entries, vocabulary = find_entries(folder)
   where = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
-  index = store.prepare(where, entries, vocabulary, form.sample_rate)
+  index = store.prepare(where, entries, vocabulary, form.sample_rate, split)
   places = {
-    split: len(store.find_places(index, split, form.num_samples, settings.silence_db)[0])
-    for split in store.SPLITS
+    name: len(store.find_places(index, name, form.num_samples, settings.silence_db)[0])
+    for name in store.SPLITS
   }
   if not any(places.values()):
     raise errors.UserError(
@@ -65,7 +70,7 @@ def open_set(config, variant, on_request):
     form,
     index.vocabulary,
     places,
-    lambda split, cache_gb, num_threads: store.Excerpts(index, split, form, settings.silence_db),
+    lambda name, cache_gb, num_threads: store.Excerpts(index, name, form, settings.silence_db),
     index.folder,
     2 * int(index.lengths.sum()),
     lambda: audio_folder.draw(index, form.num_samples, settings.silence_db),

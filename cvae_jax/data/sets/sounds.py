@@ -7,6 +7,8 @@ test; by the values of a column (`data.sounds.held_out`), such as the kit that a
 the strokes of one drum are close relatives. The first label is in each split as it is in all.
 """
 
+from collections.abc import Mapping
+from collections.abc import Sequence
 import os
 
 from cvae_jax import errors
@@ -46,7 +48,7 @@ def _rows(folder: str, settings) -> list[dict[str, str]]:
 
 
 def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_lib.Vocabulary]:
-  """The sounds of a folder with their labels and splits.
+  """The sounds of a folder with their labels.
 
   Args:
     folder: of them.
@@ -60,11 +62,6 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
   if not columns:
     raise errors.UserError("data.sounds.columns must name a column of the table at least")
   held_out = settings.held_out if settings.labels is not None else None
-  groups = [row[held_out] if held_out else row["file"] for row in rows]
-  try:
-    of_group = audio_folder.split_groups(groups, [row[columns[0]] for row in rows])
-  except errors.UserError as e:
-    raise errors.UserError(f"data.dir {folder}: by {held_out or 'file'}, {e}") from None
   names = {column: sorted({row[column] for row in rows}) for column in columns}
   labels = tuple(
     vocabulary_lib.Label(column, vocabulary_lib.NAMES, tuple(values))
@@ -74,12 +71,20 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
     store.Entry(
       os.path.join(folder, row["file"]),
       row["file"],
-      of_group[group],
       {column: names[column].index(row[column]) for column in columns},
+      row[held_out] if held_out else row["file"],
     )
-    for row, group in zip(rows, groups, strict=True)
+    for row in rows
   ]
   return entries, vocabulary_lib.Vocabulary(labels)
+
+
+def split(entries: Sequence[store.Entry]) -> Mapping[str, store.Place]:
+  """Sounds by split: whole groups, with the first label in each split as it is in all."""
+  first = next(iter(entries[0].labels))
+  groups = [entry.group for entry in entries]
+  of_group = audio_folder.split_groups(groups, [str(entry.labels[first]) for entry in entries])
+  return {entry.name: of_group[entry.group] for entry in entries}
 
 
 def open_set(config, variant, on_request):
@@ -91,13 +96,13 @@ def open_set(config, variant, on_request):
   entries, vocabulary = find_entries(folder, config.sounds)
   settings = (form.sample_rate, form.duration_s)
   where = store.locate(config.tfds_dir, "sounds", entries, settings)
-  index = store.prepare(where, entries, vocabulary, form.sample_rate, form.duration_s)
+  index = store.prepare(where, entries, vocabulary, form.sample_rate, split, max_s=form.duration_s)
   return data_sets.DataSet(
     f"sounds of {folder}",
     form,
     index.vocabulary,
-    {split: len(index.of_split(split)) for split in store.SPLITS},
-    lambda split, cache_gb, num_threads: store.Clips(index, split, form),
+    {name: len(index.of_split(name)) for name in store.SPLITS},
+    lambda name, cache_gb, num_threads: store.Clips(index, name, form),
     index.folder,
     2 * int(index.lengths.sum()),
   )
