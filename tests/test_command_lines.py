@@ -384,12 +384,13 @@ def test_weights_of_a_mix_may_be_of_any_size(tiny_run):
     mixed = synth.resolve(family={"organ": size, "flute": 3 * size})["family"]
     np.testing.assert_allclose(mixed.sum(), 1.0, atol=1e-6)
   for weight in (float("nan"), float("inf"), 0.0, -1.0):
-    with pytest.raises(errors.UserError, match="must be positive and finite"):
+    with pytest.raises(errors.UserError, match="must be (positive|finite), got"):
       synth.resolve(family={"organ": weight, "flute": 1.0})
 
 
 def test_a_sound_on_stdout_is_alone_there(tiny_run, note):
-  command = ["-m", "cvae_jax.reconstruct", f"--workdir={tiny_run}", note, "/dev/stdout"]
+  # Not /dev/stdout: where this fails, as root, it is replaced for all of the machine.
+  command = ["-m", "cvae_jax.reconstruct", f"--workdir={tiny_run}", note, "/dev/fd/1"]
   done = subprocess.run(
     [sys.executable, *command], cwd=ROOT, capture_output=True, timeout=300, check=False
   )
