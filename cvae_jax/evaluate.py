@@ -22,6 +22,7 @@ from cvae_jax import config as config_lib
 from cvae_jax import config_check
 from cvae_jax import measures
 from cvae_jax import methods
+from cvae_jax import outputs
 from cvae_jax import result_tables
 from cvae_jax import run_flags
 from cvae_jax import sharding
@@ -165,6 +166,7 @@ def main(argv: list[str] | None = None) -> None:
   args = parser.parse_args(argv)
 
   run = run_flags.load_run(args)
+  outputs.check_directory(args.workdir, "--workdir")
   if args.full:
     run.config.update_from_flattened_dict(FULL)
   for setting in args.set:

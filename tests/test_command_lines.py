@@ -180,6 +180,7 @@ def test_reports_figures_and_programs_are_checked_first(tmp_path, monkeypatch, t
     (report.main, [tiny_run, f"--out={tmp_path / LONG}"]),
     (report.main, [str(tmp_path / "file"), f"--out={tmp_path / 'report'}"]),
     (figures.main, [note, f"--out={tmp_path / 'file'}"]),
+    (export.main, [f"--workdir={tiny_run}", f"--out={tmp_path / ('x' * 253)}"]),
     (export.main, ["--format=stablehlo", f"--workdir={tiny_run}", f"--out={tmp_path}/file/a.b"]),
   ]:
     with pytest.raises(errors.UserError) as error:

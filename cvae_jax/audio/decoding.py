@@ -20,6 +20,7 @@ _UNKNOWN_FRAMES = 2**62  # what libsndfile says of a stream that does not know i
 # Of libsndfile's words, those that say little to who reads them.
 _MEANINGS = {
   "sf_info": "its header's sample rate or number of channels makes no sense",
+  "not recognised": "format not recognised: WAV, FLAC, OGG, MP3, AIFF and their like are read",
   "possibly a pipe": "its header says more than the file holds",
 }
 # Share of what uncorrelated channels would leave in their mean, below which they cancel each other.
