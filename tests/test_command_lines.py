@@ -399,3 +399,19 @@ def test_a_sound_on_stdout_is_alone_there(tiny_run, note):
   audio, rate = soundfile.read(io.BytesIO(done.stdout))
   assert rate == 16_000 and audio.shape == (64_000,) and len(done.stdout) == 128_044
   assert b"as pitch" in done.stderr
+
+
+def test_a_platform_that_is_not_there_is_no_other_one_the_second_time():
+  code = """
+from cvae_jax import errors
+from cvae_jax import platforms
+for _ in range(2):
+  try:
+    platforms.check()
+    print('passed')
+  except errors.UserError as e:
+    print(e)
+"""
+  done = run_python("-c", code, env={"JAX_PLATFORMS": "cuda"})
+  first, second = done.stdout.splitlines()
+  assert first == second and first.startswith("JAX_PLATFORMS=cuda, but this JAX has cpu")
