@@ -25,6 +25,7 @@ from cvae_jax import errors
 from cvae_jax import json_file
 from cvae_jax import measures
 from cvae_jax import methods
+from cvae_jax import outputs
 from cvae_jax import result_tables
 from cvae_jax import run_flags
 from cvae_jax import sharding
@@ -186,6 +187,7 @@ def main(argv: list[str] | None = None) -> None:
   args = parser.parse_args(argv)
 
   run = run_flags.load_run(args)
+  outputs.check_directory(args.workdir, "--workdir")
   if args.full:
     run.config.update_from_flattened_dict(FULL)
   for setting in args.set:

@@ -85,6 +85,8 @@ def write_instrument(args: argparse.Namespace) -> None:
   velocities = parse_velocities(args.velocities)
   pitches = None if args.pitches is None else parse_pitches(args.pitches)
   outputs.check_directory(args.out)
+  title = os.path.basename(os.path.abspath(args.out))
+  outputs.check_file(os.path.join(args.out, f"{title}.{args.format}"), "--out")
 
   from cvae_jax.play import formats
   from cvae_jax.play import instrument
@@ -98,7 +100,6 @@ def write_instrument(args: argparse.Namespace) -> None:
   keys = instrument.make_instrument(
     synth, pitches, velocities, args.seed, args.temperature, **asked
   )
-  title = os.path.basename(os.path.abspath(args.out))
   for name, body in formats.pack(keys, args.format, synth.sample_rate, title).items():
     with atomic.open_file(os.path.join(args.out, name), "wb") as f:
       f.write(body)

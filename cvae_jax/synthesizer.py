@@ -110,9 +110,8 @@ class Synthesizer:
       weights = np.zeros(len(label.names))
       for part, weight in value.items():
         if not 0 < weight < 1e300:
-          raise errors.UserError(
-            f"the weight of {label.name} {part} must be positive and finite, got {weight}"
-          )
+          must = "finite" if weight > 0 else "positive"
+          raise errors.UserError(f"the weight of {label.name} {part} must be {must}, got {weight}")
         weights[self._resolve(label, part)] = weight
       return (weights / weights.sum()).astype(np.float32)
     index = label.index_of(value)

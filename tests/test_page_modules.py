@@ -197,3 +197,114 @@ assert.equal(sent, 0);
 assert.equal(await upload('/api/encode', file(MAX_BYTES)), MAX_BYTES);
 assert.equal(sent, 1);
 """)  # fmt: skip
+
+
+PAGE = """
+class Element {
+  constructor(id = '') { Object.assign(this, {id, value: '', style: {}, dataset: {}, files: [],
+    classList: {toggle() {}, add() {}}, on: {}, clientWidth: id === 'keyboard' ? 800 : 0}); }
+  addEventListener(name, call) { (this.on[name] ??= []).push(call); }
+  async fire(name, event = {}) { for (const call of this.on[name] ?? []) await call(event); }
+  setAttribute() {} replaceChildren() {} append() {}
+  querySelector() { return new Element(); }
+  getContext() { return new Proxy({}, {get: () => () => {}, set: () => true}); }
+}
+const elements = new Map();
+const byId = (id) => elements.get(id) ?? elements.set(id, new Element(id)).get(id);
+Object.assign(globalThis, {
+  document: Object.assign(new Element(), {getElementById: byId, querySelectorAll: () => [],
+    querySelector: () => null, createElement: () => new Element(), body: new Element()}),
+  window: Object.assign(new Element(), {history: {replaceState() {}}}),
+  location: {hash: ''}, matchMedia: () => new Element(), getComputedStyle: () => ({}),
+  ImageData: class { data = new Uint8ClampedArray(200 * 256 * 4); },
+  OffscreenCanvas: class { getContext() { return {putImageData() {}}; } },
+});
+const input = (id) => ({id, name: id, state: 'connected'});
+const access = {inputs: new Map([['a', input('a')]])};
+Object.defineProperty(globalThis, 'navigator', {
+  value: {requestMIDIAccess: async () => access}, configurable: true});
+const audio = btoa(String.fromCharCode(...new Uint8Array(32_000)));
+let waits = null; // What the server's answers wait for.
+const answers = {
+  '/api/model': {name: 'run', step: 1, conditions: ['pitch'], choices: {}, pitches: [21, 108],
+    can_sample: true, can_encode: true, directions: 0, sample_rate: 16000},
+};
+globalThis.fetch = async (path, options) => {
+  await waits;
+  const keys = () => JSON.parse(options.body).pitches.map((pitch) => ({pitch, audio, loop: null}));
+  const made = answers[path] ?? {keys: keys(), sample_rate: 16000, gain: 1};
+  return {ok: true, json: async () => made};
+};
+await import('./app.js');
+const settle = (ms = 30) => new Promise((resolve) => setTimeout(resolve, ms));
+await settle();
+const send = (...data) => access.inputs.get('a').onmidimessage({data});
+const all = () => contexts.flatMap((context) => context.sources);
+const sounding = () => all().filter((source) => !source.stopped).length;
+const play = async (pitch) => { send(0x90, pitch, 100); await settle(); };
+"""
+
+
+def test_a_pedal_that_vanished_holds_no_later_note(tmp_path):
+  run_js(tmp_path, PAGE + """
+await play(60);
+send(0xb0, 64, 127);
+send(0x80, 60, 0);
+assert.equal(sounding(), 1); // By the pedal.
+access.inputs.delete('a');
+access.onstatechange({});
+assert.equal(sounding(), 0);
+access.inputs.set('a', input('a'));
+access.onstatechange({});
+await play(62);
+assert.equal(sounding(), 1);
+send(0x80, 62, 0);
+assert.equal(sounding(), 0);
+""")  # fmt: skip
+
+
+@pytest.mark.parametrize("stop", ["send(0xb0, 123, 0)", "send(0xb0, 120, 0)",
+                                  "await byId('silence').fire('click')"])  # fmt: skip
+def test_panic_and_stop_end_all_that_sounds_and_all_that_is_to_sound(tmp_path, stop):
+  run_js(tmp_path, PAGE + f"""
+await play(60);
+send(0xb0, 64, 127);
+await play(64);
+send(0x80, 64, 0);
+assert.equal(sounding(), 2);
+let answer;
+waits = new Promise((resolve) => {{ answer = resolve; }});
+send(0x90, 100, 100); // Not made yet, and so on its way.
+{stop};
+answer();
+await settle();
+assert.equal(sounding(), 0);
+await play(60);
+send(0x80, 60, 0);
+assert.equal(sounding(), 0);
+""")  # fmt: skip
+
+
+def test_the_page_wakes_its_audio_when_it_is_seen_again(tmp_path):
+  run_js(tmp_path, PAGE + """
+await document.fire('visibilitychange');
+assert.equal(contexts.length, 0); // There was no gesture yet.
+await play(60);
+contexts[0].state = 'interrupted';
+document.hidden = true;
+await document.fire('visibilitychange');
+assert.equal(contexts[0].state, 'interrupted');
+document.hidden = false;
+await document.fire('visibilitychange');
+assert.equal(contexts[0].state, 'running');
+""")  # fmt: skip
+
+
+def test_a_dropped_file_that_is_too_large_is_named(tmp_path):
+  run_js(tmp_path, PAGE + """
+globalThis.fetch = async () => assert.fail('it was sent');
+const dataTransfer = {files: [{name: 'long.wav', size: 40e6}]};
+await document.fire('drop', {dataTransfer, preventDefault() {}});
+await settle();
+assert.match(byId('status').textContent, /long.wav has 40.0 MB: 16.0 are the most/);
+""")  # fmt: skip

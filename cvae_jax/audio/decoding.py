@@ -20,6 +20,7 @@ _UNKNOWN_FRAMES = 2**62  # what libsndfile says of a stream that does not know i
 # Of libsndfile's words, those that say little to who reads them.
 _MEANINGS = {
   "sf_info": "its header's sample rate or number of channels makes no sense",
+  "not recognised": "format not recognised: WAV, FLAC, OGG, MP3, AIFF and their like are read",
   "possibly a pipe": "its header says more than the file holds",
 }
 # Share of what uncorrelated channels would leave in their mean, below which they cancel each other.
@@ -144,15 +145,17 @@ class AudioFile:
       return np.concatenate(blocks), ("stereo", "antiphase")
 
   def _read_mean(self, start: int, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of the channels ([T]), and the energy of each."""
+    """The mean of the channels ([T]), and the energy of each where there are several."""
     energy = np.zeros(self._stream.channels)
     means = [np.zeros(0, np.float32)]
     for block in self._blocks(start, limit):
       if not np.isfinite(block).all():
         raise errors.UserError(f"{self.path} holds samples that are NaN or infinite")
-      energy += np.square(block, dtype=np.float64).sum(axis=0)
-      mean = block.mean(axis=1, dtype=np.float64) if block.shape[1] > 1 else block[:, 0]
-      means.append(mean.astype(np.float32))
+      if energy.size == 1:
+        means.append(block[:, 0].copy())
+      else:
+        energy += np.square(block, dtype=np.float64).sum(axis=0)
+        means.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
     audio = np.concatenate(means)
     self._check_length(start, audio.size, limit)
     return audio, energy

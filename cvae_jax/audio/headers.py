@@ -17,6 +17,7 @@ _UNKNOWN = 0x7F000000
 _MAX_CHUNKS = 10_000  # before the samples; a file of more is no audio
 # Longest to shortest frame of an MP3, and more: whatever the bit rate of its first frames is.
 _STRETCH = 64
+_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the first 12 bytes of its GUID
 _FRAME = 1441  # bytes of the longest frame; what an encoder counts may be off by one
 _TAG = 128  # bytes of an ID3v1 tag, which libsndfile looks for at the end
 
@@ -78,7 +79,7 @@ class Patched(io.RawIOBase):
 
 
 def read(file: BinaryIO, size: int) -> Header:
-  """The header of a WAV, AIFF, AU or MP3 file; of others nothing is known here.
+  """The header of a WAV, Wave64, AIFF, AU or MP3 file; of others nothing is known here.
 
   Args:
     file: open for reading, at any place.
@@ -90,6 +91,8 @@ def read(file: BinaryIO, size: int) -> Header:
     return _read_wav(file, size, ">" if head[:4] == b"RIFX" else "<", head[:4])
   if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
     return _read_aiff(file, size)
+  if head == _WAVE64:
+    return _read_wave64(file, size)
   if head[:4] == b".snd":
     start, length = struct.unpack(">II", (head[4:] + file.read(4)).ljust(12, b"\0")[:8])
     return Header(0 if length >= _UNKNOWN else max(start + length - size, 0))
@@ -153,6 +156,22 @@ def _wav_head(file: BinaryIO, start: int, size: int, order: str) -> bytes:
   if head[12:16] == b"ds64":
     head[12:16] = b"JUNK"
   return bytes(head)
+
+
+def _read_wave64(file: BinaryIO, size: int) -> Header:
+  position = 40
+  for _ in range(_MAX_CHUNKS):
+    file.seek(position)
+    chunk = file.read(24)
+    if len(chunk) < 24:
+      break
+    length = struct.unpack("<Q", chunk[16:])[0]  # With these 24 bytes.
+    if chunk[:4] == b"data":
+      return Header(max(position + length - size, 0) if length < 2**62 else 0)
+    if length < 24 or position + length > size:
+      break
+    position += (length + 7) // 8 * 8
+  return Header()
 
 
 def _read_aiff(file: BinaryIO, size: int) -> Header:
