@@ -58,6 +58,10 @@ def make_batch(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
   return batch
 
 
+def _make_method(config) -> methods.Method:
+  return methods.make_method(config, labels.FORM, labels.make_vocabulary(["any"]))
+
+
 class Training:
   """A run's step, compiled, with its state; batches are given to it.
 
@@ -66,7 +70,7 @@ class Training:
   """
 
   def __init__(self, config, steps: int):
-    method = methods.make_method(config, 1)
+    method = _make_method(config)
     batch = make_batch(np.random.default_rng(0), config.train.batch_size)
     self.state = compilation.jit(lambda: method.init(jax.random.key(0), batch))()
     self.stacked = {k: np.stack([v] * steps) for k, v in batch.items()}
@@ -103,12 +107,12 @@ def measure_generation(name: str, batch_size: int, rounds: int) -> float:
   """Samples of audio a second, from labels and z on the device to waveforms on the device."""
   config = make_config("cvae", "float32", batch_size)
   config.representation.name = name
-  method = methods.make_method(config, 1)
-  assert method.sample is not None
+  method = _make_method(config)
   batch = make_batch(np.random.default_rng(0), batch_size)
   params = compilation.jit(lambda: method.init(jax.random.key(0), batch).params)()
   sample = compilation.jit(method.sample)
-  asked = jax.device_put({k: v for k, v in batch.items() if k != "audio"})
+  given = {k: v for k, v in batch.items() if k != "audio"}
+  asked = jax.device_put(methods.at_temperature(given, batch_size))
   key = jax.random.key(0)
   return (
     batch_size * labels.NUM_SAMPLES / limits.best_time(lambda: sample(params, asked, key), rounds)

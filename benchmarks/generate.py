@@ -32,6 +32,7 @@ from cvae_jax.data import labels
 from cvae_jax.data import notes
 
 _BATCH = 16
+_VOCABULARY = labels.make_vocabulary(["any"])
 _MEGASAMPLES = labels.NUM_SAMPLES / 1e6
 # Representation, with the default iterations of phase recovery or others, to its way back.
 _CASES = {
@@ -59,8 +60,8 @@ def make_synthesizer(config) -> synthesizer.Synthesizer:
   columns["pitch"] = rng.integers(36, 97, count).astype(np.int32)
   columns["velocity"] = rng.integers(25, 128, count).astype(np.int32)
   columns["qualities"] = np.zeros((count, len(labels.QUALITIES)), np.float32)
-  table = label_table.LabelTable(columns, ("any",))
-  method = methods.make_method(config, 1)
+  table = label_table.LabelTable(columns, _VOCABULARY, count)
+  method = methods.make_method(config, labels.FORM, _VOCABULARY)
   shapes = jax.eval_shape(lambda: method.init(jax.random.key(0), columns)).params
   params = jax.tree.map(
     lambda s: (
@@ -68,7 +69,7 @@ def make_synthesizer(config) -> synthesizer.Synthesizer:
     ),
     shapes,
   )
-  return synthesizer.Synthesizer(config, 0, jax.device_put(params), method, table)
+  return synthesizer.Synthesizer(config, 0, jax.device_put(params), method, table, labels.FORM)
 
 
 def time_notes(synth: synthesizer.Synthesizer, num: int) -> float:
@@ -93,8 +94,7 @@ def measure_limit(synth: synthesizer.Synthesizer, peaks: limits.Peaks) -> tuple[
   def cost(iterations: int) -> limits.Cost:
     config = synth.config.copy_and_resolve_references()
     config.representation.griffin_lim_iters = iterations
-    method = methods.make_method(config, 1)
-    assert method.sample is not None
+    method = methods.make_method(config, labels.FORM, _VOCABULARY)
     return limits.cost_of(method.sample, synth.params, asked, key)
 
   none = cost(0)

@@ -60,22 +60,24 @@ def main() -> None:
   args = parser.parse_args()
   config = config_lib.get_base_config()
   data = pipeline.open_data(config.data)
-  run = measures.Run(config, methods.make_method(config, len(data.table.instruments)), None, data)
-  classifier, _ = generation.get_classifier(run)
+  form = labels.FORM
+  run = measures.Run(config, methods.make_method(config, form, data.vocabulary), None, data)
+  classifier, _ = generation.get_classifier(run, form)
   rows = np.arange(len(data.held_out))[:: args.every]
   batches = list(pipeline.eval_batches(data.held_out, 32, rows))
   wanted = np.concatenate([b["family"][b["mask"] > 0] for b in batches])
 
   def listen(make):
     heard = [
-      classifier.listen(np.asarray(make(batch, jax.random.key(i)))[batch["mask"] > 0])
+      classifier.predict(np.asarray(make(batch, jax.random.key(i)))[batch["mask"] > 0])
       for i, batch in enumerate(batches)
     ]
-    return np.concatenate([h.guesses("family") for h in heard])
+    return np.concatenate([h.predict("family") for h in heard])
 
   names = "  ".join(labels.FAMILIES[f][:4] for f in np.unique(wanted))
   print(f"{'family heard, %':40}{'all':>6}  {names}")
-  representation, floor_db = methods.make_representation(config), config.representation.floor_db
+  representation = methods.make_representation(config, form)
+  floor_db = config.representation.floor_db
   for name, lose in make_losses(representation, floor_db).items():
     print_heard(name, listen(lambda b, key, lose=lose: lose(b["audio"], key)), wanted)
   for workdir in args.runs:
@@ -84,11 +86,11 @@ def main() -> None:
     sample = compilation.jit(synth.method.sample)
 
     def give_back(b, key, synth=synth, reconstruct=reconstruct):
-      return reconstruct(synth.params, {n: b[n] for n in pipeline.DEVICE_KEYS}, key)
+      return reconstruct(synth.params, run.inputs_of(b), key)
 
     def draw(b, key, temperature=1.0, synth=synth, sample=sample):
-      given = {"temperature": np.full(len(b["pitch"]), temperature, np.float32)}
-      return sample(synth.params, {**measures.labels_of(b), **given}, key)
+      asked = methods.at_temperature(run.labels_of(b), len(b["mask"]), temperature)
+      return sample(synth.params, asked, key)
 
     print_heard(f"{workdir}: given back", listen(give_back), wanted)
     print_heard(f"{workdir}: drawn", listen(draw), wanted)

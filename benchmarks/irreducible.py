@@ -22,6 +22,7 @@ from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.data import recipes
+from cvae_jax.data import sources
 from cvae_jax.data import synth_notes
 from cvae_jax.metrics import baselines
 
@@ -40,7 +41,7 @@ def print_reconstructions(workdir: str) -> None:
       rows = np.flatnonzero(source.labels["family"] == family)
       rows = rows[notes.spread_rows(len(rows), _BATCH)]
       batch = next(pipeline.eval_batches(source, _BATCH, rows))
-      inputs = {key: batch[key] for key in (*pipeline.DEVICE_KEYS, "mask")}
+      inputs = {key: batch[key] for key in (*sources.batch_keys(source), "mask")}
       total, count = eval_step(synth.params, inputs, jax.random.key(0))["lsd_db"]
       found[name].append(float(total / count))
   names = (*labels.FAMILIES, "mean")
@@ -59,7 +60,7 @@ def main() -> None:
   data = synth_notes.SynthNotesConfig(name="default")
   plan = synth_notes.make_plan(data, "valid")
   parameters = synth_notes.instrument_parameters(data)
-  representation = methods.make_representation(config_lib.get_base_config())
+  representation = methods.make_representation(config_lib.get_base_config(), labels.FORM)
 
   def render(family, instrument, source, pitch, velocity, key):
     audio = recipes.render(family, instrument, source, pitch, velocity, key)

@@ -25,6 +25,7 @@ from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.data import resident
+from cvae_jax.data import sources
 from cvae_jax.data import synth_factors
 
 
@@ -36,7 +37,7 @@ def time_iterator(source, config, batch_size: int, batches: int, kept=None) -> f
   def draw():
     batch = next(iterator)
     if kept is None:
-      drawn = jax.device_put({key: batch[key] for key in pipeline.DEVICE_KEYS})
+      drawn = jax.device_put({key: batch[key] for key in sources.batch_keys(source)})
     else:
       drawn = gather(kept, batch["row"])
     jax.block_until_ready(drawn)
@@ -92,16 +93,16 @@ def main() -> None:
   args = parser.parse_args()
   config = config_lib.get_base_config().data
   config.num_threads = os.cpu_count() or 1
-  builder = data_sets.load(config)
+  data_set = data_sets.load(config)
   print(f"jax {jax.__version__} ({jax.devices()[0].platform}, {os.cpu_count()} cores), batches of "
         f"{args.batch_size}\n\n| from | notes/s |\n|---|---|")  # fmt: skip
-  uncached = pipeline.open_split(builder, "train", 0.0)
-  records, parsed = time_records(builder.as_data_source("train").data_source, config.num_threads)
+  uncached = pipeline.open_split(data_set, "train", 0.0)
+  records, parsed = time_records(uncached.records, config.num_threads)
   print(f"| records alone, by {config.num_threads} threads | {records:.0f} |")
   print(f"| records, parsed | {parsed:.0f} |")
   rate = time_iterator(uncached, config, args.batch_size, args.batches)
   print(f"| disk to device | {rate:.0f} |", flush=True)
-  cached = pipeline.open_split(builder, "train", 4.0)
+  cached = pipeline.open_split(data_set, "train", 4.0)
   for i in range(len(cached)):
     cached[i]
   rate = time_iterator(cached, config, args.batch_size, args.batches)

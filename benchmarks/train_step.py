@@ -45,12 +45,13 @@ class Case:
     from cvae_jax import condition as condition_lib
     from cvae_jax import config as config_lib
     from cvae_jax import parts
+    from cvae_jax.data import labels as labels_lib
 
     network, self.shape, self.channels, self.batch_size = _SIZES[size]
     config = config_lib.get_base_config()
     config.model.update({"name": network, "channels": self.channels, "dtype": dtype})
     labels = ("pitch", "family", "source", "velocity") if kind == "cvae" else ()
-    condition = condition_lib.make_condition(labels, 1)
+    condition = condition_lib.make_condition(labels, labels_lib.make_vocabulary(["any"]))
     frames, bins = self.shape
     frequencies_hz = tuple(float(f) for f in np.linspace(0.0, 8000.0, bins, endpoint=False))
     stand_in = _Features((frames, bins, 1), (True,), frequencies_hz)

@@ -26,6 +26,8 @@ def load(path: str, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | 
       return json.loads(f.read(), object_pairs_hook=object_pairs_hook)
   except (FileNotFoundError, errors.UserError):
     raise
+  except NotADirectoryError:  # Its folder is a file: there is nothing of this name either.
+    raise FileNotFoundError(path) from None
   except OSError as e:
     raise errors.UserError(f"{path} cannot be read: {e.strerror}") from None
   except RecursionError:

@@ -120,7 +120,8 @@ def test_a_home_in_a_config_is_a_home(home, monkeypatch):
   tiny.train.steps = 0
   with pytest.raises(errors.UserError):
     train.train_and_evaluate(tiny, "~/run")
-  assert os.listdir(home) == ["tfds"]
+  # Libraries that are first imported here keep hidden folders of their own at home.
+  assert [name for name in os.listdir(home) if not name.startswith(".")] == ["tfds"]
 
 
 def no_work(*args, **kwargs):
@@ -161,14 +162,14 @@ def test_outputs_that_cannot_be_are_one_line_before_the_work(
   ],
 )
 def test_sounds_that_cannot_be_written_are_one_line_before_the_work(
-  tmp_path, monkeypatch, note, main, arguments, out
+  tmp_path, monkeypatch, tiny_run, note, main, arguments, out
 ):
   (tmp_path / "file").touch()
   (tmp_path / "folder.wav").mkdir()
   monkeypatch.setattr(synthesizer, "load", no_work)
   given = [argument.format(note=note, out=tmp_path / out) for argument in arguments]
   with pytest.raises(errors.UserError, match="is a directory|below|too long|must end in") as error:
-    main([*given, f"--workdir={tmp_path}"])
+    main([*given, f"--workdir={tiny_run}"])
   one_line(error)
 
 

@@ -150,7 +150,7 @@ def make_config(folder: str, config: Any, storage: str = "int16") -> FolderConfi
 class FolderNotes(tfds.core.GeneratorBasedBuilder):
   """Recordings of a folder."""
 
-  VERSION = tfds.core.Version("1.0.0")
+  VERSION = tfds.core.Version("1.1.0")
 
   def _info(self) -> tfds.core.DatasetInfo:
     config = self.builder_config

@@ -205,7 +205,7 @@ def make_config(path: str, storage: str = "int16") -> NsynthWavConfig:
 class NsynthWav(tfds.core.GeneratorBasedBuilder):
   """Notes of a folder in the layout of NSynth's json/wav distribution."""
 
-  VERSION = tfds.core.Version("1.1.0")
+  VERSION = tfds.core.Version("1.2.0")
 
   def _info(self) -> tfds.core.DatasetInfo:
     instruments = {

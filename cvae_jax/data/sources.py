@@ -125,6 +125,9 @@ class Records(Source):
     label_path: where their labels are kept, see `label_index.read_labels`.
     num_threads: that read the labels.
     rows: which of the records; all without.
+
+  Attributes:
+    records: as given, of all notes.
   """
 
   def __init__(
@@ -139,6 +142,7 @@ class Records(Source):
   ):
     self.form, self.vocabulary = form, vocabulary
     self.folder = os.path.dirname(label_path)
+    self.records = records
     self._arguments = (records, form, vocabulary, cache_gb, label_path, num_threads)
     self._rows = np.arange(len(records)) if rows is None else rows
     fits = len(self._rows) * form.num_samples * 2 <= cache_gb * 1e9
@@ -156,8 +160,8 @@ class Records(Source):
   @functools.cached_property
   def labels(self) -> dict[str, np.ndarray]:  # type: ignore[override]
     """Labels of these notes, as columns; `id` among them."""
-    records, _, _, _, path, num_threads = self._arguments
-    columns = label_index.read_labels(path, len(records), self._read, num_threads)
+    *_, path, num_threads = self._arguments
+    columns = label_index.read_labels(path, len(self.records), self._read, num_threads)
     return {name: column[self._rows] for name, column in columns.items()}
 
   def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
@@ -178,7 +182,7 @@ class Records(Source):
       UserError: a record that has been damaged.
     """
     try:
-      return notes.parse(self._arguments[0][row])
+      return notes.parse(self.records[row])
     except (RuntimeError, ValueError, LookupError, OSError) as e:
       raise errors.UserError(
         f"note {row} of {self.folder} cannot be read ({errors.one_line(e)}): "
