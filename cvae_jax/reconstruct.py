@@ -3,6 +3,7 @@
 python -m cvae_jax.reconstruct --workdir=runs/cvae in.wav out.wav
 """
 
+from collections.abc import Sequence
 import logging
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger("cvae_jax.reconstruct")  # Also as __main__.
 
 
-def read_example(synth: "Synthesizer", path: str) -> np.ndarray:
+def read_example(synth: "Synthesizer", path: str, untold: Sequence[str] = ()) -> np.ndarray:
   """A file as an example of a run's form; what had to be done to it is logged.
+
+  Args:
+    synth: the run.
+    path: of the file.
+    untold: what is not worth a line.
 
   Raises:
     UserError: a file that cannot be read.
   """
   example, changes = synth.form.read(path)
-  for change in changes:
+  for change in (x for x in changes if x not in untold):
     _log.info("%s: %s", path, change)
   return example
 
@@ -48,9 +54,10 @@ def main(argv: list[str] | None = None) -> None:
   run_flags.load_form(args).check_output(args.output)
 
   synth = run_flags.load_run(args)
-  original = read_example(synth, args.input)
+  whole = isinstance(synth.form, forms.Waveform) and synth.form.is_excerpt
+  original = read_example(synth, args.input, ("cut",) if whole else ())
   found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
-  if isinstance(synth.form, forms.Waveform) and synth.form.is_excerpt:
+  if whole:
     from cvae_jax import passages
 
     seconds = passages.reconstruct_file(synth, args.input, args.output, found, args.seed)

@@ -136,7 +136,7 @@ def test_arrays_that_are_damaged_are_one_line_or_made_again(tmp_path, damage):
     with pytest.raises(errors.UserError, match=r"\.npz cannot be read") as error:
       load(*args)
     one_line(error)
-  assert classifier.load(str(tmp_path / "index.npz")) is None
+  assert classifier.load(str(tmp_path / "index.npz"), {"pitch": 128}, 16_000) is None
   notes = [{name: np.int32(i) for name in label_index.COLUMNS} for i in range(50)]
   found = label_index.read_labels(str(tmp_path / "index.npz"), 50, notes.__getitem__, 1)
   np.testing.assert_array_equal(found["pitch"], np.arange(50))

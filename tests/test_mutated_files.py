@@ -25,6 +25,7 @@ from cvae_jax import feature_statistics
 from cvae_jax import label_table
 from cvae_jax.data import folder_files
 from cvae_jax.data import folder_labels
+from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import nsynth_wav
 from cvae_jax.scores import midi
@@ -114,7 +115,11 @@ SONG = (mw.tempo(0, 400_000), mw.event(0, 0xC0, 19), mw.control(0, 64, 127), mw.
         mw.event(480, 64, 100), mw.off(240, 60), mw.event(0, 0xF0, 3, 1, 2, 0xF7), mw.off(200, 64),
         mw.control(100, 64, 0), mw.meta(0, 0x59, 2, 0), mw.control(0, 123, 0))  # fmt: skip
 CONFIG = {"seed": 0, "model": {"name": "conv2d", "latent_dim": 8}, "data": {"dir": None}}
-COLUMNS = {name: np.arange(20) for name in notes.BATCH_LABELS}
+LABEL_TABLE = {
+  "vocabulary": np.asarray(labels.make_vocabulary(["a", "b"]).to_json()),
+  "count": np.asarray(20),
+  **{f"label_{name}": np.arange(20) for name in notes.BATCH_LABELS},
+}
 
 READERS = {
   "midi": Reader(
@@ -164,8 +169,7 @@ READERS = {
   ),
   "labels": Reader(
     label_table.FILENAME,
-    (npz(np.savez_compressed, instruments=np.asarray(["a", "b"]), **COLUMNS),
-     npz(np.savez, instruments=np.asarray(["a", "b"]), **COLUMNS)),
+    (npz(np.savez_compressed, **LABEL_TABLE), npz(np.savez, **LABEL_TABLE)),
     (b"PK\1\2", b"PK\3\4", b"\x93NUMPY", b"|O", b"(999999999999,)"),
     lambda path: label_table.load(str(path.parent)),
   ),

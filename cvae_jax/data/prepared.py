@@ -43,7 +43,8 @@ def locate(
     config: the `data` section.
   """
   data_dir = config.tfds_dir or str(tfds.core.constants.DATA_DIR)
-  return os.path.join(os.path.expanduser(data_dir), builder.name, variant, str(builder.VERSION))
+  version = builder.VERSION or builder.builder_configs[variant].version
+  return os.path.join(os.path.expanduser(data_dir), builder.name, variant, str(version))
 
 
 def _read_info(path):
