@@ -272,7 +272,7 @@ def test_a_workdir_of_another_config_is_refused_with_the_fields_that_differ(tiny
     ("optimizer.ema_decay", 1.0, "optimizer.ema_decay must be under 1"),
     ("method.posterior", "student", "must be one of gaussian, point, got 'student'"),
     ("model.channels", (), "model.channels must be positive"),
-    ("data.eval_split", "dev", "no notes in split 'dev'"),
+    ("data.eval_split", "dev", "no examples in split 'dev'"),
     ("condition.labels", ("mood",), "got 'mood'"),
   ],
 )

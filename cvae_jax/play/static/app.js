@@ -91,7 +91,7 @@ async function down(pitch, strength) {
   if (!note || !held.has(pitch)) return;
   kept.delete(pitch);
   player.start(`key-${pitch}`, note, note.gain * strength * strength);
-  show(note, `${hasKeys() ? noteName(pitch) : 'the note'}${note.loop ? ', can be held' : ''}`);
+  show(note, `${hasKeys() ? noteName(pitch) : 'the sound'}${note.loop ? ', can be held' : ''}`);
 }
 
 function up(pitch) {
@@ -122,7 +122,7 @@ async function preview() {
     const note = await notes.at(pitch);
     if (!note || mine !== previewed || !player.context) return;
     player.start('preview', note, note.gain * 0.8);
-    show(note, hasKeys() ? noteName(pitch) : 'the note');
+    show(note, hasKeys() ? noteName(pitch) : 'the sound');
     setTimeout(() => mine === previewed && player.stop('preview'), 1200);
   });
 }
@@ -342,7 +342,7 @@ function wire() {
   });
   on('save-note', 'click', async () => {
     save(await note());
-    say('the note is saved');
+    say('the sound is saved');
   });
   on('save-sfz', 'click', () => saveInstrument('sfz'));
   on('save-sf2', 'click', () => saveInstrument('sf2'));
@@ -417,7 +417,7 @@ async function start() {
     });
   }
   if (!hasKeys()) {
-    $('keyboard').innerHTML = '<button id="keyless" class="primary">Play the note</button>';
+    $('keyboard').innerHTML = '<button id="keyless" class="primary">Play the sound</button>';
     document.querySelector('.keys-tools').hidden = true;
     keyboard.draw = () => {};
     $('keyless').addEventListener('pointerdown', () => down(lastPitch, 0.9));
