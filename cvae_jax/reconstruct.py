@@ -54,16 +54,17 @@ def main(argv: list[str] | None = None) -> None:
   run_flags.load_form(args).check_output(args.output)
 
   synth = run_flags.load_run(args)
-  whole = isinstance(synth.form, forms.Waveform) and synth.form.is_excerpt
-  original = read_example(synth, args.input, ("cut",) if whole else ())
+  form = synth.form
+  is_whole = isinstance(form, forms.Waveform) and form.is_excerpt  # All of the file is made.
+  original = read_example(synth, args.input, ("cut",) if is_whole else ())
   found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
-  if whole:
+  if isinstance(form, forms.Waveform) and form.is_excerpt:
     from cvae_jax import passages
 
     seconds = passages.reconstruct_file(synth, args.input, args.output, found, args.seed)
-    _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, synth.form.duration_s)
+    _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, form.duration_s)
   else:
-    synth.form.write(args.output, synth.reconstruct(original, found, args.seed))
+    form.write(args.output, synth.reconstruct(original, found, args.seed))
   if synth.conditions:
     shown = [
       f"{name} {synth.vocabulary.get(name).text_of(found[name][0])}" for name in synth.conditions

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from cvae_jax import errors
+from cvae_jax.data import clips
 from cvae_jax.data import folder_labels
 from cvae_jax.data import store
 
@@ -109,7 +110,7 @@ def draw(index: store.Index, num_samples: int, silence_db: float) -> bytes:
   seconds = index.lengths / index.sample_rate
   used = np.zeros(len(index.names))
   for split_name in store.SPLITS:
-    rows, _ = store.find_places(index, split_name, num_samples, silence_db)
+    rows, _ = clips.find_places(index, split_name, num_samples, silence_db)
     np.add.at(used, rows, num_samples / index.sample_rate)
   used = np.minimum(used, seconds)
   shown = sorted(names, key=lambda n: -seconds[index.names == n].sum())[:_MOST_BARS]

@@ -2,7 +2,7 @@
 
 A source is what Grain calls a RandomAccessDataSource. Its examples are flat dictionaries: the
 form's key, the labels of the vocabulary, and `id`. `Records` reads what TFDS has prepared,
-`store.Clips` and `store.Excerpts` a memory-mapped store of audio; a data set of one's own may bring
+`clips.Clips` and `clips.Excerpts` a memory-mapped store of audio; a data set of one's own may bring
 another.
 """
 

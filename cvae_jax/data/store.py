@@ -7,10 +7,6 @@
 It is written into a folder of another name, which takes its own at the very end: what is there is
 whole. Each file is resampled once and a part at a time, so that a recording of hours needs no more
 memory than one of a minute.
-
-From a store come sources of two kinds. `Clips`: every file is an example, padded or cut to the
-form's length. `Excerpts`: an example is a part of a recording, of the form's length; in training
-where it begins is a function of its row and of a random number.
 """
 
 from collections.abc import Callable
@@ -31,11 +27,9 @@ import filelock
 import numpy as np
 
 from cvae_jax import errors
-from cvae_jax import forms
 from cvae_jax import npz_file
 from cvae_jax.audio import files
 from cvae_jax.data import notes
-from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger(__name__)
@@ -144,7 +138,7 @@ def locate(tfds_dir: str | None, name: str, entries: Sequence[Entry], settings: 
 
 
 _SILENCE = 1e-3  # peak in full scale, -60 dB: a file that is no louder is silent
-_BLOCK_S = 0.1  # of which levels are kept
+BLOCK_S = 0.1  # of which levels are kept
 
 
 def _quantise(audio: np.ndarray, gain: float) -> bytes:
@@ -250,7 +244,7 @@ def _write(
 
 def _measure_levels(path: str, rate: int) -> np.ndarray:
   """[K] RMS of every tenth of a second of the whole store, in dB below full scale."""
-  block = round(_BLOCK_S * rate)
+  block = round(BLOCK_S * rate)
   samples = np.memmap(path, "<i2", "r")
   levels = []
   for start in range(0, len(samples), 1024 * block):
@@ -345,91 +339,3 @@ def read_index(folder: str) -> Index | None:
   except (OSError, ValueError, KeyError, errors.UserError):
     return None
   return index if whole else None
-
-
-class Clips(sources.Source):
-  """Every stored file of a split as an example, padded with silence or cut to the form's length.
-
-  Args:
-    index: of the store.
-    split: of `SPLITS`.
-    form: of the examples.
-  """
-
-  def __init__(self, index: Index, split: str, form: forms.Waveform):
-    rows = index.of_split(split)
-    self.form, self.vocabulary, self.folder = form, index.vocabulary, index.folder
-    self._size = form.num_samples
-    self._samples = np.memmap(index.audio_path, "<i2", "r")
-    self._starts, self._lengths = index.starts[rows], index.lengths[rows]
-    self.labels = {"id": index.names[rows], **{n: c[rows] for n, c in index.columns.items()}}
-
-  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
-    """See `Source.stored`."""
-    return self._at(index, int(self._starts[index]), int(self._lengths[index]))
-
-  def _at(self, index, start, length):
-    """Example `index`, of at most `length` samples from `start` on."""
-    length = min(length, self._size)
-    audio = np.zeros(self._size, np.int16)
-    audio[:length] = self._samples[start : start + length]
-    return {**{name: column[index] for name, column in self.labels.items()}, "audio": audio}
-
-
-class Excerpts(Clips):
-  """Excerpts of the stored recordings of a split.
-
-  A row is a place of the form's length in a recording, one after the other; places where nothing is
-  louder than the threshold are left out. Without a random number the excerpt is that place; with
-  one it begins anywhere in it, so that training sees all of a recording. A recording that is
-  shorter than an excerpt is one, padded.
-
-  Args:
-    index: of the store.
-    split: of `SPLITS`.
-    form: of the examples.
-    silence_db: level in dB below full scale, of the loudest tenth of a second.
-
-  Raises:
-    UserError: a split in which all is silence.
-  """
-
-  is_random = True
-
-  def __init__(self, index: Index, split: str, form: forms.Waveform, silence_db: float):
-    rows, places = find_places(index, split, form.num_samples, silence_db)
-    if not rows.size:
-      raise errors.UserError(
-        f"split '{split}' of {index.folder} has no excerpt that is louder than {silence_db:g} dB"
-      )
-    super().__init__(index, split, form)
-    self._ends = index.starts[rows] + index.lengths[rows]
-    self._starts, self._lengths = places, self._ends - places
-    seconds = (places - index.starts[rows]) / form.sample_rate
-    ids = [f"{name}@{t:.2f}" for name, t in zip(index.names[rows], seconds, strict=True)]
-    self.labels = {"id": np.asarray(ids), **{n: c[rows] for n, c in index.columns.items()}}
-
-  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
-    """See `Source.stored`."""
-    start, end = int(self._starts[index]), int(self._ends[index])
-    if seed is not None:
-      latest = max(min(start + self._size - 1, end - self._size), start)
-      start += int(np.random.default_rng(seed).integers(latest - start + 1))
-    return self._at(index, start, end - start)
-
-
-def find_places(
-  index: Index, split: str, num_samples: int, silence_db: float
-) -> tuple[np.ndarray, np.ndarray]:
-  """Places of excerpts of a split that are not silent: rows of the index, and first samples."""
-  block = round(_BLOCK_S * index.sample_rate)
-  rows, places = [], []
-  for row in index.of_split(split):
-    start, length = int(index.starts[row]), int(index.lengths[row])
-    for place in range(start, start + max(length - num_samples, 0) + 1, num_samples):
-      end = min(place + num_samples, start + length)
-      blocks = index.level_db[place // block : -(-end // block)]
-      if blocks.max(initial=-np.inf) > silence_db:
-        rows.append(row)
-        places.append(place)
-  return np.asarray(rows, np.int64), np.asarray(places, np.int64)

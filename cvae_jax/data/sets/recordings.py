@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cvae_jax import errors
 from cvae_jax import forms
 from cvae_jax.data import audio_folder
+from cvae_jax.data import clips
 from cvae_jax.data import data_sets
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
@@ -57,7 +58,7 @@ def open_set(config, variant, on_request):
   where = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
   index = store.prepare(where, entries, vocabulary, form.sample_rate, split)
   places = {
-    name: len(store.find_places(index, name, form.num_samples, settings.silence_db)[0])
+    name: len(clips.find_places(index, name, form.num_samples, settings.silence_db)[0])
     for name in store.SPLITS
   }
   if not any(places.values()):
@@ -70,7 +71,7 @@ def open_set(config, variant, on_request):
     form,
     index.vocabulary,
     places,
-    lambda name, cache_gb, num_threads: store.Excerpts(index, name, form, settings.silence_db),
+    lambda name, cache_gb, num_threads: clips.Excerpts(index, name, form, settings.silence_db),
     index.folder,
     2 * int(index.lengths.sum()),
     lambda: audio_folder.draw(index, form.num_samples, settings.silence_db),

@@ -14,6 +14,7 @@ import os
 from cvae_jax import errors
 from cvae_jax import forms
 from cvae_jax.data import audio_folder
+from cvae_jax.data import clips
 from cvae_jax.data import data_sets
 from cvae_jax.data import label_csv
 from cvae_jax.data import store
@@ -102,7 +103,7 @@ def open_set(config, variant, on_request):
     form,
     index.vocabulary,
     {name: len(index.of_split(name)) for name in store.SPLITS},
-    lambda name, cache_gb, num_threads: store.Clips(index, name, form),
+    lambda name, cache_gb, num_threads: clips.Clips(index, name, form),
     index.folder,
     2 * int(index.lengths.sum()),
   )
