@@ -56,7 +56,7 @@ class Case:
     frequencies_hz = tuple(float(f) for f in np.linspace(0.0, 8000.0, bins, endpoint=False))
     stand_in = _Features((frames, bins, 1), (True,), frequencies_hz)
     self.pitch, self.frequencies_hz = condition.pitch, frequencies_hz
-    module = parts.load("cvae_jax.models", network, "model.name")
+    module = parts.load("cvae_jax.models", network, "make_model", "model.name")
     gaussian = _KINDS[kind] == "gaussian"
     self.model = module.make_model(config.model, stand_in, condition, gaussian)
     self.sigma = config.method.sigma

@@ -1,10 +1,12 @@
 """Files found by their name: the parts of a run that a config names, and configs themselves."""
 
+import glob
 import importlib
 import importlib.machinery
 import importlib.util
 import os
-import pkgutil
+import re
+import tokenize
 import traceback
 import types
 from typing import Any
@@ -12,26 +14,41 @@ from typing import Any
 from cvae_jax import errors
 
 
-def load(package: str, name: str, what: str):
-  """Imports a module of a package by the name that a config gives it.
+def load(package: str, name: str, function: str, what: str) -> types.ModuleType:
+  """Imports a part by the name that a config gives it.
 
   Args:
     package: as 'cvae_jax.models'.
     name: a module of it; or any module's dotted path, for a part that lives outside.
+    function: that makes such a part; a module without it is none.
     what: the config's field, for the message.
 
   Raises:
-    UserError: a name that is no module, with those that are.
+    UserError: a name that is no such part, with those that are.
   """
   path = name if "." in name else f"{package}.{name}"
   try:
-    return importlib.import_module(path)
+    module = importlib.import_module(path)
+    if hasattr(module, function):
+      return module
   except ModuleNotFoundError as e:
     if e.name is None or not path.startswith(e.name):
       raise
-    parent = importlib.import_module(package)
-    known = ", ".join(sorted(m.name for m in pkgutil.iter_modules(parent.__path__)))
-    raise errors.UserError(f"{what} must be one of {known}, got '{name}'") from None
+  if "." in name:
+    raise errors.UserError(f"{what}: there is no module {name} with a function {function}")
+  known = ", ".join(_find_parts(package, function))
+  raise errors.UserError(f"{what} must be one of {known}, got '{name}'")
+
+
+def _find_parts(package: str, function: str) -> list[str]:
+  """The modules of a package that have a function, without importing them."""
+  found = []
+  for path in importlib.import_module(package).__path__:
+    for file in glob.glob(os.path.join(glob.escape(path), "*.py")):
+      with tokenize.open(file) as f:
+        if re.search(rf"^def {function}\(", f.read(), re.MULTILINE):
+          found.append(os.path.splitext(os.path.basename(file))[0])
+  return sorted(set(found) - {"__init__"})
 
 
 def load_file(path: str | os.PathLike[str]) -> types.ModuleType:

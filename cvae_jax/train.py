@@ -68,7 +68,7 @@ def check_best_by(config, method, params, example, rng) -> None:
   names = evaluate.metric_names(jax.eval_shape(method.eval_step, params, batch, rng))
   if config.checkpoint.best_by not in names:
     raise errors.UserError(
-      f"checkpoint.best_by must be one of {', '.join(names)}, got {config.checkpoint.best_by}"
+      f"checkpoint.best_by must be one of {', '.join(names)}, got '{config.checkpoint.best_by}'"
     )
 
 
@@ -244,7 +244,7 @@ def train_and_evaluate(
   results["seconds"] = round(time.monotonic() - started, 1)
   if first_process:
     evaluate.save_results(results, workdir)
-    _log.info("%s", describe_workdir(workdir, results["seconds"]))
+    _log.info("%s", describe_workdir(workdir, method, data.form, results["seconds"]))
   return results
 
 
@@ -262,16 +262,21 @@ def write_samples(config, method, params, data, workdir, summaries, step) -> Non
       summaries.audio(step, {f"{sample.name}/{name}": audio}, sample_rate)
 
 
-def describe_workdir(workdir: str, seconds: float) -> str:
+def describe_workdir(workdir: str, method: methods.Method, form: forms.Form, seconds: float) -> str:
   """Where a run's things are, for the terminal."""
   places = {
     "checkpoint": checkpoint.DIRECTORY,
     "TensorBoard": summaries_lib.DIRECTORY,
     "figure": os.path.join(samples_lib.DIRECTORY, samples_lib.FIGURE),
-    "WAVs": samples_lib.DIRECTORY,
+    "samples": samples_lib.DIRECTORY,
     "results": evaluate.RESULTS,
   }
   lines = [f"done in {progress_lib.clock(seconds)}; in {workdir}:"]
-  lines += [f"  {name:12} {os.path.join(workdir, place)}" for name, place in places.items()]
-  lines.append(f"listen: python -m cvae_jax.generate --workdir={workdir} --num=4 --out=out/")
+  paths = {name: os.path.join(workdir, place) for name, place in places.items()}
+  lines += [f"  {name:12} {path}" for name, path in paths.items() if os.path.exists(path)]
+  command = f"listen: python -m cvae_jax.{{}} --workdir={workdir}"
+  if method.can_sample:
+    lines.append(command.format("generate") + " --num=4 --out=out/")
+  elif method.can_reconstruct:
+    lines.append(command.format("reconstruct") + f" in{form.suffix} out{form.suffix}")
   return "\n".join(lines)

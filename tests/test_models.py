@@ -109,11 +109,22 @@ def test_the_thesis_network_has_its_channels_mirrored():
   assert [kernels[f"up_{i}"] for i in range(3)] == [(3, 3, 128, 64), (3, 3, 64, 32), (3, 3, 32, 1)]
 
 
-@pytest.mark.parametrize("field,known", [("model.name", "conv1d, conv2d"), ("method.name", "vae")])
-def test_parts_that_are_not_there_are_named(field, known):
-  config = get_config("cvae", "tiny", **{field: "transformer"})
-  with pytest.raises(errors.UserError, match=f"{field} must be one of .*{known}.*'transformer'"):
+@pytest.mark.parametrize(
+  "field,name,says",
+  [
+    ("model.name", "transformer", "must be one of conv1d, conv2d, got 'transformer'"),
+    ("model.name", "layers", "must be one of conv1d, conv2d, got 'layers'"),  # Of their kitchen.
+    ("method.name", "transformer", "must be one of vae, got 'transformer'"),
+    ("method.name", "own.gan", ": there is no module own.gan with a function make_method"),
+    ("method.name", "cvae_jax.level", ": there is no module cvae_jax.level with a function make"),
+    ("method.name", "cvae_jax.errors", ": there is no module cvae_jax.errors with a function make"),
+  ],
+)
+def test_parts_that_are_not_there_are_named(field, name, says):
+  config = get_config("cvae", "tiny", **{field: name})
+  with pytest.raises(errors.UserError) as error:
     make_method(config, instruments=1)
+  assert str(error.value).startswith(f"{field}{says}" if says[0] == ":" else f"{field} {says}")
 
 
 def test_a_part_may_live_outside_the_package():

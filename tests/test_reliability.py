@@ -274,7 +274,7 @@ def test_the_best_checkpoint_is_kept_beside_the_last(tmp_path, tfds_dir, monkeyp
 
 def test_a_measure_that_there_is_not_cannot_choose_the_best(tmp_path, tfds_dir):
   fields = {"eval.every_steps": 2, "checkpoint.keep_best": 1, "checkpoint.best_by": "beauty"}
-  with pytest.raises(errors.UserError, match="checkpoint.best_by must be one of .*, got beauty"):
+  with pytest.raises(errors.UserError, match="checkpoint.best_by must be one of .*, got 'beauty'"):
     train.train_and_evaluate(make_config(tfds_dir, **fields), str(tmp_path))
 
 

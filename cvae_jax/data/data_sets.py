@@ -51,7 +51,7 @@ class DataSet(NamedTuple):
 
 def _module(config):
   name, _, variant = config.name.partition("/")
-  return parts.load(_PACKAGE, name, "data.name"), variant
+  return parts.load(_PACKAGE, name, "open_set", "data.name"), variant
 
 
 def make_form(config: ml_collections.ConfigDict) -> forms.Form:

@@ -195,5 +195,5 @@ def make_method(
     total_steps or config.train.steps,
     num_examples,
   )
-  module = parts.load("cvae_jax.methods", config.method.name, "method.name")
+  module = parts.load("cvae_jax.methods", config.method.name, "make_method", "method.name")
   return module.make_method(config, task)

@@ -40,7 +40,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   condition, latent_dim = task.condition, config.model.latent_dim
   settings, drop_rate = config.method, config.condition.drop_rate
   gaussian = settings.posterior == "gaussian"
-  models = parts.load("cvae_jax.models", config.model.name, "model.name")
+  models = parts.load("cvae_jax.models", config.model.name, "make_model", "model.name")
   model = models.make_model(config.model, representation, condition, gaussian)
   upper = tuple(settings.prior_levels)
   levels = (*upper, latent_dim - sum(upper))

@@ -59,7 +59,9 @@ def make_representation(
   stft.check_parameters(config.n_fft, config.win_length, config.hop_length)
   if config.floor_db >= 0:
     raise errors.UserError(f"representation.floor_db must be negative, got {config.floor_db}")
-  module = parts.load("cvae_jax.audio.representations", config.name, "representation.name")
+  module = parts.load(
+    "cvae_jax.audio.representations", config.name, "make_representation", "representation.name"
+  )
   return module.make_representation(config, num_samples, sample_rate)
 
 
