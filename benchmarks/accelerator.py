@@ -21,12 +21,12 @@ import jax.numpy as jnp
 import limits  # benchmarks/limits.py
 import numpy as np
 
-from cvae_jax import compilation
-from cvae_jax import config as config_lib
 from cvae_jax import methods
 from cvae_jax.audio import representations
+from cvae_jax.core import config as config_lib
 from cvae_jax.data import labels
 from cvae_jax.data import notes
+from cvae_jax.training import compilation
 
 _PITCHED = ("pitch", "family", "source", "velocity")
 # Name to (condition, posterior, variant).

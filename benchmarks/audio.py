@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import limits  # benchmarks/limits.py
 import numpy as np
 
-from cvae_jax import lazy_librosa
 from cvae_jax.audio import cqt
 from cvae_jax.audio import decibel
 from cvae_jax.audio import f0
@@ -30,8 +29,9 @@ from cvae_jax.audio import mel
 from cvae_jax.audio import phase
 from cvae_jax.audio import pqmf
 from cvae_jax.audio import stft
+from cvae_jax.core import lazy_librosa
 from cvae_jax.data import labels
-from cvae_jax.metrics import pitch as pitch_metric
+from cvae_jax.evaluation.metrics import pitch as pitch_metric
 
 librosa = lazy_librosa.load()
 

@@ -20,16 +20,16 @@ import jax.numpy as jnp
 import limits  # benchmarks/limits.py
 import numpy as np
 
-from cvae_jax import compilation
-from cvae_jax import config as config_lib
-from cvae_jax import config_file
-from cvae_jax import label_table
 from cvae_jax import methods
-from cvae_jax import synthesizer
 from cvae_jax.audio import representations
 from cvae_jax.audio import stft
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import config_file
+from cvae_jax.data import label_table
 from cvae_jax.data import labels
 from cvae_jax.data import notes
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import compilation
 
 _BATCH = 16
 _VOCABULARY = labels.make_vocabulary(["any"])

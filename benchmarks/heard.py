@@ -14,16 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cvae_jax import compilation
-from cvae_jax import config as config_lib
-from cvae_jax import measures
 from cvae_jax import methods
-from cvae_jax import synthesizer
 from cvae_jax.audio import decibel
 from cvae_jax.audio import level
+from cvae_jax.core import config as config_lib
 from cvae_jax.data import labels
 from cvae_jax.data import pipeline
-from cvae_jax.measures import generation
+from cvae_jax.evaluation import measures
+from cvae_jax.evaluation.measures import generation
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import compilation
 
 
 def make_losses(representation, floor_db):

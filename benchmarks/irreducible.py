@@ -14,17 +14,17 @@ import argparse
 import jax
 import numpy as np
 
-from cvae_jax import config as config_lib
 from cvae_jax import methods
-from cvae_jax import synthesizer
 from cvae_jax.audio import level
+from cvae_jax.core import config as config_lib
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
-from cvae_jax.data import recipes
 from cvae_jax.data import sources
-from cvae_jax.data import synth_notes
-from cvae_jax.metrics import baselines
+from cvae_jax.data.builders import synth_notes
+from cvae_jax.data.synthetic import recipes
+from cvae_jax.evaluation.metrics import baselines
+from cvae_jax.synthesis import synthesizer
 
 _BATCH = 32
 

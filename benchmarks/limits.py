@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cvae_jax import compilation
+from cvae_jax.training import compilation
 
 
 class Cost(NamedTuple):

@@ -16,17 +16,17 @@ import time
 import jax
 import numpy as np
 
-from cvae_jax import cli
-from cvae_jax import config as config_lib
-from cvae_jax import sharding
+from cvae_jax.core import cli
+from cvae_jax.core import config as config_lib
 from cvae_jax.data import data_sets
-from cvae_jax.data import factors
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
-from cvae_jax.data import resident
 from cvae_jax.data import sources
-from cvae_jax.data import synth_factors
+from cvae_jax.data.builders import synth_factors
+from cvae_jax.data.synthetic import factors
+from cvae_jax.training import resident
+from cvae_jax.training import sharding
 
 
 def time_iterator(source, config, batch_size: int, batches: int, kept=None) -> float:

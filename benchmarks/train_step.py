@@ -42,10 +42,10 @@ class Case:
   def __init__(self, size: str, kind: str, dtype: str = "float32"):
     import jax
 
-    from cvae_jax import condition as condition_lib
-    from cvae_jax import config as config_lib
-    from cvae_jax import parts
+    from cvae_jax.core import config as config_lib
+    from cvae_jax.core import parts
     from cvae_jax.data import labels as labels_lib
+    from cvae_jax.methods.common import condition as condition_lib
 
     network, self.shape, self.channels, self.batch_size = _SIZES[size]
     config = config_lib.get_base_config()
@@ -89,7 +89,7 @@ def flax_loss(case: Case, params, x, c, noise):
   """-ELBO in nats per feature."""
   import jax.numpy as jnp
 
-  from cvae_jax import losses
+  from cvae_jax.methods.common import losses
 
   latent = case.model.apply(params, x, c, method="encode")
   z, kl = latent.mean, 0.0
@@ -106,7 +106,7 @@ def time_flax(case: Case, seconds: float) -> float:
   import jax
   import optax
 
-  from cvae_jax import compilation
+  from cvae_jax.training import compilation
 
   optimizer = optax.adam(_LEARNING_RATE)
 
@@ -143,7 +143,7 @@ def make_peer(case: Case):
   else:
     partials = None
     if case.pitch is not None:
-      from cvae_jax.models import harmonics
+      from cvae_jax.models.common import harmonics
 
       partials = harmonics.make_templates(case.frequencies_hz, case.pitch[1] - case.pitch[0])
     module = torch_peer.Conv1D(params, case.channels, partials, case.pitch)
@@ -204,7 +204,7 @@ def _compare(case: Case, dtype: str, draw: int) -> float:
   import jax
   import torch_peer
 
-  from cvae_jax import compilation
+  from cvae_jax.training import compilation
 
   case.noise = np.random.default_rng(draw).standard_normal(case.noise.shape).astype(np.float32)
   arrays = jax.tree.map(lambda a: a.astype(dtype), (case.params, case.x, case.c, case.noise))

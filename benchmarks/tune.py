@@ -15,13 +15,13 @@ import os
 import mido
 import numpy as np
 
-from cvae_jax import synthesizer
 from cvae_jax.audio import files
 from cvae_jax.data import labels
-from cvae_jax.metrics import pitch as pitch_metric
-from cvae_jax.play import instrument
-from cvae_jax.play import loops
+from cvae_jax.evaluation.metrics import pitch as pitch_metric
 from cvae_jax.play import midi
+from cvae_jax.synthesis import instrument
+from cvae_jax.synthesis import loops
+from cvae_jax.synthesis import synthesizer
 
 _BEAT_S = 0.5
 # Pitches and beats of the four phrases, each of them sung twice.

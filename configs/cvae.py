@@ -7,7 +7,7 @@ distance of 2.48 dB (mean spectrogram 7.71, PCA-128 2.43); of 256 generated note
 tune (of the data's own 99.6 %).
 """
 
-from cvae_jax import config as config_lib
+from cvae_jax.core import config as config_lib
 
 
 def get_config(variant=""):

@@ -9,7 +9,7 @@ instruments stands still from step 2,400 on, but what is drawn goes on getting b
 tried, and what it came to, is in docs/ablations.md; what it reaches, in docs/results.md.
 """
 
-from cvae_jax import config as config_lib
+from cvae_jax.core import config as config_lib
 
 
 def get_config(variant=""):

@@ -3,7 +3,7 @@
 python -m cvae_jax.main --config=configs/vae.py
 """
 
-from cvae_jax import config as config_lib
+from cvae_jax.core import config as config_lib
 
 
 def get_config(variant=""):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from cvae_jax.version import __version__
 
 if TYPE_CHECKING:
-  from cvae_jax.synthesizer import Synthesizer
+  from cvae_jax.synthesis.synthesizer import Synthesizer
 
 __all__ = ["__version__", "load"]
 
 
 def load(workdir: str, step: int | str | None = None) -> "Synthesizer":
   """Loads a run from its workdir: see `synthesizer.load`."""
-  from cvae_jax import synthesizer  # JAX is imported when it is needed.
+  from cvae_jax.synthesis import synthesizer  # JAX is imported when it is needed.
 
   return synthesizer.load(workdir, step)

@@ -13,13 +13,13 @@ import os
 import subprocess
 import sys
 
-from cvae_jax import ablation as ablation_lib
-from cvae_jax import cli
-from cvae_jax import config as config_lib
-from cvae_jax import config_check
-from cvae_jax import errors
-from cvae_jax import flag_types
-from cvae_jax import outputs
+from cvae_jax.core import cli
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import config_check
+from cvae_jax.core import errors
+from cvae_jax.core import flag_types
+from cvae_jax.core import outputs
+from cvae_jax.evaluation import ablation as ablation_lib
 
 _log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
 
@@ -35,9 +35,9 @@ def run_job(ablation: ablation_lib.Ablation, job: ablation_lib.Job, workdir: str
     ablation_lib.take_over(twin, where)
     _log.info("%s, seed %d: the same as %s, and taken from there", job.variant, job.seed, twin)
     return
-  from cvae_jax import train  # After `cli.set_up`, which JAX reads on import.
+  from cvae_jax.training import loop  # After `cli.set_up`, which JAX reads on import.
 
-  train.train_and_evaluate(config, where)
+  loop.train_and_evaluate(config, where)
 
 
 def run_all(command: list[str], jobs: list[ablation_lib.Job]) -> list[str]:

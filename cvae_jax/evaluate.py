@@ -16,24 +16,24 @@ import jax
 import ml_collections
 import numpy as np
 
-from cvae_jax import atomic
-from cvae_jax import cli
-from cvae_jax import compilation
-from cvae_jax import config as config_lib
-from cvae_jax import config_check
-from cvae_jax import errors
-from cvae_jax import json_file
-from cvae_jax import measures
 from cvae_jax import methods
-from cvae_jax import outputs
-from cvae_jax import result_tables
-from cvae_jax import run_flags
-from cvae_jax import sharding
+from cvae_jax.core import atomic
+from cvae_jax.core import cli
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import config_check
+from cvae_jax.core import errors
+from cvae_jax.core import json_file
+from cvae_jax.core import outputs
+from cvae_jax.core import run_flags
 from cvae_jax.data import pipeline
-from cvae_jax.measures import bounds
-from cvae_jax.measures import generation
-from cvae_jax.measures import latent
-from cvae_jax.measures import reconstruction
+from cvae_jax.evaluation import measures
+from cvae_jax.evaluation import result_tables
+from cvae_jax.evaluation.measures import bounds
+from cvae_jax.evaluation.measures import generation
+from cvae_jax.evaluation.measures import latent
+from cvae_jax.evaluation.measures import reconstruction
+from cvae_jax.training import compilation
+from cvae_jax.training import sharding
 
 _log = logging.getLogger("cvae_jax.evaluate")  # Also as __main__.
 

@@ -13,20 +13,20 @@ import os
 
 import numpy as np
 
-from cvae_jax import cli
-from cvae_jax import drawing
-from cvae_jax import errors
-from cvae_jax import flag_types
-from cvae_jax import outputs
 from cvae_jax import reconstruct
-from cvae_jax import run_flags
+from cvae_jax.core import cli
+from cvae_jax.core import errors
+from cvae_jax.core import flag_types
+from cvae_jax.core import outputs
+from cvae_jax.core import run_flags
+from cvae_jax.evaluation import drawing
 
 _log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
 
 
 def interpolate(args: argparse.Namespace) -> None:
   """Writes the notes from one recording to another, or all of them as one WAV."""
-  from cvae_jax import latent_space
+  from cvae_jax.synthesis import latent_space
 
   synth = run_flags.load_run(args)
   a, b = (
@@ -78,9 +78,9 @@ def _find_attribute(synth, columns, name: str) -> np.ndarray:
 
 def convert(args: argparse.Namespace) -> None:
   """Writes a recording's code under other labels, or moved along attributes."""
-  from cvae_jax import latent_space
-  from cvae_jax import note_codes
   from cvae_jax.data import pipeline
+  from cvae_jax.synthesis import latent_space
+  from cvae_jax.synthesis import note_codes
 
   moves = [_parse_attribute(text) for text in args.attribute]
   synth = run_flags.load_run(args)
@@ -101,9 +101,9 @@ def convert(args: argparse.Namespace) -> None:
 
 def neighbours(args: argparse.Namespace) -> None:
   """Prints the training notes whose codes are nearest to a recording's."""
-  from cvae_jax import latent_space
-  from cvae_jax import note_codes
   from cvae_jax.data import pipeline
+  from cvae_jax.synthesis import latent_space
+  from cvae_jax.synthesis import note_codes
 
   if args.num < 1:
     raise errors.UserError(f"--num must be 1 or more, got {args.num}")
@@ -118,9 +118,9 @@ def neighbours(args: argparse.Namespace) -> None:
 
 def traverse(args: argparse.Namespace) -> None:
   """Writes a note along single dimensions of z: a WAV for each of them, and a figure of all."""
-  from cvae_jax import latent_space
-  from cvae_jax import note_codes
   from cvae_jax.data import pipeline
+  from cvae_jax.synthesis import latent_space
+  from cvae_jax.synthesis import note_codes
 
   if args.num < 1 or args.steps < 2:
     raise errors.UserError(f"--num must be 1 or more and --steps 2, got {args.num}, {args.steps}")

@@ -13,13 +13,13 @@ import argparse
 import logging
 import os
 
-from cvae_jax import atomic
-from cvae_jax import cli
-from cvae_jax import errors
-from cvae_jax import flag_types
-from cvae_jax import outputs
 from cvae_jax import play
-from cvae_jax import run_flags
+from cvae_jax.core import atomic
+from cvae_jax.core import cli
+from cvae_jax.core import errors
+from cvae_jax.core import flag_types
+from cvae_jax.core import outputs
+from cvae_jax.core import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger("cvae_jax.export")  # Also as __main__.
@@ -61,7 +61,7 @@ def parse_velocities(text: str) -> list[int]:
 
 def write_program(args: argparse.Namespace) -> None:
   """Writes a decoder, to the file --out."""
-  from cvae_jax import portable
+  from cvae_jax.synthesis import portable
 
   path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
   outputs.check_file(path, "--out")
@@ -88,8 +88,8 @@ def write_instrument(args: argparse.Namespace) -> None:
   title = os.path.basename(os.path.abspath(args.out))
   outputs.check_file(os.path.join(args.out, f"{title}.{args.format}"), "--out")
 
-  from cvae_jax.play import formats
-  from cvae_jax.play import instrument
+  from cvae_jax.synthesis import formats
+  from cvae_jax.synthesis import instrument
 
   synth = run_flags.load_run(args)
   instrument.check(synth)

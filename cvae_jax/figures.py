@@ -8,12 +8,12 @@ import os
 
 import numpy as np
 
-from cvae_jax import cli
-from cvae_jax import drawing
-from cvae_jax import lazy_librosa
-from cvae_jax import outputs
-from cvae_jax import platforms
+from cvae_jax.core import cli
+from cvae_jax.core import lazy_librosa
+from cvae_jax.core import outputs
+from cvae_jax.core import platforms
 from cvae_jax.data import labels
+from cvae_jax.evaluation import drawing
 
 
 def draw_waveform(audio: np.ndarray, sample_rate: int) -> bytes:

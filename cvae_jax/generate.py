@@ -9,10 +9,10 @@ import os
 
 import numpy as np
 
-from cvae_jax import cli
-from cvae_jax import flag_types
-from cvae_jax import outputs
-from cvae_jax import run_flags
+from cvae_jax.core import cli
+from cvae_jax.core import flag_types
+from cvae_jax.core import outputs
+from cvae_jax.core import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger("cvae_jax.generate")  # Also as __main__.

@@ -13,12 +13,12 @@ from absl import app
 from absl import flags
 from ml_collections import config_flags
 
-from cvae_jax import cli
-from cvae_jax import config as config_lib
-from cvae_jax import config_check
-from cvae_jax import distributed
-from cvae_jax import errors
-from cvae_jax import outputs
+from cvae_jax.core import cli
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import config_check
+from cvae_jax.core import errors
+from cvae_jax.core import outputs
+from cvae_jax.training import distributed
 
 FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, or FILE:variant.")
@@ -84,9 +84,9 @@ def main(_: list[str]) -> None:
   def train() -> None:
     if _MULTIHOST.value or _COORDINATOR.value:
       distributed.join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
-    from cvae_jax import train as train_lib  # After `cli.set_up`, which JAX reads on import.
+    from cvae_jax.training import loop  # After `cli.set_up`, which JAX reads on import.
 
-    train_lib.train_and_evaluate(_CONFIG.value, _workdir())
+    loop.train_and_evaluate(_CONFIG.value, _workdir())
 
   cli.run(train)
 

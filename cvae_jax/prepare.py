@@ -15,12 +15,12 @@ from absl import app
 from absl import flags
 from ml_collections import config_flags
 
-from cvae_jax import cli
-from cvae_jax import config as config_lib
-from cvae_jax import config_check
-from cvae_jax import drawing
-from cvae_jax import errors
-from cvae_jax import outputs
+from cvae_jax.core import cli
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import config_check
+from cvae_jax.core import errors
+from cvae_jax.core import outputs
+from cvae_jax.evaluation import drawing
 
 FLAGS = flags.FLAGS
 _log = logging.getLogger("cvae_jax.prepare")  # Also as __main__.

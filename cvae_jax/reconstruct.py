@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cvae_jax import cli
-from cvae_jax import forms
-from cvae_jax import run_flags
+from cvae_jax.core import cli
+from cvae_jax.core import run_flags
+from cvae_jax.data import forms
 
 if TYPE_CHECKING:
-  from cvae_jax.synthesizer import Synthesizer
+  from cvae_jax.synthesis.synthesizer import Synthesizer
 
 _log = logging.getLogger("cvae_jax.reconstruct")  # Also as __main__.
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
   original = read_example(synth, args.input, ("cut",) if is_whole else ())
   found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
   if isinstance(form, forms.Waveform) and form.is_excerpt:
-    from cvae_jax import passages
+    from cvae_jax.synthesis import passages
 
     seconds = passages.reconstruct_file(synth, args.input, args.output, found, args.seed)
     _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, form.duration_s)

@@ -6,9 +6,9 @@ python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae --map=0:organ,40
 
 import logging
 
-from cvae_jax import cli
-from cvae_jax import errors
-from cvae_jax import run_flags
+from cvae_jax.core import cli
+from cvae_jax.core import errors
+from cvae_jax.core import run_flags
 
 _log = logging.getLogger("cvae_jax.render")  # Also as __main__.
 
@@ -43,8 +43,8 @@ def main(argv: list[str] | None = None) -> None:
   mapped = parse_map(args.map)
 
   from cvae_jax.audio import files
-  from cvae_jax.play import rendering
   from cvae_jax.scores import midi
+  from cvae_jax.synthesis import rendering
 
   files.check_output(args.output)
   notes = midi.read_notes(args.input)

@@ -12,26 +12,35 @@ import pathlib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "api.md"
 TITLES = {
-  "cvae_jax": "Runs: training, using and measuring them",
+  "cvae_jax": "Commands",
+  "cvae_jax.training": "Training: loop, state, checkpoints, devices",
+  "cvae_jax.synthesis": "Using a run: synthesizer, latent space, instruments, programs",
   "cvae_jax.audio": "Audio: waveforms and their transforms",
   "cvae_jax.audio.representations": "Representations: waveform to features and back",
   "cvae_jax.data": "Examples, their labels and data sets",
   "cvae_jax.data.sets": "Data sets by their name in a config",
+  "cvae_jax.data.builders": "TFDS builders of notes",
+  "cvae_jax.data.folders": "Folders of audio files, and their labels",
+  "cvae_jax.data.synthetic": "Notes made by classic synthesis",
   "cvae_jax.scores": "Scores: notes, tokens and MIDI files",
   "cvae_jax.models": "Networks",
+  "cvae_jax.models.common": "What networks share",
   "cvae_jax.methods": "Methods: objective, step, sampling",
-  "cvae_jax.metrics": "Metrics: the formulas",
-  "cvae_jax.measures": "Measures: what is found of a run",
-  "cvae_jax.play": "The instrument in the browser, MIDI and samplers",
+  "cvae_jax.methods.common": "What methods share: losses, conditions, observations",
+  "cvae_jax.evaluation": "Evaluation: tables and ablations",
+  "cvae_jax.evaluation.metrics": "Metrics: the formulas",
+  "cvae_jax.evaluation.measures": "Measures: what is found of a run",
+  "cvae_jax.play": "The instrument in the browser and its API",
   "cvae_jax.report": "Reports",
+  "cvae_jax.core": "Configs, parts, commands, files and errors",
 }
 INTRODUCTION = """# API
 
 Every public name in one line, from its docstring, which has the rest: shapes, units, errors and the
 source. Made by `python docs/make_api.py`; `python docs/make_api.py --html=site` makes pages of the
 whole docstrings (`pip install -e '.[docs]'`). Where to begin: `cvae_jax.load` and
-[`synthesizer`](#cvae_jaxsynthesizer) to use a run, [`config`](#cvae_jaxconfig) and
-[`train`](#cvae_jaxtrain) to make one, [`methods`](#cvae_jaxmethods) to add another kind.
+[`synthesizer`](#cvae_jaxsynthesissynthesizer) to use a run, [`config`](#cvae_jaxcoreconfig) and
+[`loop`](#cvae_jaxtrainingloop) to make one, [`methods`](#cvae_jaxmethods) to add another kind.
 """
 
 

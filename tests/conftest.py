@@ -12,7 +12,9 @@ import tempfile
 # The shapes in the signatures of audio/ and of the losses are checked whenever a test calls them.
 import jaxtyping
 
-jaxtyping.install_import_hook(["cvae_jax.audio", "cvae_jax.losses"], "beartype.beartype")
+jaxtyping.install_import_hook(
+  ["cvae_jax.audio", "cvae_jax.methods.common.losses"], "beartype.beartype"
+)
 
 # Most of the tests' time is XLA's compiler, which makes the same functions sooner without its
 # costly passes, in one piece where every worker has a core of its own, and by its older emitters
@@ -31,13 +33,13 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from cvae_jax import cli  # noqa: E402
-from cvae_jax import config as config_lib  # noqa: E402
-from cvae_jax import errors  # noqa: E402
 from cvae_jax import evaluate  # noqa: E402
-from cvae_jax import lazy_librosa  # noqa: E402
 from cvae_jax import methods  # noqa: E402
 from cvae_jax.audio import files  # noqa: E402
+from cvae_jax.core import cli  # noqa: E402
+from cvae_jax.core import config as config_lib  # noqa: E402
+from cvae_jax.core import errors  # noqa: E402
+from cvae_jax.core import lazy_librosa  # noqa: E402
 from cvae_jax.data import labels  # noqa: E402
 from cvae_jax.data import notes  # noqa: E402
 
@@ -94,9 +96,18 @@ def example_batch(num=2):
   return {**zeros, "audio": np.zeros((num, labels.NUM_SAMPLES), np.float32)}
 
 
+def flip(path):
+  """Turns a byte in the middle of a file over."""
+  with open(path, "r+b") as f:
+    f.seek(os.path.getsize(path) // 2)
+    byte = f.read(1)
+    f.seek(-1, os.SEEK_CUR)
+    f.write(bytes([byte[0] ^ 0xFF]))
+
+
 # Processes of their own, of one that has imported all and begun nothing.
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["conftest", "cvae_jax.train"])
+SPAWN.set_forkserver_preload(["conftest", "cvae_jax.training.loop"])
 
 
 def redirect(stdout, stderr):
@@ -202,12 +213,12 @@ def real_batch():
 @pytest.fixture(scope="session")
 def tiny_run(shared_dir, tfds_dir):
   """The workdir of a finished run of configs/cvae.py:tiny, which tests only read."""
-  from cvae_jax import train
+  from cvae_jax.training import loop
 
   workdir = shared_dir / "cvae"
   with filelock.FileLock(shared_dir / "cvae.lock"):
     if not (workdir / evaluate.RESULTS).exists():
-      train.train_and_evaluate(
+      loop.train_and_evaluate(
         get_config("cvae", "tiny", **{"data.tfds_dir": tfds_dir}), str(workdir)
       )
   return str(workdir)

@@ -6,7 +6,7 @@ import re
 from conftest import ROOT
 import pytest
 
-from cvae_jax import parts
+from cvae_jax.core import parts
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")

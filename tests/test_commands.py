@@ -13,12 +13,12 @@ import pytest
 import soundfile
 
 import cvae_jax
-from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import generate
 from cvae_jax import reconstruct
-from cvae_jax import synthesizer
-from cvae_jax import train
+from cvae_jax.core import errors
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import loop
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def unconditional(tmp_path_factory, tfds_dir):
   for name in ("ae", "vae"):
     workdirs[name] = str(tmp_path_factory.mktemp(name))
     fields = {**SHORT, "train.steps": 1, "data.tfds_dir": tfds_dir}
-    train.train_and_evaluate(get_config(name, "tiny", **fields), workdirs[name])
+    loop.train_and_evaluate(get_config(name, "tiny", **fields), workdirs[name])
   return workdirs
 
 
@@ -175,7 +175,7 @@ def test_evaluation_alone_gives_what_training_gave(tiny_run):
 def test_importing_is_quick_and_leaves_tensorflow_alone():
   code = (
     "import sys, time; t = time.time(); import cvae_jax; s = time.time() - t;"
-    "import cvae_jax.synthesizer, cvae_jax.generate, cvae_jax.reconstruct;"
+    "import cvae_jax.synthesis.synthesizer, cvae_jax.generate, cvae_jax.reconstruct;"
     "print(s, 'tensorflow' in sys.modules)"
   )
   done = run_python("-c", code)

@@ -15,8 +15,8 @@ from conftest import run_module
 import pytest
 import yaml
 
-from cvae_jax import config as config_lib
-from cvae_jax import parts
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import parts
 from cvae_jax.data import labels
 from cvae_jax.version import __version__
 
@@ -84,7 +84,7 @@ def options(module):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_flags_are_those_of_the_command(path):
   # A run has a flag for each of its labels: those of NSynth's notes, and of the example of drums.
-  shared = options("cvae_jax.run_flags") | {*labels.make_vocabulary(()).names, "kind"}
+  shared = options("cvae_jax.core.run_flags") | {*labels.make_vocabulary(()).names, "kind"}
   for words in commands(path):
     if words[0] != "python" or not words[2].startswith("cvae_jax."):
       continue

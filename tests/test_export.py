@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from cvae_jax import errors
 from cvae_jax import export
-from cvae_jax import synthesizer
 from cvae_jax.audio import level
-from cvae_jax.play import formats
-from cvae_jax.play import instrument
-from cvae_jax.play import loops
+from cvae_jax.core import errors
+from cvae_jax.synthesis import formats
+from cvae_jax.synthesis import instrument
+from cvae_jax.synthesis import loops
+from cvae_jax.synthesis import synthesizer
 
 
 @pytest.fixture(scope="module")

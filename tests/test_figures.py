@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from cvae_jax import errors
 from cvae_jax import figures
+from cvae_jax.core import errors
 
 
 def test_a_clip_is_drawn_in_every_way(tmp_path, real_note, capsys):

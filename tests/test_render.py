@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from cvae_jax import errors
 from cvae_jax import render
 from cvae_jax import scores
-from cvae_jax import synthesizer
 from cvae_jax.audio import level
+from cvae_jax.core import errors
 from cvae_jax.data import labels
-from cvae_jax.metrics import pitch as pitch_metric
-from cvae_jax.play import instrument
-from cvae_jax.play import loops
-from cvae_jax.play import rendering
+from cvae_jax.evaluation.metrics import pitch as pitch_metric
 from cvae_jax.scores import midi
+from cvae_jax.synthesis import instrument
+from cvae_jax.synthesis import loops
+from cvae_jax.synthesis import rendering
+from cvae_jax.synthesis import synthesizer
 
 RATE = labels.SAMPLE_RATE
 

@@ -20,19 +20,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from cvae_jax import checkpoint
-from cvae_jax import config as config_lib
-from cvae_jax import errors
 from cvae_jax import evaluate
 from cvae_jax import explore
 from cvae_jax import export
 from cvae_jax import generate
 from cvae_jax import reconstruct
-from cvae_jax import synthesizer
-from cvae_jax import train
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import errors
 from cvae_jax.play import api
 from cvae_jax.play import player as player_lib
 from cvae_jax.report import __main__ as report
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import checkpoint
+from cvae_jax.training import loop
 
 ARCHITECTURES = ROOT / "tests" / "architectures"
 SETTINGS = {
@@ -83,8 +83,8 @@ def runs(foreign, tfds_dir, tmp_path_factory):
     workdir = str(tmp_path_factory.mktemp("runs") / name)
     config = get_config(foreign, tfds_dir, name)
     with pytest.raises(errors.Interrupted):
-      train.train_and_evaluate(config, workdir, should_stop=lambda step: step == 4)
-    train.train_and_evaluate(config, workdir)
+      loop.train_and_evaluate(config, workdir, should_stop=lambda step: step == 4)
+    loop.train_and_evaluate(config, workdir)
     made[name] = workdir
   return made
 

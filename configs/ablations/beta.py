@@ -6,7 +6,7 @@ As good as not at all in 400 steps: the distance stays while the KL falls by a t
 See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

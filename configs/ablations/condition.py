@@ -6,7 +6,7 @@ By concatenation: FiLM alone cannot place partials (2 % in tune). Neither a lear
 critic takes the labels out of z; a low rate does (leakage.py). See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

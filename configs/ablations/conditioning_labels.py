@@ -6,7 +6,7 @@ Pitch, which is worth 1.9 dB; family a third more; source and velocity for contr
 See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -6,7 +6,7 @@ Three: deeper ones are not learnt in 400 steps, and two flatten four times as mu
 See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -5,7 +5,7 @@ python -m cvae_jax.ablate --config=configs/ablations/downsampling.py
 No pool is better, by 0.05 dB of the sound at most; a stride is the cheapest. See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -6,7 +6,7 @@ python -m cvae_jax.ablate --config=configs/ablations/latent_dim.py
 See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

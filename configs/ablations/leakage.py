@@ -6,7 +6,7 @@ At a low rate (beta 128) less than a VAE's, 37 against 49 % for pitch; at beta 1
 See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -6,7 +6,7 @@ Squared error with a deviation that is learnt; absolute error is not learnt in 4
 See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -7,8 +7,8 @@ fifths by another, at the same error. More templates, channels, levels or variet
 do not pay in 600 steps. configs/cvae_best.py is the best of them. See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
-from cvae_jax import config as config_lib
+from cvae_jax.core import config as config_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -6,7 +6,7 @@ Mel bands in 400 steps, by the sound that comes back; constant-Q bins are the mo
 docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

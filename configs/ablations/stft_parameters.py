@@ -6,7 +6,7 @@ A window of 2,048 samples: shorter ones are not learnt in 200 steps. A hop of ha
 good as one of a quarter, at half of the size. See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

@@ -5,7 +5,7 @@ python -m cvae_jax.ablate --config=configs/ablations/upsampling.py
 Sub-pixel is 0.4 dB better, resize-and-convolve 0.4 dB worse. See docs/ablations.md.
 """
 
-from cvae_jax import ablation as ablation_lib
+from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):

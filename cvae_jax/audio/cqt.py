@@ -15,10 +15,10 @@ from jaxtyping import Complex
 from jaxtyping import Float
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import lazy_librosa
 from cvae_jax.audio import check
 from cvae_jax.audio import stft
+from cvae_jax.core import errors
+from cvae_jax.core import lazy_librosa
 
 # Bins of a filter's spectrum this far below its peak (100 dB) are left out of the product.
 _NEGLIGIBLE = 1e-5

@@ -10,8 +10,8 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from cvae_jax import errors
 from cvae_jax.audio import headers
+from cvae_jax.core import errors
 
 # Of files that are read, in Hz: what lies beyond is a broken header.
 MIN_RATE, MAX_RATE = 1_000, 1_536_000

@@ -7,9 +7,9 @@ from jaxtyping import Array
 from jaxtyping import Float
 import numpy as np
 
-from cvae_jax import errors
 from cvae_jax.audio import check
 from cvae_jax.audio import stft
+from cvae_jax.core import errors
 
 
 def yin(

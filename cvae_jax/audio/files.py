@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from cvae_jax import atomic
-from cvae_jax import errors
-from cvae_jax import lazy_librosa
-from cvae_jax import outputs
 from cvae_jax.audio import decoding
+from cvae_jax.core import atomic
+from cvae_jax.core import errors
+from cvae_jax.core import lazy_librosa
+from cvae_jax.core import outputs
 
 # By ending: libsndfile's format and its kind of samples.
 FORMATS = {

@@ -13,9 +13,9 @@ from jaxtyping import Float
 import numpy as np
 import scipy.signal
 
-from cvae_jax import errors
 from cvae_jax.audio import check
 from cvae_jax.audio import stft
+from cvae_jax.core import errors
 
 
 @functools.lru_cache(maxsize=16)

@@ -8,9 +8,9 @@ from jaxtyping import Array
 from jaxtyping import Float
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import lazy_librosa
 from cvae_jax.audio import check
+from cvae_jax.core import errors
+from cvae_jax.core import lazy_librosa
 
 
 @functools.lru_cache(maxsize=8)

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from jaxtyping import Key
 import numpy as np
 
-from cvae_jax import errors
 from cvae_jax.audio import check
 from cvae_jax.audio import instantaneous_frequency
 from cvae_jax.audio import stft as stft_lib
+from cvae_jax.core import errors
 
 STARTS = ("integrated", "random")
 # How far down a partial's flanks its phase is carried, in bins: past a Hann window's main lobe.

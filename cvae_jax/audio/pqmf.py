@@ -14,8 +14,8 @@ import numpy as np
 import scipy.optimize
 import scipy.signal
 
-from cvae_jax import errors
 from cvae_jax.audio import check
+from cvae_jax.core import errors
 
 
 @functools.lru_cache(maxsize=8)

@@ -12,8 +12,8 @@ from jaxtyping import Complex
 from jaxtyping import Float
 import numpy as np
 
-from cvae_jax import errors
 from cvae_jax.audio import check
+from cvae_jax.core import errors
 
 
 def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:

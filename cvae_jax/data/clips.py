@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import forms
+from cvae_jax.core import errors
+from cvae_jax.data import forms
 from cvae_jax.data import sources
 from cvae_jax.data import store
 

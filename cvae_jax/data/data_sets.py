@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import ml_collections
 
-from cvae_jax import errors
-from cvae_jax import forms
-from cvae_jax import parts
+from cvae_jax.core import errors
+from cvae_jax.core import parts
+from cvae_jax.data import forms
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
-from cvae_jax import errors
+from cvae_jax.core import errors
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 # Instruments of NSynth with the pitches at which they hold nothing but noise.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from cvae_jax import atomic
-from cvae_jax import errors
-from cvae_jax import npz_file
+from cvae_jax.core import atomic
+from cvae_jax.core import errors
+from cvae_jax.core import npz_file
 from cvae_jax.data import notes
 
 _log = logging.getLogger(__name__)

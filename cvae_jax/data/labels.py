@@ -5,8 +5,8 @@ Source: Engel et al. 2017, "Neural Audio Synthesis of Musical Notes with WaveNet
 
 from collections.abc import Sequence
 
-from cvae_jax import errors
-from cvae_jax import forms
+from cvae_jax.core import errors
+from cvae_jax.data import forms
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 SAMPLE_RATE = 16_000

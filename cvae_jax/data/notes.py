@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax.data import factors
+from cvae_jax.core import errors
 from cvae_jax.data import labels
+from cvae_jax.data.synthetic import factors
 
 FULL_SCALE = 32_768  # of samples of 16 bits
 STORAGES = ("int16", "float32")

@@ -13,11 +13,11 @@ import jax
 import ml_collections
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import forms
-from cvae_jax import label_table
+from cvae_jax.core import errors
 from cvae_jax.data import data_sets
 from cvae_jax.data import filters
+from cvae_jax.data import forms
+from cvae_jax.data import label_table
 from cvae_jax.data import notes
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib

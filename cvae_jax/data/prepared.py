@@ -16,8 +16,8 @@ import filelock
 import ml_collections
 import tensorflow_datasets as tfds
 
-from cvae_jax import errors
-from cvae_jax import quiet
+from cvae_jax.core import errors
+from cvae_jax.core import quiet
 from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import notes

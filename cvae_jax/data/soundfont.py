@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import errors
+from cvae_jax.core import errors
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import forms
+from cvae_jax.core import errors
+from cvae_jax.data import forms
 from cvae_jax.data import label_index
 from cvae_jax.data import notes
 from cvae_jax.data import vocabulary as vocabulary_lib

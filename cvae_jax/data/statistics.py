@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import forms
+from cvae_jax.data import forms
 from cvae_jax.data import notes
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib

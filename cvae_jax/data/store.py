@@ -26,9 +26,9 @@ import uuid
 import filelock
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import npz_file
 from cvae_jax.audio import files
+from cvae_jax.core import errors
+from cvae_jax.core import npz_file
 from cvae_jax.data import notes
 from cvae_jax.data import vocabulary as vocabulary_lib
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import errors
+from cvae_jax.core import errors
 
 PITCH, VELOCITY = "pitch", "velocity"
 NAMES, NUMBER, FLAGS = "names", "number", "flags"

@@ -16,14 +16,14 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from cvae_jax import condition as condition_lib
-from cvae_jax import errors
-from cvae_jax import feature_statistics
-from cvae_jax import forms
-from cvae_jax import parts
 from cvae_jax.audio import level
 from cvae_jax.audio import representations
+from cvae_jax.core import errors
+from cvae_jax.core import parts
+from cvae_jax.data import forms
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.methods.common import condition as condition_lib
+from cvae_jax.methods.common import feature_statistics
 
 Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.

@@ -20,18 +20,18 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from cvae_jax import corruption
-from cvae_jax import errors
-from cvae_jax import gradients
-from cvae_jax import losses
 from cvae_jax import methods
-from cvae_jax import observation as observation_lib
-from cvae_jax import parts
-from cvae_jax import regularization
-from cvae_jax import state as state_lib
 from cvae_jax.audio import augment
 from cvae_jax.audio import level
-from cvae_jax.models import latent as latent_lib
+from cvae_jax.core import errors
+from cvae_jax.core import parts
+from cvae_jax.methods.common import corruption
+from cvae_jax.methods.common import losses
+from cvae_jax.methods.common import observation as observation_lib
+from cvae_jax.methods.common import regularization
+from cvae_jax.models.common import latent as latent_lib
+from cvae_jax.training import gradients
+from cvae_jax.training import state as state_lib
 
 
 def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:

@@ -23,11 +23,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from cvae_jax import condition as condition_lib
 from cvae_jax.audio import representations
-from cvae_jax.models import harmonics
-from cvae_jax.models import latent
-from cvae_jax.models import layers
+from cvae_jax.methods.common import condition as condition_lib
+from cvae_jax.models.common import harmonics
+from cvae_jax.models.common import latent
+from cvae_jax.models.common import layers
 
 
 class Conv1D(nn.Module):

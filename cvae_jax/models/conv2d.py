@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from cvae_jax import condition as condition_lib
 from cvae_jax.audio import representations
-from cvae_jax.models import latent
-from cvae_jax.models import layers
-from cvae_jax.models import resampling
+from cvae_jax.methods.common import condition as condition_lib
+from cvae_jax.models.common import latent
+from cvae_jax.models.common import layers
+from cvae_jax.models.common import resampling
 
 ACTIVATIONS = {
   "relu": nn.relu,

@@ -10,10 +10,10 @@ import sys
 import threading
 import webbrowser
 
-from cvae_jax import cli
-from cvae_jax import errors
-from cvae_jax import flag_types
-from cvae_jax import run_flags
+from cvae_jax.core import cli
+from cvae_jax.core import errors
+from cvae_jax.core import flag_types
+from cvae_jax.core import run_flags
 
 _log = logging.getLogger("cvae_jax.play")
 

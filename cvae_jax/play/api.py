@@ -14,14 +14,14 @@ from fastapi import responses
 from fastapi import staticfiles
 from starlette.middleware import trustedhost
 
-from cvae_jax import errors
-from cvae_jax import latent_space
 from cvae_jax.audio import files
+from cvae_jax.core import errors
 from cvae_jax.play import engine as engine_lib
-from cvae_jax.play import instrument as instrument_lib
 from cvae_jax.play import middleware
 from cvae_jax.play import player as player_lib
 from cvae_jax.play import schema
+from cvae_jax.synthesis import instrument as instrument_lib
+from cvae_jax.synthesis import latent_space
 from cvae_jax.version import __version__
 
 _STATIC = os.path.join(os.path.dirname(__file__), "static")

@@ -13,11 +13,11 @@ import threading
 
 import numpy as np
 
-from cvae_jax import forms
-from cvae_jax import latent_space
 from cvae_jax import methods
-from cvae_jax import synthesizer
+from cvae_jax.data import forms
 from cvae_jax.data import notes as notes_lib
+from cvae_jax.synthesis import latent_space
+from cvae_jax.synthesis import synthesizer
 
 _log = logging.getLogger("cvae_jax.play")
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import atomic
-from cvae_jax import errors
-from cvae_jax import note_codes
-from cvae_jax import npz_file
-from cvae_jax import synthesizer
+from cvae_jax.core import atomic
+from cvae_jax.core import errors
+from cvae_jax.core import npz_file
 from cvae_jax.data import pipeline
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.synthesis import note_codes
+from cvae_jax.synthesis import synthesizer
 
 _log = logging.getLogger("cvae_jax.play")
 

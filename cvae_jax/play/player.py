@@ -11,21 +11,21 @@ import zipfile
 
 import numpy as np
 
-from cvae_jax import errors
 from cvae_jax import evaluate
-from cvae_jax import forms
-from cvae_jax import latent_space
 from cvae_jax import scores
-from cvae_jax import synthesizer
+from cvae_jax.core import errors
+from cvae_jax.data import forms
 from cvae_jax.data import pipeline
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import engine as engine_lib
-from cvae_jax.play import formats
-from cvae_jax.play import instrument
 from cvae_jax.play import palette as palette_lib
 from cvae_jax.play import schema
 from cvae_jax.play import sounds
+from cvae_jax.synthesis import formats
+from cvae_jax.synthesis import instrument
+from cvae_jax.synthesis import latent_space
+from cvae_jax.synthesis import synthesizer
 from cvae_jax.version import __version__
 
 WORK_TIMEOUT_S = 60.0

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import errors
-from cvae_jax import latent_space
-from cvae_jax import synthesizer
+from cvae_jax.core import errors
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import palette as palette_lib
+from cvae_jax.synthesis import latent_space
+from cvae_jax.synthesis import synthesizer
 
 _MIDDLE_C, _HIGHEST = 60, 127
 

@@ -12,15 +12,15 @@ import logging
 import os
 from typing import Any
 
-from cvae_jax import atomic
-from cvae_jax import cli
-from cvae_jax import config as config_lib
-from cvae_jax import config_file
-from cvae_jax import errors
 from cvae_jax import evaluate
-from cvae_jax import flag_types
-from cvae_jax import outputs
-from cvae_jax import result_tables
+from cvae_jax.core import atomic
+from cvae_jax.core import cli
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import config_file
+from cvae_jax.core import errors
+from cvae_jax.core import flag_types
+from cvae_jax.core import outputs
+from cvae_jax.evaluation import result_tables
 
 _log = logging.getLogger("cvae_jax.report")  # Also as __main__.
 
@@ -94,11 +94,11 @@ def main(argv: list[str] | None = None) -> None:
   results = [read_results(w) for w in args.runs]
   tables = result_tables.make_tables(names, results)
 
-  from cvae_jax import drawing
-  from cvae_jax import synthesizer
+  from cvae_jax.evaluation import drawing
   from cvae_jax.report import maps
   from cvae_jax.report import page
   from cvae_jax.report import side_by_side
+  from cvae_jax.synthesis import synthesizer
 
   runs = []
   for name, workdir in zip(names, args.runs, strict=True):

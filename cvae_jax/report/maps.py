@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvae_jax import note_codes
-from cvae_jax import synthesizer
 from cvae_jax.data import pipeline
+from cvae_jax.synthesis import note_codes
+from cvae_jax.synthesis import synthesizer
 
 
 class Map(NamedTuple):

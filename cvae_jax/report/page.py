@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from cvae_jax import config_file
-from cvae_jax import errors
-from cvae_jax import forms
-from cvae_jax import result_tables
-from cvae_jax import samples as samples_lib
+from cvae_jax.core import config_file
+from cvae_jax.core import errors
 from cvae_jax.data import data_sets
+from cvae_jax.data import forms
+from cvae_jax.evaluation import result_tables
 from cvae_jax.report import maps
+from cvae_jax.training import samples as samples_lib
 
 # Twelve colours that are told apart by people who see colours differently, light on dark and dark
 # on light (after Okabe & Ito 2008, and four more).

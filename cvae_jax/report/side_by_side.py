@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from cvae_jax import config_file
-from cvae_jax import errors
-from cvae_jax import samples as samples_lib
+from cvae_jax.core import config_file
+from cvae_jax.core import errors
 from cvae_jax.data import data_sets
+from cvae_jax.training import samples as samples_lib
 
 FILENAME = "side_by_side.png"
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
-from cvae_jax import errors
 from cvae_jax import scores
+from cvae_jax.core import errors
 from cvae_jax.scores import midi_file
 
 _DRUMS = 9  # the channel of percussion, from 0

@@ -15,7 +15,7 @@ import struct
 from typing import Any
 from typing import NamedTuple
 
-from cvae_jax import errors
+from cvae_jax.core import errors
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from cvae_jax import methods
-from cvae_jax import state as state_lib
+from cvae_jax.training import state as state_lib
 
 FRAME, DIM = 441, 4
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from cvae_jax import methods
-from cvae_jax import state as state_lib
 from cvae_jax.audio import level
+from cvae_jax.training import state as state_lib
 
 
 class State(struct.PyTreeNode):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cvae_jax import forms
 from cvae_jax.data import data_sets
+from cvae_jax.data import forms
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary
 from cvae_jax.scores import melody

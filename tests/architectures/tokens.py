@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 
 from cvae_jax import methods
-from cvae_jax import state as state_lib
+from cvae_jax.training import state as state_lib
 
 
 def make_method(config, task):

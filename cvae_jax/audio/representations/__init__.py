@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from cvae_jax import errors
-from cvae_jax import parts
 from cvae_jax.audio import decibel
 from cvae_jax.audio import phase
 from cvae_jax.audio import stft
+from cvae_jax.core import errors
+from cvae_jax.core import parts
 
 
 class Representation(NamedTuple):

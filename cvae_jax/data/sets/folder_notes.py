@@ -14,7 +14,7 @@ def make_form(config):
 
 def open_set(config, variant, on_request):
   """See `data_sets.load`."""
-  from cvae_jax.data import folder_notes
+  from cvae_jax.data.builders import folder_notes
 
   del on_request
   data_sets.no_variants("folder_notes", variant)

@@ -13,7 +13,7 @@ def make_form(config):
 
 def open_set(config, variant, on_request):
   """See `data_sets.load`; prepared on request alone: 73 GB are no side effect of training."""
-  from cvae_jax.data import nsynth
+  from cvae_jax.data.builders import nsynth
 
   variant = data_sets.choose("nsynth", variant, nsynth.variants())
   return prepared.open_set(

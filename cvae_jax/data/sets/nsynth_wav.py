@@ -14,7 +14,7 @@ def make_form(config):
 
 def open_set(config, variant, on_request):
   """See `data_sets.load`."""
-  from cvae_jax.data import nsynth_wav
+  from cvae_jax.data.builders import nsynth_wav
 
   del on_request
   data_sets.no_variants("nsynth_wav", variant)

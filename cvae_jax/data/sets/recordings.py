@@ -8,13 +8,13 @@ the last parts of each. The label `recording` says which file an excerpt is from
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from cvae_jax import errors
-from cvae_jax import forms
-from cvae_jax.data import audio_folder
+from cvae_jax.core import errors
 from cvae_jax.data import clips
 from cvae_jax.data import data_sets
+from cvae_jax.data import forms
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.data.folders import audio_folder
 
 _BY_TIME = (("train", 0.8), ("valid", 0.1), ("test", 0.1))
 

@@ -12,8 +12,8 @@ def make_form(config):
 
 def open_set(config, variant, on_request):
   """See `data_sets.load`; variants are 'instruments' and 'notes', what is held out."""
-  from cvae_jax import errors
-  from cvae_jax.data import soundfont_notes
+  from cvae_jax.core import errors
+  from cvae_jax.data.builders import soundfont_notes
 
   del on_request
   held_out = variant or "instruments"

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import os
 
-from cvae_jax import errors
-from cvae_jax import forms
-from cvae_jax.data import audio_folder
+from cvae_jax.core import errors
 from cvae_jax.data import clips
 from cvae_jax.data import data_sets
-from cvae_jax.data import label_csv
+from cvae_jax.data import forms
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.data.folders import audio_folder
+from cvae_jax.data.folders import label_csv
 
 KIND = "kind"
 

@@ -13,8 +13,8 @@ def make_form(config):
 
 def open_set(config, variant, on_request):
   """See `data_sets.load`; variants are 'default', 'tiny', 'factors', 'grid' and 'full'."""
-  from cvae_jax.data import synth_factors
-  from cvae_jax.data import synth_notes
+  from cvae_jax.data.builders import synth_factors
+  from cvae_jax.data.builders import synth_notes
 
   del on_request
   known = {

@@ -1,6 +1,6 @@
 """A model of tokens on melodies."""
 
-from cvae_jax import config as config_lib
+from cvae_jax.core import config as config_lib
 
 
 def get_config(variant=""):

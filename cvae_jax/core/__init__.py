@@ -1,0 +1,1 @@
+"""What knows nothing of sound: configs, parts, commands, files, errors."""

@@ -1,0 +1,251 @@
+"""`nsynth_wav`: a folder in the layout of NSynth's json/wav distribution.
+
+    DIR/nsynth-{train,valid,test}/examples.json
+    DIR/nsynth-{train,valid,test}/audio/<note_str>.wav or .flac
+
+`test` may be missing; `qualities` may be missing from any note. What is prepared from a folder is
+kept under a name made of the folder's contents, so that another folder, or the same one with other
+notes in it, is another data set.
+"""
+
+import collections
+from collections.abc import Iterator
+import dataclasses
+import hashlib
+import logging
+import os
+import re
+import reprlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from cvae_jax.audio import files
+from cvae_jax.core import errors
+from cvae_jax.core import json_file
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+
+_log = logging.getLogger(__name__)
+
+SPLITS = ("train", "valid", "test")
+_REQUIRED = ("train", "valid")
+_EXTENSIONS = (".wav", ".flac")
+
+
+@dataclasses.dataclass(frozen=True)
+class NoteFile:
+  """One entry of an examples.json, checked.
+
+  Attributes:
+    name: its note_str.
+    path: of its audio file.
+    labels: pitch, velocity, instrument, family, source by name or number, and qualities.
+  """
+
+  name: str
+  path: str
+  labels: dict[str, Any]
+
+
+def _read_json(path: str) -> dict[str, Any]:
+  def no_duplicates(pairs):
+    names = collections.Counter(name for name, _ in pairs)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+      raise errors.UserError(f"{path}: {twice[0]!r} is there twice; names must differ")
+    return dict(pairs)
+
+  try:
+    content = json_file.load(path, no_duplicates)
+  except FileNotFoundError:
+    raise errors.UserError(
+      f"{path} is missing: a folder in NSynth's layout has one in each of its splits"
+    ) from None
+  if not isinstance(content, dict) or not content:
+    raise errors.UserError(f"{path} must be an object of notes by name, and hold at least one")
+  return content
+
+
+def _get(entry: dict[str, Any], field: str, kind: type) -> Any:
+  value = entry.get(field)
+  if kind is int and isinstance(value, float) and value.is_integer():  # As libraries write 60.
+    value = int(value)
+  if not isinstance(value, kind) or isinstance(value, bool):
+    shown = "it is missing" if value is None else f"got {reprlib.repr(value)}"
+    raise errors.UserError(f"{field} must be {kind.__name__}, {shown}")
+  if isinstance(value, str) and not (value.strip() and value.isprintable()):
+    raise errors.UserError(f"{field} must be a name of letters and signs, got {value[:40]!r}")
+  return value
+
+
+def _check_qualities(values: Any) -> dict[str, bool]:
+  count = len(labels.QUALITIES)
+  if values is None:
+    values = [0] * count
+  if not isinstance(values, list) or len(values) != count or any(v not in (0, 1) for v in values):
+    shown = reprlib.repr(values)
+    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {shown}")
+  return dict(zip(labels.QUALITIES, map(bool, values), strict=True))
+
+
+def _check_labels(entry: Any) -> dict[str, Any]:
+  if not isinstance(entry, dict):
+    raise errors.UserError(f"it must be an object of labels, got {reprlib.repr(entry)}")
+  family, source = (_get(entry, f"instrument_{name}_str", str) for name in ("family", "source"))
+  return {
+    "pitch": labels.check_range(_get(entry, "pitch", int), 127, "pitch"),
+    "velocity": labels.check_range(_get(entry, "velocity", int), 127, "velocity"),
+    "instrument": _get(entry, "instrument_str", str),
+    "family": labels.index_of(family, labels.FAMILIES, "instrument_family_str"),
+    "source": labels.index_of(source, labels.SOURCES, "instrument_source_str"),
+    "qualities": _check_qualities(entry.get("qualities")),
+  }
+
+
+def _check_note(name: str, entry: Any, audio_dir: str, where: str) -> NoteFile:
+  if not re.fullmatch(r"[A-Za-z0-9_.+#-]+", name):
+    raise errors.UserError(
+      f"{where}: note '{repr(name)[1:-1][:80]}' must be named in letters, digits and _.+#-"
+    )
+  try:
+    checked = _check_labels(entry)
+  except errors.UserError as e:
+    raise errors.UserError(f"{where}: note '{name}': {e}") from None
+  for extension in _EXTENSIONS:
+    path = os.path.join(audio_dir, name + extension)
+    if os.path.isfile(path):
+      return NoteFile(name, path, checked)
+  raise errors.UserError(
+    f"{where}: note '{name}' has no audio file: "
+    f"{os.path.join(audio_dir, name)}.wav (or .flac) is missing"
+  )
+
+
+def read_folder(path: str) -> dict[str, list[NoteFile]]:
+  """Reads and checks the labels of a whole folder, and that every audio file is there.
+
+  Returns:
+    Notes by split, each list in the order of the names.
+
+  Raises:
+    UserError: one line that names the file, the note and the field.
+  """
+  if not os.path.isdir(path):
+    raise errors.UserError(
+      f"data.dir {path} is no folder: one that holds nsynth-train and nsynth-valid is wanted"
+    )
+  folder: dict[str, list[NoteFile]] = {}
+  seen: dict[str, str] = {}
+  for split in SPLITS:
+    split_dir = os.path.join(path, f"nsynth-{split}")
+    if not os.path.isdir(split_dir):
+      if split in _REQUIRED:
+        raise errors.UserError(
+          f"{split_dir} is missing: data.dir must hold nsynth-train and -valid"
+        )
+      continue
+    where = os.path.join(split_dir, "examples.json")
+    audio_dir = os.path.join(split_dir, "audio")
+    content = _read_json(where)
+    folder[split] = [_check_note(name, content[name], audio_dir, where) for name in sorted(content)]
+    for note in folder[split]:
+      if note.name in seen:
+        raise errors.UserError(
+          f"{where}: note '{note.name}' is also in nsynth-{seen[note.name]}; names must differ"
+        )
+      seen[note.name] = split
+  return folder
+
+
+def _fingerprint(folder: dict[str, list[NoteFile]]) -> str:
+  digest = hashlib.sha256()
+  for split, split_notes in folder.items():
+    for note in split_notes:
+      stat = os.stat(note.path)
+      row = (split, note.name, sorted(note.labels.items()), stat.st_size, stat.st_mtime_ns)
+      digest.update(repr(row).encode())
+  return digest.hexdigest()[:10]
+
+
+@dataclasses.dataclass
+class NsynthWavConfig(tfds.core.BuilderConfig):
+  """A folder.
+
+  Attributes:
+    folder: its notes, as `read_folder` gives them.
+    storage: of the samples, see `notes.make_features`.
+  """
+
+  folder: dict[str, list[NoteFile]] = dataclasses.field(default_factory=dict, repr=False)
+  storage: str = "int16"
+
+
+def make_config(path: str, storage: str = "int16") -> NsynthWavConfig:
+  """Reads a folder and names the data set that is made of it.
+
+  Args:
+    path: of the folder.
+    storage: of the samples, see `notes.make_features`.
+
+  Raises:
+    UserError: as `read_folder`.
+  """
+  folder = read_folder(path)
+  return NsynthWavConfig(
+    name=f"{notes.name_part(path)}-{_fingerprint(folder)}"
+    + ("" if storage == "int16" else f"-{storage}"),
+    description=f"{sum(map(len, folder.values()))} notes of a folder",
+    folder=folder,
+    storage=storage,
+  )
+
+
+class NsynthWav(tfds.core.GeneratorBasedBuilder):
+  """Notes of a folder in the layout of NSynth's json/wav distribution."""
+
+  VERSION = tfds.core.Version("1.2.0")
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    instruments = {
+      note.labels["instrument"] for split in self.builder_config.folder.values() for note in split
+    }
+    return self.dataset_info_from_configs(
+      description=__doc__,
+      features=notes.make_features(sorted(instruments), self.builder_config.storage),
+    )
+
+  def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+    del dl_manager
+    return {split: self._generate_examples(split) for split in self.builder_config.folder}
+
+  def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    changes: collections.Counter[str] = collections.Counter()
+    for note in self.builder_config.folder[split]:
+      recording = files.read_note(note.path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
+      changes.update(recording.changes)
+      yield notes.make_example(
+        note.name,
+        np.clip(recording.audio, -1.0, 1.0),
+        storage=self.builder_config.storage,
+        **note.labels,
+      )
+    for change, count in sorted(changes.items()):
+      _log.info(
+        "%s: %d of %d notes %s",
+        split,
+        count,
+        len(self.builder_config.folder[split]),
+        _CHANGES[change],
+      )
+
+
+_CHANGES = {
+  "stereo": "had several channels, and were averaged to one",
+  "antiphase": "had channels that cancel each other, of which the loudest was taken",
+  "attenuated": "went past full scale, and were brought to it",
+  "resampled": f"were at another rate, and were resampled to {labels.SAMPLE_RATE} Hz",
+  "padded": f"were shorter than {labels.NUM_SAMPLES} samples, and were padded with silence",
+  "cut": f"were longer than {labels.NUM_SAMPLES} samples, and were cut",
+}

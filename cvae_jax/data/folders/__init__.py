@@ -1,0 +1,1 @@
+"""Folders of audio files and the labels that come with them."""

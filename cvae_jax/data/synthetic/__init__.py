@@ -1,0 +1,1 @@
+"""Notes made by classic synthesis: the recipes, and the factors that they are drawn from."""

@@ -1,0 +1,1 @@
+"""Evaluation: measures of a run, the metrics they use, tables and ablations."""

@@ -1,0 +1,272 @@
+"""What the codes of held-out examples say of their labels, and how they are distributed."""
+
+import itertools
+import logging
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cvae_jax.data import labels
+from cvae_jax.data import notes
+from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.evaluation import measures
+from cvae_jax.evaluation.measures import bounds
+from cvae_jax.evaluation.metrics import clustering
+from cvae_jax.evaluation.metrics import disentanglement
+from cvae_jax.evaluation.metrics import probes
+from cvae_jax.evaluation.metrics import spectral
+from cvae_jax.synthesis import note_codes
+from cvae_jax.training import compilation
+
+_log = logging.getLogger(__name__)
+
+_IMPORTANCE_SAMPLES = 32
+_VOTES, _GROUP = 256, 32  # of the factor-VAE score
+# Of the posterior's means: a dimension that moves less says nothing (Burda et al. 2016).
+_LEAST_VARIANCE = 0.01
+
+
+def _codes(
+  run: measures.Run, source: sources.Source, rows: np.ndarray, rng: jax.Array | None = None
+) -> np.ndarray:
+  """[M, *code_shape]: the posteriors' means, or draws from them."""
+  assert run.method.encode is not None
+  encode = compilation.jit(run.method.encode)
+  return note_codes.encode_rows(encode, run.params, source, rows, run.batch_size, rng)
+
+
+def _flat(codes: np.ndarray) -> np.ndarray:
+  """[M, size]: a code of any shape as a vector."""
+  return codes.reshape(len(codes), -1)
+
+
+def probed_labels(vocabulary: vocabulary_lib.Vocabulary) -> list[str]:
+  """The labels that are probed: classes that both splits share, then other numbers."""
+  classes = [x.name for x in vocabulary.labels if x.is_class and not x.open_set]
+  return [*classes, *(x.name for x in vocabulary.of_kind(vocabulary_lib.NUMBER) if not x.is_class)]
+
+
+def measure_probes(run: measures.Run) -> dict[str, float] | None:
+  """How much of the labels a linear classifier reads from the codes of held-out notes.
+
+  It is fitted on codes of as many training notes. Codes are draws from the posterior, which is what
+  a decoder is given. Their means may say more than z does: what lies far within the posterior's
+  deviation is read by a classifier that is shown no deviation.
+
+  Returns:
+    By label ('pitch', 'family', ..) shares of examples, 0 to 1; of each '<label>_chance', what the
+    most frequent value alone would reach, and '<label>_of_mean', the same of means.
+  """
+  count = run.config.eval.probe_notes
+  if not count or run.method.encode is None:
+    return None
+  probed = probed_labels(run.data.vocabulary)
+  drawn, means, columns = [], [], []
+  for i, source in enumerate((run.data.train, run.data.held_out)):
+    rows = notes.spread_rows(len(source), count)
+    key = jax.random.fold_in(jax.random.key(run.config.seed), i)
+    drawn.append(_flat(_codes(run, source, rows, key)))
+    means.append(_flat(_codes(run, source, rows)))
+    columns.append({name: source.labels[name][rows] for name in probed})
+  found = {}
+  for name in probed:
+    taught, wanted = (column[name] for column in columns)
+    if len(np.unique(taught)) > 1:
+      found[name] = probes.linear_probe(drawn[0], taught, drawn[1], wanted)
+      found[f"{name}_of_mean"] = probes.linear_probe(means[0], taught, means[1], wanted)
+      found[f"{name}_chance"] = probes.chance(taught, wanted)
+  return found or None
+
+
+def measure_use(run: measures.Run) -> dict[str, float] | None:
+  """How many dimensions are used, and how far the ELBO is below a nearer bound.
+
+  Returns:
+    'active_units': dimensions whose posterior mean has a variance of over 0.01 (Burda et al. 2016),
+    of a sequence over examples and positions;
+    'importance_weighted': the bound of log p(x|c) by 32 samples, in nats, and 'elbo' by the same
+    samples, where the run is no plain autoencoder; 'notes'.
+  """
+  config, method = run.config, run.method
+  if not config.eval.latent_notes or method.encode is None:
+    return None
+  held_out = run.data.held_out
+  rows = notes.spread_rows(len(held_out), config.eval.latent_notes)
+  codes = _codes(run, held_out, rows)
+  found: dict[str, float] = {
+    "active_units": int(np.sum(codes.reshape(-1, codes.shape[-1]).var(axis=0) > _LEAST_VARIANCE)),
+    "notes": len(rows),
+  }
+  if method.log_weight is None:
+    return found
+  log_weight = compilation.jit(method.log_weight)
+  weights = []
+  for i, batch in enumerate(pipeline.eval_batches(held_out, run.batch_size, rows)):
+    inputs = run.inputs_of(batch)
+    key = jax.random.fold_in(jax.random.key(config.seed), i)
+    samples = [
+      log_weight(run.params, inputs, jax.random.fold_in(key, k)) for k in range(_IMPORTANCE_SAMPLES)
+    ]
+    weights.append(np.stack(samples, axis=1)[batch["mask"] > 0])
+  every = np.concatenate(weights).astype(np.float64)
+  largest = every.max(axis=1, keepdims=True)
+  bound = largest[:, 0] + np.log(np.mean(np.exp(every - largest), axis=1))
+  return {**found, "importance_weighted": float(bound.mean()), "elbo": float(every.mean())}
+
+
+def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
+  """Do codes of one family lie together: k-means on codes, beside raw features and a PCA.
+
+  The classes are those of the vocabulary's main label.
+
+  Returns:
+    {'code', 'features', 'pca_<D>'} to {'accuracy', 'nmi', 'ari'}; 'notes'.
+  """
+  config, method = run.config, run.method
+  main = run.data.vocabulary.main
+  if not config.eval.latent_notes or method.encode is None or method.features is None:
+    return None
+  if main is None:
+    return None
+  held_out = run.data.held_out
+  rows = notes.spread_rows(len(held_out), config.eval.latent_notes)
+  wanted = held_out.labels[main.name][rows]
+  if len(np.unique(wanted)) < 2:
+    return None
+  features_of = bounds.make_features(method)
+  features = np.concatenate(
+    [features_of(b) for b in pipeline.eval_batches(held_out, run.batch_size, rows)]
+  )
+  pca = bounds.fit_pca(run)
+  flat = features.reshape(len(features), -1)
+  sets = {
+    "code": _flat(_codes(run, held_out, rows)),
+    "features": flat,
+    f"pca_{method.code_size}": (flat - pca.mean) @ pca.components.T,
+  }
+  _log.info("clustering %d held-out examples by %s", len(rows), main.name)
+  found = {name: clustering.cluster(x, wanted)._asdict() for name, x in sets.items()}
+  return {**found, "notes": len(rows)}
+
+
+def measure_interpolation(
+  run: measures.Run, pairs: int = 16, steps: int = 9
+) -> dict[str, float] | None:
+  """How evenly the sound goes from one note to another as its code does.
+
+  Codes of pairs of held-out notes, decoded under the first one's labels, on a straight line.
+
+  Returns:
+    'straightness': the log-spectral distance of the ends over the sum of those of the steps, 1 for
+    a straight line; 'largest_step': the largest step over the mean step, 1 for an even one;
+    'pairs'.
+  """
+  method, held_out = run.method, run.data.held_out
+  if run.waveform is None or not run.config.eval.latent_notes or not method.can_reconstruct:
+    return None
+  if len(held_out) < 2:
+    return None
+  rng = np.random.default_rng(run.config.seed)
+  first = rng.choice(len(held_out), min(pairs, len(held_out)), replace=False)
+  second = rng.permutation(first)
+  if (first == second).all():
+    second = np.roll(first, 1)
+  codes = _codes(run, held_out, np.concatenate([first, second]))
+  a, b = codes[: len(first)], codes[len(first) :]
+  given = {name: held_out.labels[name][first] for name in run.data.vocabulary.names}
+  assert method.decode is not None
+  decode = compilation.jit(method.decode)
+  key = jax.random.key(run.config.seed)
+  path = [
+    np.asarray(decode(run.params, jnp.asarray(a + w * (b - a)), given, key))
+    for w in np.linspace(0.0, 1.0, steps, dtype=np.float32)
+  ]
+  different = first != second
+  walked = np.stack([spectral.log_spectral_distance(x, y) for x, y in itertools.pairwise(path)])[
+    :, different
+  ]
+  direct = spectral.log_spectral_distance(path[0], path[-1])[different]
+  return {
+    "straightness": float(np.mean(direct / np.maximum(walked.sum(axis=0), 1e-6))),
+    "largest_step": float(np.mean(walked.max(axis=0) / np.maximum(walked.mean(axis=0), 1e-6))),
+    "pairs": int(different.sum()),
+  }
+
+
+def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
+  """Codes of groups of notes that share a factor ([V, G, D]), and which it is ([V])."""
+  from cvae_jax.data.builders import synth_factors
+  from cvae_jax.data.synthetic import factors as factors_lib
+
+  encode = run.method.encode
+  assert encode is not None
+  rng = np.random.default_rng(run.config.seed)
+  fixed = rng.integers(len(factors_lib.FACTORS), size=_VOTES)
+  table = factors_lib.draw(_VOTES * _GROUP, run.config.seed + 1, labels.VELOCITIES)
+  for vote, factor in enumerate(fixed):
+    rows = slice(vote * _GROUP, (vote + 1) * _GROUP)
+    table.values[rows, factor] = table.values[vote * _GROUP, factor]
+  family = np.asarray([labels.FAMILIES.index(name) for name in factors_lib.FAMILIES.values()])
+  batch: dict[str, np.ndarray] = {
+    "pitch": table.pitch,
+    "velocity": table.velocity,
+    "family": family[table.method],
+    "source": np.full(len(table.pitch), labels.SOURCES.index("synthetic")),
+    "instrument": table.method,
+    "qualities": np.zeros((len(table.pitch), len(labels.QUALITIES)), np.float32),
+  }
+  encode = compilation.jit(encode)
+  codes = np.empty((_VOTES * _GROUP, run.method.code_size), np.float32)
+  pending: list[tuple[int, np.ndarray]] = []
+  size = run.batch_size
+
+  def flush():
+    chosen = np.asarray([row for row, _ in pending])
+    filled = notes.fill_up(np.arange(len(pending)), size)
+    inputs = {name: column[chosen][filled] for name, column in batch.items()}
+    audio = np.stack([notes.to_float(pending[i][1]) for i in filled])
+    encoded = _flat(np.asarray(encode(run.params, {**inputs, "audio": audio})))
+    codes[chosen] = encoded[: len(pending)]
+    pending.clear()
+
+  for row, samples in synth_factors.render_table(table, run.config.seed):
+    pending.append((row, samples))
+    if len(pending) == size:
+      flush()
+  if pending:
+    flush()
+  return codes.reshape(_VOTES, _GROUP, -1), fixed
+
+
+def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
+  """The scores of data whose factors are known (`synth_notes/factors`), on held-out notes.
+
+  Returns:
+    {'mig', 'sap', 'modularity', 'dci_disentanglement', 'dci_completeness', 'dci_informativeness',
+    'factor_vae'}, 0 to 1; 'notes'. None where the notes have no factors.
+  """
+  config, held_out = run.config, run.data.held_out
+  count = config.eval.latent_notes
+  if not count or run.method.encode is None or "factors" not in held_out.labels:
+    return None
+  sets = []
+  for source in (run.data.train, held_out):
+    rows = notes.spread_rows(len(source), count)
+    sets.append((_flat(_codes(run, source, rows)), source.labels["factors"][rows]))
+  (train_codes, train_factors), (codes, factors) = sets
+  _log.info("measuring the disentanglement of %d factors", factors.shape[1])
+  return {
+    "mig": disentanglement.mig(codes, factors),
+    "sap": disentanglement.sap(codes, factors),
+    "modularity": disentanglement.modularity(codes, factors),
+    **{
+      f"dci_{name}": score
+      for name, score in disentanglement.dci(train_codes, train_factors, codes, factors).items()
+    },
+    "factor_vae": disentanglement.factor_vae_score(*_votes(run), train_codes.std(axis=0)),
+    "notes": len(codes),
+  }

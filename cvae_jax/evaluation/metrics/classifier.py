@@ -1,0 +1,216 @@
+"""A classifier of sounds, by which generated ones are measured.
+
+What the field has ImageNet's networks for, a network trained on the labels of the same data does
+for sounds: its probabilities say what a sound is like (pitch, family and source of a note, the kind
+of a drum), and its last hidden layer gives the features in which sets of sounds are compared. Its
+own accuracy on held-out sounds bounds what it can say. Level does not count: all are brought to one
+peak first.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import functools
+from typing import Any
+from typing import NamedTuple
+
+from flax import linen as nn
+from flax import traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from cvae_jax.audio import augment
+from cvae_jax.audio import decibel
+from cvae_jax.audio import level
+from cvae_jax.audio import mel
+from cvae_jax.audio import stft
+from cvae_jax.core import atomic
+from cvae_jax.core import errors
+from cvae_jax.core import npz_file
+from cvae_jax.training import compilation
+
+NUM_FEATURES = 128
+_N_FFT, _HOP_LENGTH, _NUM_MELS, _FLOOR_DB = 2048, 1024, 256, -80.0
+_BATCH_SIZE = 64
+_PEAK_RATE = 2e-3
+
+
+class _Network(nn.Module):
+  """Convolutions over time with mel bands as channels, the mean over time, and a head a label.
+
+  Attributes:
+    classes: labels with their numbers of values.
+  """
+
+  classes: tuple[tuple[str, int], ...]
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    for i, stride in enumerate((1, 2, 2)):
+      x = nn.Conv(256, (3,), (stride,), name=f"conv_{i}")(x)
+      x = nn.relu(nn.LayerNorm(name=f"norm_{i}")(x))
+    pooled = jnp.concatenate([x.mean(axis=1), x.max(axis=1)], axis=-1)
+    features = nn.relu(nn.Dense(NUM_FEATURES, name="features")(pooled))
+    return features, {name: nn.Dense(n, name=name)(features) for name, n in self.classes}
+
+
+def _spectrogram(audio, sample_rate):
+  """[B, N, 256] mel levels, -1 (silence) to 1."""
+  magnitude = jnp.abs(stft.stft(level.normalize(audio), _N_FFT, _HOP_LENGTH, _N_FFT, "hann"))
+  bands = mel.linear_to_mel(
+    magnitude, sample_rate=sample_rate, n_mels=_NUM_MELS, fmin=27.5, fmax=sample_rate / 2
+  )
+  # A sine's peak is _N_FFT / 4 over filters whose height is some 2 / width: 0 dB is near it.
+  ref = _N_FFT / 4.0 * 0.05
+  floor = ref * 10.0 ** (_FLOOR_DB / 20.0)
+  return 1.0 - 2.0 * decibel.amplitude_to_db(bands, ref, floor, None) / _FLOOR_DB
+
+
+class Predictions(NamedTuple):
+  """What a classifier says of M sounds.
+
+  Attributes:
+    features: [M, 128] of its last hidden layer.
+    probabilities: [M, classes] by label.
+  """
+
+  features: np.ndarray
+  probabilities: dict[str, np.ndarray]
+
+  def predict(self, name: str) -> np.ndarray:
+    """[M] the likeliest class of a label."""
+    return self.probabilities[name].argmax(axis=1)
+
+  def take(self, rows: np.ndarray) -> "Predictions":
+    """Those of some of the sounds."""
+    return Predictions(
+      self.features[rows], {name: p[rows] for name, p in self.probabilities.items()}
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("classes", "sample_rate"))
+def _apply(params, audio, classes, sample_rate):
+  features, logits = _Network(classes).apply({"params": params}, _spectrogram(audio, sample_rate))
+  return features, jax.tree.map(jax.nn.softmax, logits)
+
+
+class Classifier(NamedTuple):
+  """A trained one.
+
+  Attributes:
+    params: of its network.
+    classes: labels with their numbers of values.
+    sample_rate: of the sounds, in Hz.
+  """
+
+  params: Any
+  classes: tuple[tuple[str, int], ...]
+  sample_rate: int
+
+  def predict(self, audio: np.ndarray, batch_size: int = 64) -> Predictions:
+    """Classifies sounds ([M, T] waveforms at its sample rate)."""
+    features, probabilities = [], []
+    for start in range(0, len(audio), batch_size):
+      chunk = np.asarray(audio[start : start + batch_size], np.float32)
+      filled = np.concatenate([chunk, np.repeat(chunk[:1], batch_size - len(chunk), axis=0)])
+      out = jax.device_get(_apply(self.params, filled, self.classes, self.sample_rate))
+      features.append(out[0][: len(chunk)])
+      probabilities.append({name: p[: len(chunk)] for name, p in out[1].items()})
+    return Predictions(
+      np.concatenate(features),
+      {name: np.concatenate([p[name] for p in probabilities]) for name, _ in self.classes},
+    )
+
+
+def train(
+  read: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+  count: int,
+  steps: int,
+  classes: Mapping[str, int],
+  sample_rate: int,
+  seed: int = 0,
+) -> Classifier:
+  """Trains one: the mean cross-entropies of the labels, by Adam.
+
+  Sounds vary as if by another room and another player each time (`augment.vary`), so that the
+  classifier generalises to instruments that it was not trained on.
+
+  Args:
+    read: rows to a batch with 'audio' [B, T] and [B] integers of each label.
+    count: of the examples; rows are drawn from 0 to count - 1.
+    steps: of 64 examples.
+    classes: labels with their numbers of values.
+    sample_rate: of the sounds, in Hz.
+    seed: of the weights and of the order.
+  """
+  network = _Network(tuple(classes.items()))
+  optimizer = optax.chain(
+    optax.clip_by_global_norm(1.0),
+    optax.adamw(
+      optax.warmup_cosine_decay_schedule(0.0, _PEAK_RATE, min(50, steps // 4), steps),
+      weight_decay=1e-3,
+    ),
+  )
+  key = jax.random.key(seed)
+
+  def init():
+    frames = jnp.zeros((1, 8, _NUM_MELS))
+    params = network.init(key, frames)["params"]
+    return params, optimizer.init(params)
+
+  def step(params, opt_state, batch, step_key):
+    audio = augment.vary(batch["audio"], step_key, sample_rate, 3.0, 2.0)
+    x = _spectrogram(audio, sample_rate)
+
+    def loss_fn(params):
+      _, logits = network.apply({"params": params}, x)
+      terms = [
+        optax.softmax_cross_entropy_with_integer_labels(logits[name], batch[name]).mean()
+        for name in classes
+      ]
+      return sum(terms)
+
+    grads = jax.grad(loss_fn)(params)
+    updates, opt_state = optimizer.update(grads, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state
+
+  params, opt_state = compilation.jit(init)()
+  step = compilation.jit(step, donate_argnums=(0, 1))
+  rng = np.random.default_rng(seed)
+  order = np.empty(0, np.int64)
+  for i in range(steps):
+    while order.size < _BATCH_SIZE:
+      order = np.concatenate([order, rng.permutation(count)])
+    rows, order = order[:_BATCH_SIZE], order[_BATCH_SIZE:]
+    examples = read(rows)
+    batch = {name: examples[name] for name in ("audio", *classes)}
+    params, opt_state = step(params, opt_state, batch, jax.random.fold_in(key, i))
+  return Classifier(jax.device_get(params), tuple(classes.items()), sample_rate)
+
+
+def save(classifier: Classifier, path: str) -> None:
+  """Writes the parameters as arrays, whole or not at all."""
+  flat = traverse_util.flatten_dict(classifier.params, sep="/")
+  arrays: dict[str, Any] = {name: np.asarray(value) for name, value in flat.items()}
+  with atomic.open_file(path, "wb") as f:
+    np.savez(f, **arrays)
+
+
+def _shapes(classes) -> dict[str, tuple[int, ...]]:
+  frames = jax.ShapeDtypeStruct((1, 8, _NUM_MELS), jnp.float32)
+  init = lambda x: _Network(tuple(classes.items())).init(jax.random.key(0), x)
+  params = jax.eval_shape(init, frames)["params"]
+  return {k: v.shape for k, v in traverse_util.flatten_dict(params, sep="/").items()}
+
+
+def load(path: str, classes: Mapping[str, int], sample_rate: int) -> Classifier | None:
+  """Reads what `save` wrote; None where it is not there, or is another network's."""
+  try:
+    flat = npz_file.load(path)
+  except (FileNotFoundError, errors.UserError):
+    return None
+  if {name: value.shape for name, value in flat.items()} != _shapes(classes):
+    return None
+  params = traverse_util.unflatten_dict(flat, sep="/")
+  return Classifier(params, tuple(classes.items()), sample_rate)

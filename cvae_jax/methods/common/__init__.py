@@ -1,0 +1,1 @@
+"""What several methods share: conditions, losses, observations, regularisers."""

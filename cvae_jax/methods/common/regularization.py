@@ -1,0 +1,133 @@
+"""What keeps a latent space in shape: the KL of the ELBO, and what may stand in its place.
+
+Every kind reduces to the plain KL where its fields are left alone.
+"""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from cvae_jax.methods.common import losses
+from cvae_jax.models.common import latent as latent_lib
+
+
+class Penalty(NamedTuple):
+  """What a batch's latents cost.
+
+  Attributes:
+    cost: in nats, averaged over the batch and weighted: what is added to the negative
+      log-likelihood.
+    metrics: to be looked at.
+  """
+
+  cost: jax.Array
+  metrics: dict[str, jax.Array]
+
+
+def divergence(latent: latent_lib.Latent, prior: latent_lib.Latent | None) -> jax.Array:
+  """[B, D] KL(q(z|x, c) || p(z|c)) in nats; 0 for a point. A prior of None is N(0, I)."""
+  if latent.logvar is None:
+    return jnp.zeros_like(latent.mean)
+  if prior is None:
+    return losses.kl_to_standard_normal(latent.mean, latent.logvar)
+  assert prior.logvar is not None
+  return losses.kl_between_normals(latent.mean, latent.logvar, prior.mean, prior.logvar)
+
+
+def make_penalty(config: ml_collections.ConfigDict, num_notes: int) -> Callable[..., Penalty]:
+  """Builds the penalty that the `method` section of a config asks for.
+
+  Args:
+    config: that section.
+    num_notes: of the training split, for the total correlation.
+
+  Returns:
+    (latent, prior or None, z [B, D], step, rng) to a `Penalty`.
+  """
+
+  def of_gaussian(latent, prior, z, step, rng):
+    by_dimension = divergence(latent, prior)
+    kl = jnp.mean(jnp.sum(by_dimension, axis=-1))
+    beta = losses.beta_schedule(
+      step, config.beta, config.beta_warmup_steps, config.beta_cycle_steps
+    )
+    metrics = {"kl": kl, "beta": beta}
+    cost = kl
+    if config.free_bits:
+      # Kingma et al. 2016: a dimension is free up to so many nats, on average over the batch.
+      cost = jnp.sum(jnp.maximum(jnp.mean(by_dimension, axis=0), config.free_bits))
+    if config.tc_weight != 1.0:
+      parts = losses.decompose_kl(z, latent.mean, latent.logvar, num_notes)
+      names = ("mutual_information", "total_correlation", "dimension_kl")
+      metrics |= {name: jnp.mean(part) for name, part in zip(names, parts, strict=True)}
+      # Chen et al. 2018, equation 4: the KL with one of its three parts weighted. The exact KL
+      # stands for their sum, and the estimate for what is added to it.
+      cost += (config.tc_weight - 1.0) * metrics["total_correlation"]
+    if config.capacity:
+      # Burgess et al. 2018, equation 8: the KL is held at a capacity that grows.
+      grown = jnp.clip(step / max(config.capacity_steps, 1), 0.0, 1.0) * config.capacity
+      metrics["capacity"] = grown
+      cost = jnp.abs(cost - grown)
+    cost = beta * cost
+    if config.mmd_weight:
+      # Zhao et al. 2017: how far the codes of all notes together are from the prior.
+      mmd = losses.maximum_mean_discrepancy(z, jax.random.normal(rng, z.shape))
+      metrics["mmd"] = mmd
+      cost += config.mmd_weight * mmd
+    return Penalty(cost, metrics)
+
+  def of_point(latent, prior, z, step, rng):
+    del prior, z, step, rng
+    metrics = {"kl": jnp.zeros(()), "beta": jnp.zeros(())}
+    cost = jnp.zeros(())
+    if config.sparsity == "l1":
+      sparsity = jnp.mean(jnp.sum(jnp.abs(latent.mean), axis=-1))
+    elif config.sparsity == "kl":
+      sparsity = losses.sparsity_kl(latent.mean, config.sparsity_target)
+    else:
+      return Penalty(cost, metrics)
+    return Penalty(config.sparsity_weight * sparsity, {**metrics, "sparsity": sparsity})
+
+  return of_gaussian if config.posterior == "gaussian" else of_point
+
+
+def play_critic(
+  guess: Callable[[Any, jax.Array], Any],
+  params: Any,
+  z: jax.Array,
+  wanted: Sequence[jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+  """What a critic that reads labels from z is taught by, and what the encoder is.
+
+  The critic is to guess right. The encoder is to leave it at a loss: to have it guess the same of
+  every note. The mean of what it still tells, over a batch, is the mutual information of note and
+  guess, at most log n nats. Were the encoder rewarded for wrong guesses instead, as by a gradient
+  that is turned over, it would drive z to where the critic errs, without bound.
+
+  Args:
+    guess: (parameters, z) to logits [B, n] of each label.
+    params: of the critic, or with it.
+    z: [B, D] drawn codes.
+    wanted: [B] integers of each label.
+
+  Returns:
+    ([B] nats by which the critic misses, whose gradient reaches its parameters alone; [B] nats that
+    its guesses tell, KL(guess || the batch's mean guess), whose gradient reaches z alone.)
+
+  Source: Tzeng et al. 2015, "Simultaneous Deep Transfer Across Domains and Tasks" for confusion in
+  place of the reversed gradient of Ganin & Lempitsky 2015; Lample et al. 2017 for the purpose.
+  """
+  missed, told = jnp.zeros(z.shape[0]), jnp.zeros(z.shape[0])
+  for logits, label in zip(guess(params, jax.lax.stop_gradient(z)), wanted, strict=True):
+    missed += optax.softmax_cross_entropy_with_integer_labels(logits, label)
+  for logits in guess(jax.lax.stop_gradient(params), z):
+    log_p = jax.nn.log_softmax(logits)
+    usual = jax.nn.logsumexp(log_p, axis=0) - jnp.log(len(log_p))
+    told += jnp.sum(jnp.exp(log_p) * (log_p - jax.lax.stop_gradient(usual)), axis=-1)
+  return missed, told

@@ -1,0 +1,1 @@
+"""What several networks share: layers, the latent, resampling."""

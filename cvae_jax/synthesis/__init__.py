@@ -1,0 +1,1 @@
+"""What a loaded run can do: generate, reconstruct, interpolate, be an instrument."""

@@ -1,0 +1,1 @@
+"""Training: the loop, states, optimizers, checkpoints, devices, and what a run leaves."""

@@ -1,0 +1,136 @@
+"""What a run carries from step to step, and the optimizer that moves it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from cvae_jax.core import config as config_lib
+from cvae_jax.core import errors
+
+
+class TrainState(struct.PyTreeNode):
+  """State of a run with one network and one optimizer.
+
+  A method may have a state of its own, any PyTree that has `step`, `params` and `best_params`. What
+  is saved of it is used by its fields' names: `ema_params` (or else `params`) are what is evaluated
+  and generated with, merged with `buffers`.
+
+  Attributes:
+    step: steps done.
+    params: of the network, by collection as Flax has them.
+    ema_params: their running average, or None.
+    opt_state: of the optimizer.
+    rng: the run's random key; a step's key is fold_in(rng, step).
+    buffers: other collections of the network, which no gradient moves: batch statistics, codebooks.
+      They are neither averaged nor decayed.
+  """
+
+  step: jax.Array
+  params: Any
+  ema_params: Any
+  opt_state: Any
+  rng: jax.Array
+  buffers: Any = None
+
+  @property
+  def best_params(self) -> Any:
+    """What to evaluate and generate with: parameters, averaged where there is an average."""
+    return merge({name: getattr(self, name) for name in best_fields(vars(self))})
+
+
+def best_fields(state: Mapping[str, Any]) -> list[str]:
+  """Which fields of a state, in memory or saved, hold `best_params`: see `merge`."""
+  first = "ema_params" if jax.tree.leaves(state.get("ema_params")) else "params"
+  return [first, *(["buffers"] if jax.tree.leaves(state.get("buffers")) else [])]
+
+
+def merge(fields: Mapping[str, Any]) -> Any:
+  """`best_params` of the fields of `best_fields`: parameters, with buffers beside them."""
+  params, *buffers = fields.values()
+  return {**params, **buffers[0]} if buffers else params
+
+
+def make_schedule(config: ml_collections.ConfigDict, total_steps: int) -> optax.Schedule:
+  """Learning rate by step: linear warm-up, and then what `schedule` says.
+
+  'cosine' falls to 1 % of the peak at `decay_steps` (without them at the run's end); 'constant'
+  stays; 'exponential' is multiplied by `decay_rate` over every `decay_steps`, smoothly; 'step' at
+  every `decay_steps`, at once.
+  """
+  peak, warmup, kind = config.learning_rate, config.warmup_steps, config.schedule
+  if kind == "constant":
+    return optax.warmup_constant_schedule(0.0, peak, warmup)
+  decay_steps = max(config.decay_steps or total_steps, warmup + 1)
+  if kind == "cosine":
+    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, decay_steps, end_value=0.01 * peak)
+  if kind not in config_lib.SCHEDULES:
+    raise errors.UserError(
+      f"a schedule must be one of {', '.join(config_lib.SCHEDULES)}, got '{kind}'"
+    )
+  decay = optax.exponential_decay(
+    peak, config.decay_steps or total_steps, config.decay_rate, staircase=kind == "step"
+  )
+  return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), decay], [warmup])
+
+
+def make_optimizer(
+  config: ml_collections.ConfigDict, total_steps: int
+) -> optax.GradientTransformation:
+  """Adam with a schedule, clipping and decoupled weight decay.
+
+  Args:
+    config: a section with the fields of `config.get_optimizer`: `optimizer`, or a method's own.
+    total_steps: of the run.
+  """
+  clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
+  return optax.chain(
+    clip,
+    optax.adamw(
+      make_schedule(config, total_steps),
+      b1=config.b1,
+      b2=config.b2,
+      weight_decay=config.weight_decay,
+    ),
+  )
+
+
+def init_state(
+  params: Any,
+  optimizer: optax.GradientTransformation,
+  rng: jax.Array,
+  ema_decay: float,
+  buffers: Any = None,
+) -> TrainState:
+  """State of a run that has not begun."""
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    ema_params=jax.tree.map(jnp.copy, params) if ema_decay else None,
+    opt_state=optimizer.init(params),
+    rng=rng,
+    buffers=buffers,
+  )
+
+
+def apply_gradients(
+  state: TrainState, grads: Any, optimizer: optax.GradientTransformation, ema_decay: float
+) -> TrainState:
+  """One step of the optimizer, and of the average.
+
+  The average's decay starts low, min(decay, (1 + step) / (10 + step)), so that it does not drag the
+  initial parameters along (as TensorFlow's ExponentialMovingAverage with num_updates).
+  """
+  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  params = optax.apply_updates(state.params, updates)
+  ema_params = state.ema_params
+  if ema_params is not None:
+    decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
+    ema_params = optax.incremental_update(params, ema_params, 1.0 - decay)
+  return state.replace(
+    step=state.step + 1, params=params, ema_params=ema_params, opt_state=opt_state
+  )

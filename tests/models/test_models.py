@@ -1,0 +1,136 @@
+import functools
+import importlib
+
+from conftest import ROOT
+from conftest import example_batch
+from conftest import get_config
+from conftest import make_method
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cvae_jax.audio import representations
+from cvae_jax.core import errors
+from cvae_jax.data import labels
+from cvae_jax.methods.common import condition as condition_lib
+from cvae_jax.models.common import layers
+
+# Parameters of every config, exactly. A change here is a change of architecture: mean it.
+PARAMETERS = {
+  ("ae", ""): 2_433_664,
+  ("ae", "thesis"): 67_556_353,
+  ("vae", ""): 2_958_080,
+  ("vae", "thesis"): 101_110_913,
+  ("cvae", ""): 6_226_477,
+  ("cvae", "thesis"): 138_634_113,
+  ("cvae", "thesis,narrow"): 8_875_017,
+  ("cvae_best", ""): 6_277_933,
+}
+
+
+def count(config):
+  method = make_method(config, instruments=165)
+  state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
+  return sum(leaf.size for leaf in jax.tree.leaves(state.params))
+
+
+def test_every_config_is_counted():
+  assert {path.stem for path in (ROOT / "configs").glob("*.py")} == {n for n, _ in PARAMETERS}
+
+
+@pytest.mark.parametrize("name,variant", PARAMETERS)
+def test_parameter_counts(name, variant):
+  assert count(get_config(name, variant)) == PARAMETERS[name, variant]
+
+
+def make(name, shape, gaussian=True, pitched=False, **fields):
+  config = get_config("cvae", "tiny").model
+  config.update({"name": name, **fields})
+  module = importlib.import_module(f"cvae_jax.models.{name}")
+  representation = representations.Representation(
+    shape=shape,
+    floored=(True,) + (False,) * (shape[-1] - 1),
+    frequencies_hz=tuple(np.linspace(0, 8000, shape[1])),
+    encode=None,
+    decode=None,
+    level_db=None,
+  )
+  pitch = condition_lib.make_condition(("family", "pitch"), labels.make_vocabulary(["a", "b", "c"]))
+  none = condition_lib.make_condition((), labels.make_vocabulary(["a", "b", "c"]))
+  return module.make_model(config, representation, pitch if pitched else none, gaussian)
+
+
+@pytest.mark.parametrize(
+  "name,fields", [("conv1d", {}), ("conv2d", {}), ("conv2d", {"flat_channels": 3})]
+)
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 13, 2), (126, 17, 1), (1, 3, 1)])
+@pytest.mark.parametrize("pitched", [False, True])
+def test_any_size_goes_in_and_comes_out(name, fields, shape, pitched):
+  model = make(name, shape, pitched=pitched, **fields)
+  x, c = jnp.ones((2, *shape)), jnp.ones((2, 11 + 128 if pitched else 0))
+  params = jax.jit(model.init)(jax.random.key(0), x, c)
+  latent = jax.jit(functools.partial(model.apply, method="encode"))(params, x, c)
+  assert latent.mean.shape == latent.logvar.shape == (2, 4)
+  np.testing.assert_array_equal(latent.logvar, 0.0)  # Of the prior's width before training.
+  out = jax.jit(functools.partial(model.apply, method="decode"))(params, latent.mean, c)
+  assert out.shape == (2, *shape) and out.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+def test_levels_start_at_silence_and_the_other_channels_at_0(name):
+  model = make(name, (8, 8, 2))
+  x, c = jnp.ones((2, 8, 8, 2)), jnp.ones((2, 3))
+  out = model.apply(
+    jax.jit(model.init)(jax.random.key(0), x, c), jnp.ones((2, 4)), c, method="decode"
+  )
+  np.testing.assert_allclose(out[..., 0], layers.SILENCE, atol=0.01)
+  np.testing.assert_array_equal(out[..., 1], 0.0)
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+def test_a_plain_autoencoder_has_no_variance(name):
+  model = make(name, (8, 8, 1), gaussian=False)
+  x, c = jnp.ones((2, 8, 8, 1)), jnp.ones((2, 0))
+  params = jax.jit(model.init)(jax.random.key(0), x, c)
+  assert model.apply(params, x, c, method="encode").logvar is None
+
+
+def test_the_thesis_network_has_its_channels_mirrored():
+  config = get_config("cvae", "thesis")
+  method = make_method(config, instruments=165)
+  state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
+  kernels = {k: v["kernel"].shape for k, v in state.params["params"].items() if "kernel" in v}
+  assert [kernels[f"down_{i}"] for i in range(3)] == [
+    (3, 3, 1, 32),
+    (3, 3, 32, 64),
+    (3, 3, 64, 128),
+  ]
+  assert [kernels[f"up_{i}"] for i in range(3)] == [(3, 3, 128, 64), (3, 3, 64, 32), (3, 3, 32, 1)]
+
+
+@pytest.mark.parametrize(
+  "field,name,says",
+  [
+    ("model.name", "transformer", "must be one of conv1d, conv2d, got 'transformer'"),
+    ("model.name", "layers", "must be one of conv1d, conv2d, got 'layers'"),  # Of their kitchen.
+    ("method.name", "transformer", "must be one of vae, got 'transformer'"),
+    ("method.name", "own.gan", ": there is no module own.gan with a function make_method"),
+    ("method.name", "cvae_jax.level", ": there is no module cvae_jax.level with a function make"),
+    (
+      "method.name",
+      "cvae_jax.core.errors",
+      ": there is no module cvae_jax.core.errors with a function make",
+    ),
+  ],
+)
+def test_parts_that_are_not_there_are_named(field, name, says):
+  config = get_config("cvae", "tiny", **{field: name})
+  with pytest.raises(errors.UserError) as error:
+    make_method(config, instruments=1)
+  assert str(error.value).startswith(f"{field}{says}" if says[0] == ":" else f"{field} {says}")
+
+
+def test_a_part_may_live_outside_the_package():
+  config = get_config("cvae", "tiny", **{"model.name": "cvae_jax.models.conv2d"})
+  make_method(config, instruments=1)
