@@ -5,244 +5,376 @@
     CVAE  posterior 'gaussian' and a condition c: q(z|x, c), p(x|z, c), p(z|c)
 
 log p(x|z, c) is a Gaussian of fixed standard deviation `method.sigma` around the decoder's output,
-so that minimising it is minimising the squared error, as the thesis does; sigma says how much of it
-a nat of KL is worth. `observation.py` has its other forms, `regularization.py` what may stand in
-the KL's place or beside it, `corruption.py` what makes an autoencoder a denoising one.
+so that minimising it is minimising the squared error, as the thesis does; sigma sets how much of it
+a nat of KL is worth. `observation.py` has its other forms, `regularization.py` the alternatives to
+the KL and the terms beside it, `corruption.py` the noise of a denoising autoencoder.
+
+The functions of a method come from this file's functions of the same names, each with `Parts` as
+its first argument.
 
 Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins et al. 2017 for beta.
 """
 
+from collections.abc import Callable
+import functools
 import math
 from typing import Any
+from typing import NamedTuple
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
 
 from cvae_jax import methods
-from cvae_jax.audio import augment
-from cvae_jax.audio import level
+from cvae_jax.audio import representations
 from cvae_jax.core import errors
-from cvae_jax.core import parts
+from cvae_jax.core import parts as parts_lib
+from cvae_jax.data import forms
+from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import corruption
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
+from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.training import gradients
 from cvae_jax.training import state as state_lib
 
+Latent = latent_lib.Latent
 
-def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:
-  """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
-  representation, form = task.need_representation()
-  condition, latent_dim = task.condition, config.model.latent_dim
-  settings, drop_rate = config.method, config.condition.drop_rate
-  gaussian = settings.posterior == "gaussian"
-  models = parts.load("cvae_jax.models", config.model.name, "make_model", "model.name")
-  model = models.make_model(config.model, representation, condition, gaussian)
-  upper = tuple(settings.prior_levels)
-  levels = (*upper, latent_dim - sum(upper))
-  if levels[-1] < 1:
+
+class Networks(nn.Module):
+  """All that a VAE learns: encoder and decoder, and the prior, critic and deviation if it has them.
+
+  The parameters of the autoencoder are at the top of the tree; the others have their own names.
+
+  Attributes:
+    autoencoder: a network of `cvae_jax.models`.
+    observation: p(x|z, c).
+    prior: p(z|c); None for N(0, I).
+    critic: of the labels in z; None without one.
+  """
+
+  autoencoder: nn.Module
+  observation: observation_lib.Observation
+  prior: latent_lib.PriorNetwork | None = None
+  critic: latent_lib.LabelCritic | None = None
+
+  def setup(self):
+    nn.share_scope(self, self.autoencoder)
+
+  def __call__(self, x: jax.Array, c: jax.Array) -> None:
+    """Calls every network once, to initialise its parameters."""
+    z = self.encode(x, c).mean
+    self.nll(x, self.decode(z, c))
+    self.conditional_prior(c, z)
+    if self.critic is not None:
+      self.critic(z)
+
+  def encode(self, x: jax.Array, c: jax.Array) -> Latent:
+    """q(z|x, c) of [B, N, F, C] features and [B, K] conditions."""
+    return self.autoencoder.encode(x, c)
+
+  def decode(self, z: jax.Array, c: jax.Array) -> jax.Array:
+    """[B, D] latents and [B, K] conditions to [B, N, F, C] features."""
+    return self.autoencoder.decode(z, c)
+
+  def nll(self, x: jax.Array, predicted: jax.Array) -> jax.Array:
+    """[B] -log p(x|z, c) in nats."""
+    return self.observation(x, predicted)
+
+  def conditional_prior(self, c: jax.Array, z: jax.Array) -> Latent | None:
+    """p(z|c), each level given the levels of z above it; None for N(0, I)."""
+    return None if self.prior is None else self.prior(c, z)
+
+  def label_logits(self, z: jax.Array) -> tuple[jax.Array, ...]:
+    """The critic's logits of each label."""
+    assert self.critic is not None
+    return self.critic(z)
+
+
+class Parts(NamedTuple):
+  """What the functions of the method work with.
+
+  Attributes:
+    config: a whole one.
+    form: of the waveforms.
+    representation: of the features.
+    condition: from labels to c.
+    networks: all of them.
+    penalty: see `regularization.make_penalty`.
+    optimizer: of all parameters.
+    critic_labels: names of the labels that z should not contain.
+    prior_levels: dimensions of each level of z.
+  """
+
+  config: ml_collections.ConfigDict
+  form: forms.Waveform
+  representation: representations.Representation
+  condition: condition_lib.Condition
+  networks: Networks
+  penalty: Callable[..., regularization.Penalty]
+  optimizer: optax.GradientTransformation
+  critic_labels: tuple[str, ...]
+  prior_levels: tuple[int, ...]
+
+  @property
+  def is_gaussian(self) -> bool:
+    """Whether the posterior is a distribution; a point has no density and no prior."""
+    return self.config.method.posterior == "gaussian"
+
+  @property
+  def num_features(self) -> int:
+    """Numbers of one example's features."""
+    return math.prod(self.representation.shape)
+
+  def apply(self, function: str, params: Any, *inputs: Any) -> Any:
+    """A function of `Networks` with these parameters."""
+    return self.networks.apply(params, *inputs, method=function)
+
+  def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
+    """Features x and condition c of a batch."""
+    x = waveforms.encode_features(self.representation, batch)
+    return x, self.condition.encode(batch)
+
+
+def reparameterize(latent: Latent, noise: jax.Array) -> jax.Array:
+  """z = mean + std * noise, so that gradients reach mean and logvar; the mean of a point."""
+  if latent.logvar is None:
+    return latent.mean
+  return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
+
+
+def draw(latent: Latent, rng: jax.Array) -> jax.Array:
+  """[B, D] z of a posterior or prior."""
+  return reparameterize(latent, jax.random.normal(rng, latent.mean.shape))
+
+
+def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainState:
+  """The state that a run begins with."""
+  params_rng, run_rng = jax.random.split(rng)
+  c = parts.condition.encode(batch)
+  x = jnp.zeros((c.shape[0], *parts.representation.shape))
+  params = parts.networks.init(params_rng, x, c)
+  return state_lib.init_state(params, parts.optimizer, run_rng, parts.config.optimizer.ema_decay)
+
+
+def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[str, Any]:
+  """What the loss of a batch is computed from; all that is random of an example is in it.
+
+  The batch may then be split, see `gradients.of_mean`.
+
+  Returns:
+    'x' features, 'corrupted' features, 'c' conditions, 'noise' of z (None for a point); 'audio'
+    where the loss compares waveforms, 'labels' where there is a critic.
+  """
+  config = parts.config
+  augment_rng, z_rng = jax.random.split(rng)
+  drop_rng, corrupt_rng = (jax.random.fold_in(z_rng, i) for i in (0, 1))
+  audio = waveforms.vary(config.augment, parts.form, batch["audio"], augment_rng)
+  x, c = parts.representation.encode(audio), parts.condition.encode(batch)
+  if config.condition.drop_rate and parts.condition.dim:
+    c = parts.condition.drop(c, drop_rng, config.condition.drop_rate)
+  corrupted = corruption.corrupt(
+    x,
+    corrupt_rng,
+    config.method.corruption,
+    config.method.corruption_amount,
+    parts.representation.floored,
+  )
+  shape = (c.shape[0], config.model.latent_dim)
+  noise = jax.random.normal(z_rng, shape) if parts.is_gaussian else None
+  inputs: dict[str, Any] = {"x": x, "corrupted": corrupted, "c": c, "noise": noise}
+  if config.method.spectral_weight:
+    inputs["audio"] = audio
+  if parts.networks.critic is not None:
+    inputs["labels"] = {name: batch[name] for name in parts.critic_labels}
+  return inputs
+
+
+def loss(
+  parts: Parts, step: jax.Array, rng: jax.Array, params: Any, inputs: dict[str, Any]
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+  """-ELBO and the terms beside it, in nats per feature, of `training_inputs`; and metrics."""
+  settings, x, c = parts.config.method, inputs["x"], inputs["c"]
+  mmd_rng, phase_rng = (jax.random.fold_in(rng, i) for i in (2, 3))
+  latent = parts.apply("encode", params, inputs["corrupted"], c)
+  z = reparameterize(latent, inputs["noise"])
+  predicted = parts.apply("decode", params, z, c)
+  nll = jnp.mean(parts.apply("nll", params, x, predicted))
+  prior = parts.apply("conditional_prior", params, c, z)
+  cost, metrics = parts.penalty(latent, prior, z, step, mmd_rng)
+  total = nll + cost
+  if settings.spectral_weight:
+    audio = parts.representation.decode(predicted, phase_rng)
+    metrics["spectral"] = jnp.mean(losses.multi_resolution_stft(inputs["audio"], audio))
+    total += settings.spectral_weight * metrics["spectral"]
+  if parts.networks.critic is not None:
+    logits = functools.partial(parts.apply, "label_logits")
+    targets = [inputs["labels"][name] for name in parts.critic_labels]
+    critic_loss, leakage = regularization.critic_losses(logits, params, z, targets)
+    metrics["critic"], metrics["leak"] = jnp.mean(critic_loss), jnp.mean(leakage)
+    # Adam is indifferent to the critic's weight, but the gradient's clipping is not.
+    total += 0.1 * parts.num_features * metrics["critic"] + settings.leak_weight * metrics["leak"]
+  error_db2 = waveforms.squared_error_db(parts.representation, x, predicted)
+  metrics = {"nll": nll / parts.num_features, **metrics, "mse_db2": jnp.mean(error_db2)}
+  return total / parts.num_features, metrics
+
+
+def train_step(
+  parts: Parts, state: state_lib.TrainState, batch: methods.Batch
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """One step of the optimizer."""
+  optimizer = parts.config.optimizer
+  rng = jax.random.fold_in(state.rng, state.step)
+  inputs = training_inputs(parts, batch, rng)
+  loss_fn = functools.partial(loss, parts, state.step, jax.random.split(rng)[1])
+  (value, metrics), grads = gradients.of_mean(
+    loss_fn, state.params, inputs, parts.config.train.accumulate_steps
+  )
+  metrics["rmse_db"] = jnp.sqrt(metrics.pop("mse_db2"))
+  metrics = {"loss": value, **metrics, "grad_norm": optax.global_norm(grads)}
+  state = state_lib.apply_gradients(state, grads, parts.optimizer, optimizer.ema_decay)
+  return state, metrics
+
+
+def _elbo_terms(parts: Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.Array):
+  """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO."""
+  latent = parts.apply("encode", params, x, c)
+  z = draw(latent, rng)
+  nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
+  prior = parts.apply("conditional_prior", params, c, z)
+  return nll, jnp.sum(regularization.divergence(latent, prior), axis=-1)
+
+
+def eval_step(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> methods.Sums:
+  """Sums over a batch, and counts: the ELBO of one sample, errors at the posterior's mean."""
+  x, c = parts.inputs(batch)
+  nll, kl = _elbo_terms(parts, params, x, c, rng)
+  predicted = parts.apply("decode", params, parts.apply("encode", params, x, c).mean, c)
+  errors_db2 = waveforms.squared_error_db(parts.representation, x, predicted)
+  by_example = {
+    "loss": (nll + parts.config.method.beta * kl) / parts.num_features,
+    "nll": nll / parts.num_features,
+    "kl": kl,
+    "elbo": -(nll + kl),
+    "bits_per_dim": (nll + kl) / (parts.num_features * math.log(2.0)),
+    **waveforms.error_metrics(errors_db2),
+  }
+  if not parts.is_gaussian:  # A point has no density: there is no bound.
+    by_example = {k: v for k, v in by_example.items() if k not in ("elbo", "bits_per_dim")}
+  mask = batch["mask"]
+  return {name: (jnp.sum(mask * value), jnp.sum(mask)) for name, value in by_example.items()}
+
+
+def encode(parts: Parts, params: Any, batch: methods.Batch, rng: Any = None) -> jax.Array:
+  """[B, D] mean of the posterior; with a key, a draw from it."""
+  latent = parts.apply("encode", params, *parts.inputs(batch))
+  return latent.mean if rng is None else draw(latent, rng)
+
+
+def decode(
+  parts: Parts, params: Any, z: jax.Array, labels: methods.Batch, rng: jax.Array
+) -> jax.Array:
+  """[B, T] waveforms of [B, D] latents."""
+  features = parts.apply("decode", params, z, parts.condition.encode(labels, len(z)))
+  return waveforms.decode_features(parts.representation, parts.form, features, rng)
+
+
+def draw_code(parts: Parts, params: Any, labels: methods.Batch, rng: jax.Array) -> jax.Array:
+  """[B, D] z of the prior, at the temperature of the labels."""
+  c = parts.condition.encode(labels)
+  noise = jax.random.normal(rng, (c.shape[0], sum(parts.prior_levels)))
+  noise *= labels["temperature"][:, None]
+  if parts.networks.prior is None:
+    return noise
+  z = jnp.zeros_like(noise)
+  for _ in parts.prior_levels:  # From the top: each round completes the next level.
+    z = reparameterize(parts.apply("conditional_prior", params, c, z), noise)
+  return z
+
+
+def score(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
+  """[B] ELBO in nats, of one sample."""
+  nll, kl = _elbo_terms(parts, params, *parts.inputs(batch), rng)
+  return -(nll + kl)
+
+
+def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
+  """[B] log p(x, z|c) - log q(z|x, c) of one sample, in nats."""
+  x, c = parts.inputs(batch)
+  latent = parts.apply("encode", params, x, c)
+  z = draw(latent, rng)
+  prior = parts.apply("conditional_prior", params, c, z)
+  if prior is None:
+    prior = Latent(jnp.zeros_like(z), jnp.zeros_like(z))
+  log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (prior, latent))
+  nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
+  return jnp.sum(log_p - log_q, axis=-1) - nll
+
+
+def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
+  """Dimensions of each level of z: `method.prior_levels` and the rest.
+
+  Raises:
+    UserError: levels that leave no dimension to the lowest one.
+  """
+  upper, latent_dim = tuple(config.method.prior_levels), config.model.latent_dim
+  if sum(upper) >= latent_dim:
     raise errors.UserError(
       f"method.prior_levels must leave dimensions of model.latent_dim {latent_dim} to "
       f"the lowest level, got {upper}"
     )
-  prior_network = latent_lib.PriorNetwork(levels)
-  has_prior = gaussian and settings.prior == "learned" and (condition.dim > 0 or len(levels) > 1)
-  leaking = [name for name in condition.labels if task.vocabulary.get(name).is_class]
-  critic = latent_lib.LabelCritic(
-    tuple(condition.places[name][1] - condition.places[name][0] for name in leaking)
+  return (*upper, latent_dim - sum(upper))
+
+
+def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
+  """Builds the networks, the penalty and the optimizer that a whole config asks for."""
+  representation, form = task.need_representation()
+  condition, settings = task.condition, config.method
+  is_gaussian, levels = settings.posterior == "gaussian", make_prior_levels(config)
+  models = parts_lib.load("cvae_jax.models", config.model.name, "make_model", "model.name")
+  has_prior = is_gaussian and settings.prior == "learned" and (condition.dim or len(levels) > 1)
+  critic_labels: tuple[str, ...] = ()
+  if settings.leak_weight > 0:
+    critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
+  sizes = tuple(condition.places[x][1] - condition.places[x][0] for x in critic_labels)
+  networks = Networks(
+    models.make_model(config.model, representation, condition, is_gaussian),
+    observation_lib.make_observation(settings, representation),
+    latent_lib.PriorNetwork(levels) if has_prior else None,
+    latent_lib.LabelCritic(sizes) if critic_labels else None,
   )
-  has_critic = settings.leak_weight > 0 and bool(leaking)
-  observation = observation_lib.make_observation(settings, representation)
-  penalty = regularization.make_penalty(settings, task.num_examples)
-  optimizer = state_lib.make_optimizer(config.optimizer, task.total_steps)
-  ema_decay = config.optimizer.ema_decay
-  num_features = math.prod(representation.shape)
+  return Parts(
+    config,
+    form,
+    representation,
+    condition,
+    networks,
+    regularization.make_penalty(settings, task.num_examples),
+    state_lib.make_optimizer(config.optimizer, task.total_steps),
+    critic_labels,
+    levels,
+  )
 
-  def features(batch):
-    return representation.encode(level.normalize(batch["audio"]))
 
-  def augmented(batch, rng):
-    """The notes' audio, normalised, as other instruments of their kind might sound."""
-    audio = augment.vary(
-      batch["audio"],
-      rng,
-      form.sample_rate,
-      config.augment.equaliser_db,
-      config.augment.envelope_db,
-    )
-    return level.normalize(audio)
-
-  def encode(params, x, c):
-    return model.apply(params, x, c, method="encode")
-
-  def decode(params, z, c):
-    return model.apply(params, z, c, method="decode")
-
-  def prior(params, c, z):
-    """p(z|c), each level given what z is above it; None for N(0, I)."""
-    return prior_network.apply({"params": params["params"]["prior"]}, c, z) if has_prior else None
-
-  def likelihood(params, x, predicted):
-    """-log p(x|z, c) of each example, in nats."""
-    return observation.nll(params["params"].get("observation", {}), x, predicted)
-
-  def at(latent, noise):
-    """Reparameterization: z = mean + std * noise, so that gradients reach mean and logvar."""
-    if latent.logvar is None:
-      return latent.mean
-    return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
-
-  def draw(latent, rng):
-    return at(latent, jax.random.normal(rng, latent.mean.shape))
-
-  def terms(params, x, c, rng):
-    """Negative log-likelihood and KL of each example in nats: minus their sum is the ELBO."""
-    latent = encode(params, x, c)
-    z = draw(latent, rng)
-    nll = likelihood(params, x, decode(params, z, c))
-    return nll, jnp.sum(regularization.divergence(latent, prior(params, c, z)), axis=-1)
-
-  def squared_error_db(x, predicted):
-    return jnp.square(representation.level_db(x) - representation.level_db(predicted))
-
-  def play_critic(params, z, batch):
-    """See `regularization.play_critic`, of the labels that z is to say nothing of."""
-    guess = lambda params, z: critic.apply({"params": params["params"]["critic"]}, z)
-    wanted = [batch[name] for name in leaking]
-    return regularization.play_critic(guess, params, z, wanted)
-
-  def init(rng, batch):
-    params_rng, run_rng = jax.random.split(rng)
-    prior_rng, critic_rng = (jax.random.fold_in(params_rng, i) for i in (1, 2))
-    c = condition.encode(batch)
-    x = jnp.zeros((c.shape[0], *representation.shape))
-    z = jnp.zeros((c.shape[0], latent_dim))
-    extra = {
-      "prior": prior_network.init(prior_rng, c, z)["params"] if has_prior else {},
-      "critic": critic.init(critic_rng, z)["params"] if has_critic else {},
-      "observation": observation.init(),
-    }
-    params = model.init(params_rng, x, c)
-    params = {"params": {**params["params"], **{k: v for k, v in extra.items() if v}}}
-    return state_lib.init_state(params, optimizer, run_rng, ema_decay)
-
-  def train_step(state, batch):
-    augment_rng, z_rng = jax.random.split(jax.random.fold_in(state.rng, state.step))
-    drop_rng, corrupt_rng, mmd_rng, phase_rng = (jax.random.fold_in(z_rng, i) for i in range(4))
-    audio, c = augmented(batch, augment_rng), condition.encode(batch)
-    x = representation.encode(audio)
-    if drop_rate and condition.dim:
-      c = condition.drop(c, drop_rng, drop_rate)
-    seen = corruption.corrupt(
-      x, corrupt_rng, settings.corruption, settings.corruption_amount, representation.floored
-    )
-
-    # All that is random of a note is drawn before the batch is taken apart.
-    noise = jax.random.normal(z_rng, (c.shape[0], latent_dim)) if gaussian else None
-    whole: dict[str, Any] = {"x": x, "seen": seen, "c": c, "noise": noise}
-    if settings.spectral_weight:
-      whole["audio"] = audio
-    if has_critic:
-      whole["labels"] = {name: batch[name] for name in leaking}
-
-    def loss_fn(params, part):
-      x, c = part["x"], part["c"]
-      latent = encode(params, part["seen"], c)
-      z = at(latent, part["noise"])
-      predicted = decode(params, z, c)
-      nll = jnp.mean(likelihood(params, x, predicted))
-      cost, metrics = penalty(latent, prior(params, c, z), z, state.step, mmd_rng)
-      total = nll + cost
-      if settings.spectral_weight:
-        sound = representation.decode(predicted, phase_rng)
-        metrics["spectral"] = jnp.mean(losses.multi_resolution_stft(part["audio"], sound))
-        total += settings.spectral_weight * metrics["spectral"]
-      if has_critic:
-        missed, told = play_critic(params, z, part["labels"])
-        metrics["critic"], metrics["leak"] = jnp.mean(missed), jnp.mean(told)
-        # The critic's weight has no bearing on what Adam does with it, but clipping sees it too.
-        total += 0.1 * num_features * metrics["critic"] + settings.leak_weight * metrics["leak"]
-      return total / num_features, {
-        "nll": nll / num_features,
-        **metrics,
-        "mse_db2": jnp.mean(squared_error_db(x, predicted)),
-      }
-
-    (loss, metrics), grads = gradients.of_mean(
-      loss_fn, state.params, whole, config.train.accumulate_steps
-    )
-    metrics["rmse_db"] = jnp.sqrt(metrics.pop("mse_db2"))
-    metrics = {"loss": loss, **metrics, "grad_norm": optax.global_norm(grads)}
-    return state_lib.apply_gradients(state, grads, optimizer, ema_decay), metrics
-
-  def eval_step(params, batch, rng):
-    x, c = features(batch), condition.encode(batch)
-    nll, kl = terms(params, x, c, rng)
-    # The error is measured at the posterior's mean: the best single reconstruction.
-    error_db = squared_error_db(x, decode(params, encode(params, x, c).mean, c))
-    mask = batch["mask"]
-    count = jnp.sum(mask)
-    per_note = {
-      "loss": (nll + settings.beta * kl) / num_features,
-      "nll": nll / num_features,
-      "kl": kl,
-      "elbo": -(nll + kl),
-      "bits_per_dim": (nll + kl) / (num_features * math.log(2.0)),
-      "mse_db2": jnp.mean(error_db, axis=(1, 2)),
-      "lsd_db": jnp.mean(jnp.sqrt(jnp.mean(error_db, axis=2)), axis=1),
-    }
-    if not gaussian:  # A point has no density: there is no bound.
-      per_note = {k: v for k, v in per_note.items() if k not in ("elbo", "bits_per_dim")}
-    return {name: (jnp.sum(mask * value), count) for name, value in per_note.items()}
-
-  def to_code(params, batch, rng=None):
-    latent = encode(params, features(batch), condition.encode(batch))
-    return latent.mean if rng is None else draw(latent, rng)
-
-  def from_code(params, z, batch, rng):
-    audio = representation.decode(decode(params, z, condition.encode(batch, len(z))), rng)
-    return level.peak_normalize(level.fade_ends(audio, form.sample_rate))
-
-  def draw_code(params, batch, rng):
-    c = condition.encode(batch)
-    noise = jax.random.normal(rng, (c.shape[0], latent_dim))
-    noise *= batch["temperature"][:, None]
-    if not has_prior:
-      return noise
-    z = jnp.zeros_like(noise)
-    for _ in levels:  # From the top: each round makes the next level right.
-      z = at(prior(params, c, z), noise)
-    return z
-
-  def score(params, batch, rng):
-    nll, kl = terms(params, features(batch), condition.encode(batch), rng)
-    return -(nll + kl)
-
-  def log_weight(params, batch, rng):
-    x, c = features(batch), condition.encode(batch)
-    latent = encode(params, x, c)
-    z = draw(latent, rng)
-    given = prior(params, c, z)
-    if given is None:
-      given = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
-    log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (given, latent))
-    return jnp.sum(log_p - log_q, axis=-1) - likelihood(params, x, decode(params, z, c))
-
+def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:
+  """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
+  parts = make_parts(config, task)
+  bind = lambda function: functools.partial(function, parts)
   return methods.Method(
-    init=init,
-    train_step=train_step,
-    eval_step=eval_step,
-    code_shape=(latent_dim,),
-    encode=to_code,
-    decode=from_code,
-    draw_code=draw_code if gaussian else None,
+    init=bind(init),
+    train_step=bind(train_step),
+    eval_step=bind(eval_step),
+    code_shape=(config.model.latent_dim,),
+    encode=bind(encode),
+    decode=bind(decode),
+    draw_code=bind(draw_code) if parts.is_gaussian else None,
     full_level=True,
-    score=score,
-    log_weight=log_weight if gaussian else None,
-    features=features,
-    level_db=representation.level_db,
+    score=bind(score),
+    log_weight=bind(log_weight) if parts.is_gaussian else None,
+    features=functools.partial(waveforms.encode_features, parts.representation),
+    level_db=parts.representation.level_db,
   )

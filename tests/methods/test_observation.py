@@ -27,25 +27,27 @@ def features(seed=0):
 def test_the_default_is_the_gaussian_of_the_thesis():
   plain = make(sigma=0.3)
   x, y = features(0), features(1)
-  assert plain.init() == {}
-  np.testing.assert_allclose(plain.nll({}, x, y), losses.gaussian_nll(x, y, 0.3), rtol=1e-6)
+  assert plain.init(jax.random.key(0), x, y) == {}
+  np.testing.assert_allclose(plain.apply({}, x, y), losses.gaussian_nll(x, y, 0.3), rtol=1e-6)
   laplace = make(sigma=0.3, likelihood="laplace")
-  np.testing.assert_allclose(laplace.nll({}, x, y), losses.laplace_nll(x, y, 0.3), rtol=1e-6)
+  np.testing.assert_allclose(laplace.apply({}, x, y), losses.laplace_nll(x, y, 0.3), rtol=1e-6)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "laplace"])
 def test_a_deviation_that_is_learnt_ends_at_the_errors_own(likelihood):
   ours = make(likelihood=likelihood, learn_sigma=True, sigma=0.5)
   x, y = features(0), features(1)
-  params = ours.init()
-  assert float(jnp.exp(params["log_sigma"])) == pytest.approx(0.5)
+  params = ours.init(jax.random.key(0), x, y)
+  assert float(jnp.exp(params["params"]["log_sigma"])) == pytest.approx(0.5)
   for _ in range(200):
-    gradient = jax.grad(lambda p: ours.nll(p, x, y).mean() / x[0].size)(params)
+    gradient = jax.grad(lambda p: ours.apply(p, x, y).mean() / x[0].size)(params)
     params = jax.tree.map(lambda p, g: p - 0.3 * g, params, gradient)
   # Of a Gaussian the root of the mean square, of a Laplace density sqrt(2) of the mean error.
   error = np.asarray(x - y)
   wanted = {"gaussian": np.sqrt(np.mean(error**2)), "laplace": np.sqrt(2) * np.abs(error).mean()}
-  assert float(jnp.exp(params["log_sigma"])) == pytest.approx(wanted[likelihood], rel=1e-3)
+  assert float(jnp.exp(params["params"]["log_sigma"])) == pytest.approx(
+    wanted[likelihood], rel=1e-3
+  )
 
 
 def test_perceptual_deviations_are_small_where_the_ear_hears_well():
@@ -58,7 +60,7 @@ def test_perceptual_deviations_are_small_where_the_ear_hears_well():
   bins = np.arange(x.shape[2])
   low, high = (jnp.where((bins == b)[:, None], y, x) for b in (1, 48))  # 62 and 3,000 Hz
   ours = make(perceptual=True)
-  assert (ours.nll({}, x, high) > ours.nll({}, x, low)).all()
+  assert (ours.apply({}, x, high) > ours.apply({}, x, low)).all()
 
 
 def test_a_perceptual_weight_needs_frequencies():

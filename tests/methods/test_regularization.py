@@ -84,20 +84,20 @@ def test_a_point_has_no_kl_and_may_be_sparse(batch):
   assert float(kl.cost) == pytest.approx(float(losses.sparsity_kl(batch[0].mean, 0.1)), rel=1e-5)
 
 
-def test_a_critic_and_an_encoder_play_for_the_same_thing_but_not_with_the_same_hand():
+def test_a_critics_loss_and_the_leakage_reach_parameters_of_their_own():
   logits = jnp.asarray([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
   wanted = [jnp.asarray([0, 2])]
-  missed, told = regularization.play_critic(lambda p, z: [p * z], 1.0, logits, wanted)
+  critic_loss, leakage = regularization.critic_losses(lambda p, z: [p * z], 1.0, logits, wanted)
   p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-  np.testing.assert_allclose(missed, -np.log([p[0, 0], p[1, 2]]), rtol=1e-5)
-  np.testing.assert_allclose(told, np.sum(p * np.log(p / p.mean(axis=0)), axis=1), atol=1e-6)
+  np.testing.assert_allclose(critic_loss, -np.log([p[0, 0], p[1, 2]]), rtol=1e-5)
+  np.testing.assert_allclose(leakage, np.sum(p * np.log(p / p.mean(axis=0)), axis=1), atol=1e-6)
   of = lambda i, argument: jax.grad(
-    lambda p, z: regularization.play_critic(lambda p, z: [p * z], p, z, wanted)[i].sum(), argument
+    lambda p, z: regularization.critic_losses(lambda p, z: [p * z], p, z, wanted)[i].sum(), argument
   )(1.0, logits)
-  assert of(0, 0) != 0.0 and not of(0, 1).any()  # Missing teaches the critic alone,
-  assert of(1, 0) == 0.0 and of(1, 1).any()  # and telling the encoder alone.
+  assert of(0, 0) != 0.0 and not of(0, 1).any()  # The loss trains the critic alone,
+  assert of(1, 0) == 0.0 and of(1, 1).any()  # and the leakage the encoder alone.
   # However sure a critic is of three notes, there is no more to be had than log 3.
-  sure = regularization.play_critic(lambda p, z: [p * z], 1e4, jnp.eye(3), [jnp.arange(3)])[1]
+  sure = regularization.critic_losses(lambda p, z: [p * z], 1e4, jnp.eye(3), [jnp.arange(3)])[1]
   np.testing.assert_allclose(sure, np.log(3), rtol=1e-4)
-  same = regularization.play_critic(lambda p, z: [p * z], 1e4, jnp.ones((3, 3)), [jnp.arange(3)])
+  same = regularization.critic_losses(lambda p, z: [p * z], 1e4, jnp.ones((3, 3)), [jnp.arange(3)])
   np.testing.assert_allclose(same[1], 0.0, atol=1e-6)

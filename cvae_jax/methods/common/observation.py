@@ -5,9 +5,9 @@ of a Gaussian, the absolute error that of a Laplace density, a perceptual weight
 differs by bin, and a deviation may be learnt along with everything else.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -22,16 +22,31 @@ LIKELIHOODS = {"gaussian": losses.gaussian_nll, "laplace": losses.laplace_nll}
 _LEAST_DB = -20.0  # of a bin's perceptual weight
 
 
-class Observation(NamedTuple):
-  """A likelihood.
+class Observation(nn.Module):
+  """p(x|z, c) around a decoder's output.
 
   Attributes:
-    init: () to its parameters, {} where it has none.
-    nll: (parameters, features [B, N, F, C], predicted) to [B] nats.
+    likelihood: of `LIKELIHOODS`.
+    sigma: standard deviation, or scale; where it is learned, the one to begin with.
+    is_learned: whether sigma is a parameter.
+    deviation: [F] factors of sigma by bin; None for 1.
   """
 
-  init: Callable[[], dict[str, jax.Array]]
-  nll: Callable[[dict[str, jax.Array], jax.Array, jax.Array], jax.Array]
+  likelihood: str
+  sigma: float
+  is_learned: bool = False
+  deviation: tuple[float, ...] | None = None
+
+  @nn.compact
+  def __call__(self, features: jax.Array, predicted: jax.Array) -> jax.Array:
+    """[B] -log p(x|z, c) in nats of [B, N, F, C] features and of what a decoder predicts."""
+    sigma: Any = self.sigma
+    if self.is_learned:
+      sigma = jnp.exp(self.param("log_sigma", lambda _: jnp.log(jnp.float32(self.sigma))))
+    if self.deviation is not None:
+      sigma = sigma * np.asarray(self.deviation, np.float32)[None, None, :, None]
+    density = LIKELIHOODS[self.likelihood]
+    return density(features, predicted, jnp.asarray(sigma, jnp.float32))
 
 
 def perceptual_deviation(frequencies_hz: tuple[float, ...]) -> np.ndarray:
@@ -54,20 +69,11 @@ def make_observation(
   Raises:
     UserError: a perceptual weight for features that have no frequencies.
   """
-  density = LIKELIHOODS[config.likelihood]
-  deviation: float | np.ndarray = 1.0
+  deviation = None
   if config.perceptual:
     if representation.frequencies_hz is None:
       raise errors.UserError(
         "method.perceptual needs features whose bins have frequencies, as log_magnitude's"
       )
-    deviation = perceptual_deviation(representation.frequencies_hz)[None, None, :, None]
-
-  def init():
-    return {"log_sigma": jnp.log(jnp.float32(config.sigma))} if config.learn_sigma else {}
-
-  def nll(params, features, predicted):
-    sigma = jnp.exp(params["log_sigma"]) if config.learn_sigma else config.sigma
-    return density(features, predicted, jnp.asarray(sigma * deviation, jnp.float32))
-
-  return Observation(init, nll)
+    deviation = tuple(perceptual_deviation(representation.frequencies_hz).tolist())
+  return Observation(config.likelihood, config.sigma, config.learn_sigma, deviation)

@@ -97,37 +97,37 @@ def make_penalty(config: ml_collections.ConfigDict, num_notes: int) -> Callable[
   return of_gaussian if config.posterior == "gaussian" else of_point
 
 
-def play_critic(
-  guess: Callable[[Any, jax.Array], Any],
+def critic_losses(
+  predict: Callable[[Any, jax.Array], Any],
   params: Any,
   z: jax.Array,
-  wanted: Sequence[jax.Array],
+  targets: Sequence[jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-  """What a critic that reads labels from z is taught by, and what the encoder is.
+  """The loss of a critic that predicts labels from z, and what z leaks of them to it.
 
-  The critic is to guess right. The encoder is to leave it at a loss: to have it guess the same of
-  every note. The mean of what it still tells, over a batch, is the mutual information of note and
-  guess, at most log n nats. Were the encoder rewarded for wrong guesses instead, as by a gradient
-  that is turned over, it would drive z to where the critic errs, without bound.
+  The critic minimises its cross-entropy. The encoder minimises the leakage: the critic should
+  predict the same of every example. Its mean over a batch is the mutual information of example and
+  prediction, at most log n nats. A reversed gradient would instead reward wrong predictions, and
+  drive z to where the critic errs, without bound.
 
   Args:
-    guess: (parameters, z) to logits [B, n] of each label.
-    params: of the critic, or with it.
+    predict: (parameters, z) to logits [B, n] of each label.
+    params: of the critic, alone or among others.
     z: [B, D] drawn codes.
-    wanted: [B] integers of each label.
+    targets: [B] integers of each label.
 
   Returns:
-    ([B] nats by which the critic misses, whose gradient reaches its parameters alone; [B] nats that
-    its guesses tell, KL(guess || the batch's mean guess), whose gradient reaches z alone.)
+    (critic_loss, leakage): [B] cross-entropy in nats, whose gradient reaches the parameters alone;
+    [B] KL(prediction || the batch's mean prediction) in nats, whose gradient reaches z alone.
 
   Source: Tzeng et al. 2015, "Simultaneous Deep Transfer Across Domains and Tasks" for confusion in
   place of the reversed gradient of Ganin & Lempitsky 2015; Lample et al. 2017 for the purpose.
   """
-  missed, told = jnp.zeros(z.shape[0]), jnp.zeros(z.shape[0])
-  for logits, label in zip(guess(params, jax.lax.stop_gradient(z)), wanted, strict=True):
-    missed += optax.softmax_cross_entropy_with_integer_labels(logits, label)
-  for logits in guess(jax.lax.stop_gradient(params), z):
+  critic_loss, leakage = jnp.zeros(z.shape[0]), jnp.zeros(z.shape[0])
+  for logits, label in zip(predict(params, jax.lax.stop_gradient(z)), targets, strict=True):
+    critic_loss += optax.softmax_cross_entropy_with_integer_labels(logits, label)
+  for logits in predict(jax.lax.stop_gradient(params), z):
     log_p = jax.nn.log_softmax(logits)
-    usual = jax.nn.logsumexp(log_p, axis=0) - jnp.log(len(log_p))
-    told += jnp.sum(jnp.exp(log_p) * (log_p - jax.lax.stop_gradient(usual)), axis=-1)
-  return missed, told
+    log_mean = jax.nn.logsumexp(log_p, axis=0) - jnp.log(len(log_p))
+    leakage += jnp.sum(jnp.exp(log_p) * (log_p - jax.lax.stop_gradient(log_mean)), axis=-1)
+  return critic_loss, leakage

@@ -88,9 +88,9 @@ class PriorNetwork(nn.Module):
 
 
 class LabelCritic(nn.Module):
-  """Guesses labels from z, so that an encoder can be taught to leave it nothing to go by.
+  """Predicts labels from z, so that an encoder can be trained to leave none of them in it.
 
-  See `regularization.play_critic` for how the two play against each other.
+  See `regularization.critic_losses` for the two losses.
 
   Attributes:
     sizes: number of values of each label.

@@ -1,0 +1,62 @@
+"""What every method on the features of waveforms needs: features of a batch, waveforms of features.
+
+Waveforms lose their DC offset and get one peak level before a network sees them, and what a network
+generates ends at 0 and has that peak: see `audio.level`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from cvae_jax.audio import augment
+from cvae_jax.audio import level
+from cvae_jax.audio import representations
+from cvae_jax.data import forms
+
+
+def encode_features(
+  representation: representations.Representation, batch: Mapping[str, Any]
+) -> jax.Array:
+  """[B, N, F, C] features of a batch's waveforms."""
+  return representation.encode(level.normalize(batch["audio"]))
+
+
+def vary(
+  config: ml_collections.ConfigDict, form: forms.Waveform, audio: jax.Array, rng: jax.Array
+) -> jax.Array:
+  """[B, T] normalised waveforms, varied as the `augment` section of a config asks for."""
+  varied = augment.vary(audio, rng, form.sample_rate, config.equaliser_db, config.envelope_db)
+  return level.normalize(varied)
+
+
+def decode_features(
+  representation: representations.Representation,
+  form: forms.Waveform,
+  features: jax.Array,
+  rng: jax.Array,
+) -> jax.Array:
+  """[B, T] waveforms of features: faded at both ends, with a peak of `level.PEAK`."""
+  audio = representation.decode(features, rng)
+  return level.peak_normalize(level.fade_ends(audio, form.sample_rate))
+
+
+def squared_error_db(
+  representation: representations.Representation, features: jax.Array, predicted: jax.Array
+) -> jax.Array:
+  """[B, N, F] squared differences of the levels of features, in dB^2."""
+  return jnp.square(representation.level_db(features) - representation.level_db(predicted))
+
+
+def error_metrics(error_db2: jax.Array) -> dict[str, jax.Array]:
+  """Metrics of [B, N, F] squared errors in dB^2, [B] each.
+
+  Returns:
+    'mse_db2', which the root of a mean makes 'rmse_db', and 'lsd_db', the log-spectral distance.
+  """
+  return {
+    "mse_db2": jnp.mean(error_db2, axis=(1, 2)),
+    "lsd_db": jnp.mean(jnp.sqrt(jnp.mean(error_db2, axis=2)), axis=1),
+  }
