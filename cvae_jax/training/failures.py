@@ -20,21 +20,22 @@ def check_finite(
   Args:
     step: the last of them.
     losses: of each.
-    rows: of each, where in the source its notes are.
-    source: of the notes.
+    rows: of each, where in the source its examples are.
+    source: of the examples.
     saved: step of the last checkpoint.
   """
   wrong = np.flatnonzero(~np.isfinite(losses))
   if not wrong.size:
     return
   first = wrong[0]
-  notes = [source[int(row)] for row in rows[first]]
-  bad = [str(note["id"]) for note in notes if not np.isfinite(note["audio"]).all()]
+  examples = [source[int(row)] for row in rows[first]]
+  key = source.form.key
+  bad = [str(example["id"]) for example in examples if not np.isfinite(example[key]).all()]
   if bad:
     why = f"there are samples that are no numbers in {', '.join(bad)}"
-    advice = "Leave these notes out"
+    advice = "Leave these examples out"
   else:
-    why = f"notes {', '.join(str(note['id']) for note in notes[:4])}, ..., which are sound"
+    why = f"examples {', '.join(str(x['id']) for x in examples[:4])}, ..., which are sound"
     advice = "A lower optimizer.learning_rate or optimizer.clip_norm may help"
   at = step - len(losses) + 1 + first
   raise errors.TrainingError(
@@ -46,7 +47,7 @@ def draw(iterator: Any, count: int, saved: int | None) -> list[dict[str, np.ndar
   """The next batches.
 
   Raises:
-    UserError: a note that cannot be read.
+    UserError: an example that cannot be read.
     TrainingError: where what reads them has died of something else.
   """
   try:
@@ -55,4 +56,4 @@ def draw(iterator: Any, count: int, saved: int | None) -> list[dict[str, np.ndar
     raise
   except Exception as e:
     why = f"{type(e).__name__}: {errors.one_line(e)}"
-    raise errors.TrainingError(f"the next notes cannot be read ({why}): {_kept(saved)}") from e
+    raise errors.TrainingError(f"the next examples cannot be read ({why}): {_kept(saved)}") from e

@@ -5,33 +5,31 @@ import logging
 import os
 import time
 from typing import Any
+from typing import NamedTuple
 
+import grain
 import jax
 import ml_collections
 import numpy as np
 
 from cvae_jax import evaluate
 from cvae_jax import methods
-from cvae_jax.core import cli
 from cvae_jax.core import config_check
 from cvae_jax.core import config_file
 from cvae_jax.core import errors
 from cvae_jax.core import platforms
 from cvae_jax.data import forms
 from cvae_jax.data import pipeline
-from cvae_jax.data import sources
-from cvae_jax.evaluation import drawing
-from cvae_jax.evaluation import result_tables
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.training import checkpoint
-from cvae_jax.training import compilation
 from cvae_jax.training import distributed
 from cvae_jax.training import failures
+from cvae_jax.training import outcome
 from cvae_jax.training import profile as profile_lib
-from cvae_jax.training import progress as progress_lib
-from cvae_jax.training import resident
-from cvae_jax.training import samples as samples_lib
+from cvae_jax.training import progress
+from cvae_jax.training import reporter as reporter_lib
 from cvae_jax.training import sharding
+from cvae_jax.training import steps as steps_lib
 from cvae_jax.training import stop_request
 from cvae_jax.training import summaries as summaries_lib
 from cvae_jax.training import workdir_lock
@@ -39,6 +37,32 @@ from cvae_jax.training import workdir_lock
 _log = logging.getLogger(__name__)
 
 _AGREE_EVERY = 10  # dispatches after which many processes ask each other whether to stop
+
+ShouldStop = Callable[[int], bool]
+
+
+class Run(NamedTuple):
+  """What the loop works with.
+
+  Attributes:
+    config: a whole one.
+    data: its examples.
+    steps: its compiled functions.
+    iterator: of training batches.
+    checkpoints: of the workdir.
+    summaries: of the workdir.
+    profile: of the steps that the config asks for.
+    reporter: of the metrics of training.
+  """
+
+  config: ml_collections.ConfigDict
+  data: pipeline.Data
+  steps: steps_lib.Steps
+  iterator: grain.DatasetIterator
+  checkpoints: checkpoint.Checkpoints
+  summaries: summaries_lib.Summaries
+  profile: profile_lib.Profile
+  reporter: reporter_lib.Reporter
 
 
 def log_parameters(params: Any) -> None:
@@ -48,8 +72,36 @@ def log_parameters(params: Any) -> None:
   _log.info("%s", parameter_overview.get_parameter_overview(params, include_stats=False))
 
 
-def _feature_statistics(config, workdir, data):
-  """Those that the workdir's run was begun with, or else of its training notes; None for none."""
+def check_settings(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Raises UserError for what can be known to be wrong before any data is opened."""
+  config_check.check(config)
+  platforms.check()
+  config_file.check_same_run(config, workdir)
+  parts = config.train.accumulate_steps
+  sharding.check_batch_size(config.train.batch_size, "train.batch_size", parts)
+  sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
+
+
+def check_best_by(
+  config: ml_collections.ConfigDict, method: methods.Method, data: pipeline.Data
+) -> None:
+  """Raises UserError where `checkpoint.best_by` is none of the metrics that evaluation returns."""
+  if not config.checkpoint.keep_best:
+    return
+  state = jax.eval_shape(steps_lib.make_init(config, method, data.train))
+  batch = {**steps_lib.make_example(data.train), "mask": np.ones(2, np.float32)}
+  sums = jax.eval_shape(method.eval_step, state.best_params, batch, jax.random.key(0))
+  names = evaluate.metric_names(sums)
+  if config.checkpoint.best_by not in names:
+    raise errors.UserError(
+      f"checkpoint.best_by must be one of {', '.join(names)}, got '{config.checkpoint.best_by}'"
+    )
+
+
+def find_statistics(
+  config: ml_collections.ConfigDict, workdir: str, data: pipeline.Data
+) -> feature_statistics.FeatureStatistics | None:
+  """Those of the features: the workdir's own, or else of its training examples; None for none."""
   if not config.representation.standardize or not isinstance(data.form, forms.Waveform):
     return None
   if os.path.exists(os.path.join(workdir, feature_statistics.FILENAME)):
@@ -60,24 +112,12 @@ def _feature_statistics(config, workdir, data):
   return feature_statistics.measure(methods.make_representation(config, data.form), batches)
 
 
-def check_best_by(config, method, params, example, rng) -> None:
-  """Raises UserError where `checkpoint.best_by` is none of the metrics that evaluation returns."""
-  if not config.checkpoint.keep_best:
-    return
-  batch = {**example, "mask": np.ones(2, np.float32)}
-  names = evaluate.metric_names(jax.eval_shape(method.eval_step, params, batch, rng))
-  if config.checkpoint.best_by not in names:
-    raise errors.UserError(
-      f"checkpoint.best_by must be one of {', '.join(names)}, got '{config.checkpoint.best_by}'"
-    )
-
-
 def train_and_evaluate(
   config: ml_collections.ConfigDict,
   workdir: str,
-  should_stop: Callable[[int], bool] = lambda step: False,
+  should_stop: ShouldStop = lambda step: False,
 ) -> dict[str, Any]:
-  """Trains a run to its last step, or goes on with the one that a workdir holds, and evaluates it.
+  """Trains a run to its last step, or resumes the one that a workdir holds, and evaluates it.
 
   Args:
     config: a whole config.
@@ -90,193 +130,129 @@ def train_and_evaluate(
   Raises:
     UserError: a config or data that make no sense, a workdir of another config's run or one that
       another process is training in, or checkpoints of which none is whole.
-    TrainingError: a loss that is no number, notes that cannot be read on, a checkpoint that cannot
-      be written; the last good one is kept.
+    TrainingError: a loss that is not finite, examples that cannot be read on, a checkpoint that
+      cannot be written; the last good one is kept.
     Interrupted: after a signal or `should_stop`, once all is saved.
   """
-  started = time.monotonic()
-  workdir = os.path.expanduser(workdir)
-  config_check.check(config)
-  platforms.check()
-  config_file.check_same_run(config, workdir)
-  parts = config.train.accumulate_steps
-  sharding.check_batch_size(config.train.batch_size, "train.batch_size", parts)
-  sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
-  first_process = jax.process_index() == 0
-
+  started, workdir = time.monotonic(), os.path.expanduser(workdir)
+  check_settings(config, workdir)
   data = pipeline.open_data(config.data)
-  statistics = _feature_statistics(config, workdir, data)
+  statistics = find_statistics(config, workdir, data)
   method = methods.make_method(
     config, data.form, data.vocabulary, len(data.train), statistics=statistics
   )
-  iterator = pipeline.make_train_iterator(
-    data.train, config.data, config.train.batch_size, config.seed
-  )
-
-  mesh = sharding.make_mesh()
-  replicated, stacked = sharding.replicated(mesh), sharding.stacked(mesh)
-  first_example, keys = data.train[0], sources.batch_keys(data.train)
-  example = {key: np.stack([first_example[key]] * 2) for key in keys}
-  rng = jax.random.key(config.seed)
-  init = compilation.jit(lambda: method.init(rng, example), out_shardings=replicated)
-  check_best_by(config, method, jax.eval_shape(init).best_params, example, rng)
-
-  on_device = config.data.device_cache
-  kept = {}
-  if on_device:
-    kept = resident.load(data.train, replicated, config.data.cache_gb, config.data.num_threads)
-  batch_keys = ("row",) if on_device else keys
-
-  def train_steps(state, batches, kept):
-    def step(state, batch):
-      return method.train_step(state, resident.gather(kept, batch["row"]) if on_device else batch)
-
-    return compilation.scan(step, state, batches)
-
-  train_steps = compilation.jit(
-    train_steps,
-    in_shardings=(replicated, stacked, replicated),
-    out_shardings=(replicated, replicated),
-    donate_argnums=0,
-  )
-  eval_step = compilation.jit(method.eval_step, out_shardings=replicated)
-  put = lambda batch: sharding.put_share(batch, sharding.batched(mesh))
-  total, log_every = config.train.steps, config.train.log_every_steps
-  pauses = (total, config.eval.every_steps, config.checkpoint.every_steps)
-
+  check_best_by(config, method, data)
+  batch_size, is_first = config.train.batch_size, jax.process_index() == 0
+  iterator = pipeline.make_train_iterator(data.train, config.data, batch_size, config.seed)
+  steps = steps_lib.compile_steps(config, method, data)
   with (
     workdir_lock.hold(workdir),
     checkpoint.Checkpoints(workdir, config.checkpoint) as checkpoints,
-    summaries_lib.Summaries(workdir, first_process) as summaries,
-    profile_lib.Profile(workdir, config.profile, first_process) as profile,
+    summaries_lib.Summaries(workdir, is_first) as summaries,
+    profile_lib.Profile(workdir, config.profile, is_first) as profile,
   ):
-    if first_process:
+    if is_first:
       config_file.save(config, workdir)
       data.table.save(workdir)
       if statistics is not None:
         statistics.save(workdir)
-    if checkpoints.latest_step is None:
-      state = init()
-      log_parameters(state.params)
-    else:
-      state = checkpoints.restore(checkpoint.abstract(init, replicated), iterator)
-      _log.info("going on at step %d of %s", int(state.step), workdir)
-    reported = first = step = int(state.step)
-    progress = progress_lib.Progress(total, config.train.batch_size)
-    pending: tuple[int, Any, Any] | None = None
-    dispatches = 0
-
-    def settle() -> None:
-      """Reads the metrics of the last dispatch, one dispatch late so that nobody waits."""
-      nonlocal pending, reported
-      if pending is None:
-        return
-      done, metrics, rows = pending
-      pending = None
-      metrics = jax.device_get(metrics)
-      failures.check_finite(done, metrics["loss"], rows, data.train, checkpoints.latest_step)
-      metrics = {name: values[-1] for name, values in metrics.items()}
-      if reported == first:
-        cli.release_memory()  # The compiler's.
-        _log.info("first step done %.0f s after the start", time.monotonic() - started)
-        progress.restart()
-        reported = done
-      elif done // log_every > reported // log_every or done == total:
-        speed = progress.report(done, done - reported, metrics)
-        reported = done
-        summaries.scalars(done, "train", {**metrics, **speed})
-
-    with stop_request.StopRequest() as stop:
-      while True:
-        stopping = stop.signum is not None or should_stop(step)
-        if jax.process_count() > 1:  # They agree now and then: to ask is to wait for the device.
-          stopping = dispatches % _AGREE_EVERY == 0 and distributed.any_of(stopping)
-        best_due = step >= total and config.checkpoint.keep_best > 0
-        averages = None
-        if (
-          step > first
-          and not stopping
-          and ((step % config.eval.every_steps == 0 and step < total) or best_due)
-        ):
-          settle()
-          progress.pause()
-          batches = pipeline.eval_batches(data.held_out, config.eval.batch_size)
-          averages = evaluate.average(eval_step, state.best_params, batches, rng, put)
-          shown = "  ".join(f"{name} {value:.4g}" for name, value in averages.items())
-          _log.info("step %d  held-out: %s", step, shown)
-          summaries.scalars(step, "eval", averages)
-          progress.resume()
-        due = step > first and step % config.checkpoint.every_steps == 0
-        if stopping or due or step >= total:
-          settle()
-          progress.pause()
-          checkpoints.save(step, state, iterator, averages)
-          progress.resume()
-        if step >= total:
-          break
-        if stopping:
-          raise errors.Interrupted(
-            f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
-          )
-        profile.at(step - first, state)
-        # As many steps as one dispatch may hold, but no further than the next pause.
-        count = min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))
-        drawn = failures.draw(iterator, count, checkpoints.latest_step)
-        arrays = {key: np.stack([b[key] for b in drawn]) for key in batch_keys}
-        state, metrics = train_steps(state, sharding.put_batch(arrays, stacked), kept)
-        settle()
-        step += count
-        dispatches += 1
-        pending = (step, metrics, [b["row"] for b in drawn])
-
+    state = begin(steps, checkpoints, iterator, workdir)
+    reporter = reporter_lib.Reporter(
+      config, int(state.step), started, data.train, checkpoints, summaries
+    )
+    run = Run(config, data, steps, iterator, checkpoints, summaries, profile, reporter)
+    state = train(run, state, should_stop)
     profile.stop()
-    _log.info("trained to step %d in %s", step, progress_lib.clock(time.monotonic() - started))
-    results = {"step": step, "parameters": sum(x.size for x in jax.tree.leaves(state.params))}
-    if first_process:
-      params = jax.device_get(state.best_params)  # Of this process, where others have them too.
-      results |= evaluate.evaluate_run(config, method, params, data)
-      summaries.scalars(step, "eval", results["eval"])
-      _log.info("%s", result_tables.describe(results))
-      results["seconds"] = round(time.monotonic() - started, 1)
-      evaluate.save_results(results, workdir)  # Before anything is drawn that could fail.
-      write_samples(config, method, params, data, workdir, summaries, step)
-    distributed.wait("evaluated")
-  results["seconds"] = round(time.monotonic() - started, 1)
-  if first_process:
+    elapsed = progress.clock(time.monotonic() - started)
+    _log.info("trained to step %d in %s", int(state.step), elapsed)
+    results = outcome.finish(config, method, data, state, workdir, summaries, started)
+  results["seconds"] = outcome.seconds_since(started)
+  if is_first:
     evaluate.save_results(results, workdir)
-    _log.info("%s", describe_workdir(workdir, method, data.form, results["seconds"]))
+    _log.info("%s", outcome.describe_workdir(workdir, method, data.form, results["seconds"]))
   return results
 
 
-def write_samples(config, method, params, data, workdir, summaries, step) -> None:
-  """Writes the samples to the workdir and to TensorBoard."""
-  if not config.eval.sample_notes or not (method.can_sample or method.can_reconstruct):
-    return
-  samples = samples_lib.make_samples(method, params, data, config.eval.sample_notes, config.seed)
-  png = samples_lib.draw(samples, data)
-  samples_lib.write(samples, workdir, png, data.form)
-  summaries.image(step, "samples", drawing.to_pixels(png))
-  for sample in samples:
-    for name, example in samples_lib.versions(sample).items():
-      audio, sample_rate = data.form.hear(example)
-      summaries.audio(step, {f"{sample.name}/{name}": audio}, sample_rate)
+def begin(
+  steps: steps_lib.Steps,
+  checkpoints: checkpoint.Checkpoints,
+  iterator: grain.DatasetIterator,
+  workdir: str,
+) -> Any:
+  """A new state, or that of the last checkpoint; the iterator is then where it was."""
+  if checkpoints.latest_step is None:
+    state = steps.init()
+    log_parameters(state.params)
+    return state
+  state = checkpoints.restore(checkpoint.abstract(steps.init, steps.replicated), iterator)
+  _log.info("going on at step %d of %s", int(state.step), workdir)
+  return state
 
 
-def describe_workdir(workdir: str, method: methods.Method, form: forms.Form, seconds: float) -> str:
-  """Where a run's things are, for the terminal."""
-  places = {
-    "checkpoint": checkpoint.DIRECTORY,
-    "TensorBoard": summaries_lib.DIRECTORY,
-    "figure": os.path.join(samples_lib.DIRECTORY, samples_lib.FIGURE),
-    "samples": samples_lib.DIRECTORY,
-    "results": evaluate.RESULTS,
-  }
-  lines = [f"done in {progress_lib.clock(seconds)}; in {workdir}:"]
-  paths = {name: os.path.join(workdir, place) for name, place in places.items()}
-  lines += [f"  {name:12} {path}" for name, path in paths.items() if os.path.exists(path)]
-  command = f"listen: python -m cvae_jax.{{}} --workdir={workdir}"
-  if method.can_sample:
-    lines.append(command.format("generate") + " --num=4 --out=out/")
-  elif method.can_reconstruct:
-    lines.append(command.format("reconstruct") + f" in{form.suffix} out{form.suffix}")
-  return "\n".join(lines)
+def train(run: Run, state: Any, should_stop: ShouldStop) -> Any:
+  """Trains to the config's last step: evaluate if due, save if due, next batches, dispatch.
+
+  Returns:
+    The state at the last step.
+
+  Raises:
+    TrainingError, Interrupted: see `train_and_evaluate`.
+  """
+  total, first, dispatches = run.config.train.steps, int(state.step), 0
+  step = first
+  with stop_request.StopRequest() as stop:
+    while True:
+      is_stopping = agree_to_stop(stop.signum is not None or should_stop(step), dispatches)
+      averages = None
+      if step > first and not is_stopping and is_evaluation_due(run.config, step):
+        averages = evaluate_held_out(run, state, step)
+      is_save_due = step > first and step % run.config.checkpoint.every_steps == 0
+      if is_stopping or is_save_due or step >= total:
+        with run.reporter.paused():
+          run.checkpoints.save(step, state, run.iterator, averages)
+      if step >= total:
+        return state
+      if is_stopping:
+        raise errors.Interrupted(
+          f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
+        )
+      run.profile.at(step - first, state)
+      count = count_steps(run.config, step)
+      batches = failures.draw(run.iterator, count, run.checkpoints.latest_step)
+      state, metrics = run.steps.train(state, batches)
+      run.reporter.settle()
+      step, dispatches = step + count, dispatches + 1
+      run.reporter.push(step, metrics, [batch["row"] for batch in batches])
+
+
+def agree_to_stop(is_stopping: bool, dispatches: int) -> bool:
+  """Whether to stop: of many processes, whether any of them wants to, asked now and then."""
+  if jax.process_count() == 1:
+    return is_stopping
+  # To ask is to wait for the device.
+  return dispatches % _AGREE_EVERY == 0 and distributed.any_of(is_stopping)
+
+
+def is_evaluation_due(config: ml_collections.ConfigDict, step: int) -> bool:
+  """Whether to evaluate: at every `eval.every_steps`, and at the end if the best are kept."""
+  if step >= config.train.steps:
+    return config.checkpoint.keep_best > 0
+  return step % config.eval.every_steps == 0
+
+
+def evaluate_held_out(run: Run, state: Any, step: int) -> dict[str, float]:
+  """Averages of the evaluation step over the held-out split; they are logged."""
+  with run.reporter.paused():
+    batches = pipeline.eval_batches(run.data.held_out, run.config.eval.batch_size)
+    rng = jax.random.key(run.config.seed)
+    averages = evaluate.average(run.steps.evaluate, state.best_params, batches, rng, run.steps.put)
+    shown = "  ".join(f"{name} {value:.4g}" for name, value in averages.items())
+    _log.info("step %d  held-out: %s", step, shown)
+    run.summaries.scalars(step, "eval", averages)
+  return averages
+
+
+def count_steps(config: ml_collections.ConfigDict, step: int) -> int:
+  """Steps of the next dispatch: as many as one may hold, but no further than the next pause."""
+  pauses = (config.train.steps, config.eval.every_steps, config.checkpoint.every_steps)
+  return min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))

@@ -239,7 +239,7 @@ def test_a_reader_of_notes_that_dies_ends_the_run_with_a_line(tmp_path, tfds_dir
     loop.train_and_evaluate(config, str(tmp_path))
   kept = saved_steps(tmp_path)[-1]
   assert str(error.value) == (
-    "the next notes cannot be read (MemoryError: no more): the run ends here, and of its "
+    "the next examples cannot be read (MemoryError: no more): the run ends here, and of its "
     f"checkpoints the one of step {kept} is kept"
   )
 
