@@ -148,3 +148,19 @@ def test_the_reference_is_made_of_all_modules(tmp_path):
   for name in parts.load_file(ROOT / "docs" / "make_api.py").find_modules():
     if name not in ("cvae_jax.main", "cvae_jax.prepare"):
       assert name.replace(".", "/") + ".html" in made, name
+
+
+def definitions(path):
+  """The functions and classes that a Python file defines, whatever they are in."""
+  kinds = (ast.FunctionDef, ast.ClassDef)
+  return {n.name for n in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(n, kinds)}
+
+
+def test_the_architecture_page_names_what_exists():
+  text = (ROOT / "docs" / "architecture.md").read_text()
+  for path in re.findall(r"`((?:cvae_jax|configs|tests|launch)/[\w/.]+)`", text):
+    assert "NAME" in path or (ROOT / path).exists(), path
+  steps = re.findall(r"`((?:cvae_jax|configs)/[\w/]+\.py)`,\s+`(\w+)`", text)
+  assert len(steps) > 30
+  for path, name in steps:
+    assert name in definitions(path), f"{path} defines no {name}"
