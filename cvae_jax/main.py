@@ -7,6 +7,7 @@ On many hosts, the same command in every process with --multihost, or with --coo
 """
 
 import os
+import re
 import sys
 
 from absl import app
@@ -32,9 +33,31 @@ _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of the run, with -
 _PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
 
 
+# --config.SECTION.name=NAME: another part, whose fields replace those of the section.
+_PART = re.compile(rf"--?config\.({'|'.join(config_lib.SECTIONS)})\.name(?:=(.*))?", re.DOTALL)
+
+
+def _with_parts(argv: list[str]) -> list[str]:
+  """A command line whose --config names the parts that its flags ask for, as FILE:SECTION=NAME.
+
+  Their fields are then known when the flags that set them are parsed.
+  """
+  found = []
+  for argument, following in zip(argv[1:], [*argv[2:], ""], strict=True):
+    match = _PART.fullmatch(argument)
+    if match:
+      found.append(f"{match[1]}={following if match[2] is None else match[2]}")
+  path = _config_file(argv)
+  file, _, variant = path.partition(":")
+  named = f"{file}:{','.join(filter(None, [variant, *found]))}" if found else path
+  flags_of_path = {path: named, f"--config={path}": f"--config={named}"}
+  return [flags_of_path.get(argument, argument) for argument in argv]
+
+
 def default_workdir(config_file: str) -> str:
-  """runs/<name of the config's file>, with the variant: runs/cvae-tiny."""
+  """runs/<name of the config's file>, with variants and parts: runs/cvae-tiny-data-sounds."""
   path, _, variant = config_file.partition(":")
+  variant = variant.replace("=", "-").replace("/", "_")
   stem = os.path.splitext(os.path.basename(path))[0]
   return os.path.join("runs", "-".join([stem, *filter(None, variant.split(","))]))
 
@@ -45,7 +68,6 @@ def _config_file(argv: list[str]) -> str:
   Raises:
     UserError: where nothing does.
   """
-  argv = FLAGS.read_flags_from_files(argv, force_gnu=False)
   for argument, following in zip(argv[1:], [*argv[2:], ""], strict=True):
     name, equals, value = argument.partition("=")
     if name in ("--config", "-config"):
@@ -61,6 +83,8 @@ def _parse(argv: list[str]) -> list[str]:
   sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]
   try:
     if not {"--help", "-help", "--helpfull", "--helpshort", "-h"} & set(argv):
+      cli.set_up()  # Parts import JAX, which reads what it sets.
+      sys.argv = argv = _with_parts(FLAGS.read_flags_from_files(argv, force_gnu=False))
       config_lib.load(_config_file(argv))
     rest = FLAGS(argv)
     config_check.check(_CONFIG.value)

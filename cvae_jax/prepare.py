@@ -13,6 +13,7 @@ import time
 
 from absl import app
 from absl import flags
+import ml_collections
 from ml_collections import config_flags
 
 from cvae_jax.core import cli
@@ -24,7 +25,6 @@ from cvae_jax.evaluation import drawing
 
 FLAGS = flags.FLAGS
 _log = logging.getLogger("cvae_jax.prepare")  # Also as __main__.
-_CONFIG = config_flags.DEFINE_config_dict("config", config_lib.get_base_config())
 _DATA_DIR = flags.DEFINE_string(
   "data_dir", None, "Where prepared data sets are kept; TFDS' own place without it."
 )
@@ -34,14 +34,27 @@ _MEASURE = flags.DEFINE_integer(
 FIGURE, EXTRA_FIGURE = "labels.png", "files.png"
 
 
+def _find_config(arguments: list[str]) -> ml_collections.ConfigDict:
+  """The config of the data set that a command line names; the default's where it names none."""
+  for argument in (x for x in arguments if not x.startswith("-")):
+    try:
+      return config_lib.get_base_config(data=argument)
+    except errors.UserError:  # The value of a flag, or a name that is none: that is said later.
+      continue
+  return config_lib.get_base_config()
+
+
 def _parse(argv: list[str]) -> list[str]:
   """Parses the flags and the name; what cannot be parsed is one line and exit status 2."""
   sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]  # ml_collections reads it itself.
   try:
+    # What flags there are depends on the data set: its fields are among them.
+    config_flags.DEFINE_config_dict("config", _find_config(argv[1:]))
     names = FLAGS(argv)[1:]
     if len(names) != 1:
       raise errors.UserError(f"one data set is wanted, as synth_notes; got {len(names)}")
-    config_check.check(_CONFIG.value)
+    config_lib.set_part(FLAGS.config, "data", names[0])
+    config_check.check(FLAGS.config)
     if _DATA_DIR.value:
       outputs.check_directory(_DATA_DIR.value, "--data_dir")
   except cli.OF_FLAGS as e:
@@ -90,8 +103,8 @@ def prepare(data, measured_notes: int) -> str:
 
 def main(names: list[str]) -> None:
   """Prepares what the command line names."""
-  data = _CONFIG.value.data
-  data.name = names[0]
+  del names
+  data = FLAGS.config.data
   if _DATA_DIR.value:
     data.tfds_dir = _DATA_DIR.value
 

@@ -63,7 +63,10 @@ def pytest_xdist_auto_num_workers(config):
 
 def get_config(name, variant="", **overrides):
   """A config of configs/, with fields by dotted name: get_config('cvae', **{'train.steps': 2})."""
-  config = config_lib.load(f"{ROOT}/configs/{name}.py:{variant}")
+  parts = [
+    f"{s}={overrides.pop(f'{s}.name')}" for s in config_lib.SECTIONS if f"{s}.name" in overrides
+  ]
+  config = config_lib.load(f"{ROOT}/configs/{name}.py:{','.join([*parts, variant])}")
   config.update_from_flattened_dict(overrides)
   return config
 

@@ -52,9 +52,18 @@ def commands(path):
       yield command.split()
 
 
+def all_fields():
+  """The fields of configs, of whatever parts."""
+  fields = set(config_lib.flatten(config_lib.get_base_config()))
+  for section, (package, function, _) in config_lib.SECTIONS.items():
+    for name in parts.find(package, function):
+      fields |= set(config_lib.flatten(config_lib.get_base_config(**{section: name})))
+  return fields
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_name_what_exists(path):
-  fields = config_lib.flatten(config_lib.get_base_config())
+  fields = all_fields()
   for words in commands(path):
     if words[0].startswith("launch/"):
       assert (ROOT / words[0]).exists(), words

@@ -6,12 +6,13 @@ A window of 2,048 samples: shorter ones are not learnt in 200 steps. A hop of ha
 good as one of a quarter, at half of the size. See docs/ablations.md.
 """
 
+from cvae_jax.core import config as config_lib
 from cvae_jax.evaluation import ablation as ablation_lib
 
 
 def get_ablation(variant=""):
   base = ablation_lib.get_base()
-  base.representation.name = "log_magnitude"
+  config_lib.set_part(base, "representation", "log_magnitude")
   base.train.steps = 200  # Images up to eight times as large.
   return ablation_lib.Ablation(
     question="Which window and hop serve the STFT best?",

@@ -1,4 +1,9 @@
-"""The base of all configs: every field once, with its unit or its choices.
+"""The base of all configs: the fields that all runs share, and those of their parts.
+
+A part (a data set, a representation, a model, a method) has the fields that it alone reads, beside
+the code that reads them: `get_config() -> ConfigDict`, each field with its unit or choices in a
+comment; `check(config)` raises UserError for values that it cannot use; `tiny(config)` makes a run
+of seconds of it. All three are optional.
 
 A file in `configs/` starts from `get_base_config` and overrides what makes it itself. What a run
 was trained with is kept in its workdir as `config.json`, so that nothing else is needed to use it.
@@ -7,7 +12,9 @@ was trained with is kept in its workdir as `config.json`, so that nothing else i
 import ast
 from collections.abc import Callable
 from collections.abc import Mapping
+import types
 from typing import Any
+from typing import NamedTuple
 
 import ml_collections
 from ml_collections import config_dict
@@ -16,52 +23,24 @@ from cvae_jax.core import errors
 from cvae_jax.core import parts
 
 
-def get_base_config() -> ml_collections.ConfigDict:
-  """What all configs share: a plain autoencoder on the embedded notes."""
-  config = ml_collections.ConfigDict()
-  config.seed = 0  # of parameters, sampling, and the order of the notes
+class Section(NamedTuple):
+  """A section of a config whose fields are those of a part.
 
-  config.data = data = ml_collections.ConfigDict()
-  # A file of cvae_jax/data/sets: synth_notes, synth_notes/tiny, soundfont_notes,
-  # soundfont_notes/notes, nsynth_wav, folder_notes, nsynth/full, nsynth/gansynth_subset,
-  # nsynth/gansynth_subset.f0_and_loudness, recordings, sounds
-  data.name = "synth_notes"
-  # nsynth_wav: the folder that holds nsynth-train etc.; folder_notes, recordings, sounds: that of
-  # the files; nsynth: that of the archives, where they have been downloaded already
-  data.dir = config_dict.placeholder(str)
+  Attributes:
+    package: of the parts.
+    function: that makes such a part.
+    get_common: () to the fields that all parts share.
+  """
+
+  package: str
+  function: str
+  get_common: Callable[[], ml_collections.ConfigDict]
+
+
+def _get_data() -> ml_collections.ConfigDict:
+  """What all data sets share."""
+  data = ml_collections.ConfigDict()
   data.tfds_dir = config_dict.placeholder(str)  # prepared sets; TFDS' own default without one
-  data.beam_options = ""  # nsynth: of the preparation: 'runner=DirectRunner,direct_num_workers=2'
-  data.soundfont = soundfont = ml_collections.ConfigDict()  # of soundfont_notes
-  soundfont.path = config_dict.placeholder(str)  # an SF2 or SF3 file; the system's own without one
-  soundfont.programs = ()  # 0-127; all that are notes without
-  soundfont.include_effects = False  # whether sound effects and percussion are notes too
-  soundfont.pitch_step = 1  # semitones from one pitch to the next, from 21 to 108
-  soundfont.velocities = (25, 50, 75, 100, 127)  # 1-127
-  soundfont.max_stretch = 12  # semitones from the nearest sample; farther notes are left out
-  data.folder = folder = ml_collections.ConfigDict()  # of folder_notes
-  # Of the files' names, without ending; fields are family, source, instrument, pitch, velocity.
-  folder.pattern = "{family}_{source}_{instrument}-{pitch}-{velocity}"
-  folder.labels = config_dict.placeholder(str)  # a .csv or .sfz in the folder, in place of names
-  folder.family = "keyboard"  # of what does not say it
-  folder.source = "acoustic"  # of what does not say it
-  folder.velocity = 100  # of what does not say it
-  folder.held_out = "notes"  # notes, instruments
-  folder.strict = False  # whether a file that cannot be used is an error
-  data.recordings = recordings = ml_collections.ConfigDict()  # of recordings
-  recordings.sample_rate = 22_050  # Hz
-  recordings.duration_s = 1.5  # of an excerpt
-  recordings.silence_db = (
-    -60.0
-  )  # dB below full scale; excerpts that are nowhere louder are left out
-  data.sounds = sounds = ml_collections.ConfigDict()  # of sounds
-  sounds.sample_rate = 44_100  # Hz
-  sounds.duration_s = 2.0  # of a sound; longer ones are cut, shorter ones padded
-  sounds.labels = config_dict.placeholder(str)  # a .csv in the folder; sub-folders without one
-  sounds.columns = ("kind",)  # of the table, that are labels
-  sounds.held_out = config_dict.placeholder(
-    str
-  )  # a column whose values are held out; files if none
-  data.storage = "int16"  # int16, float32: nsynth_wav, folder_notes: of the samples
   data.train_split = "train"
   data.eval_split = "valid"
   # Instruments left out of evaluation, by name: those known to be in the training split as well.
@@ -81,28 +60,55 @@ def get_base_config() -> ml_collections.ConfigDict:
   data.cache_gb = 2.0  # notes kept in memory once read, as 16-bit samples; 0.0 for none
   # Whether the training notes stay in the device's memory, up to cache_gb: batches are drawn there.
   data.device_cache = False
+  return data
 
-  config.representation = representation = ml_collections.ConfigDict()
-  # A file of cvae_jax/audio/representations: log_magnitude, log_mel, cqt, log_magnitude_if,
-  # log_mel_if, waveform, mdct, pqmf.
-  representation.name = "log_magnitude"
+
+def _get_representation() -> ml_collections.ConfigDict:
+  """What all representations share: an STFT measures the errors of those that are none."""
+  representation = ml_collections.ConfigDict()
   representation.n_fft = 2048  # samples
   representation.win_length = 2048  # samples
   representation.hop_length = 512  # samples; mdct: also its bins; waveform: samples of a frame
   representation.window = "hann"  # any that scipy.signal.get_window knows
   representation.floor_db = -80.0  # dB below a full-scale sine; what is softer is silence
-  representation.phase_start = "integrated"  # integrated, random: where Griffin-Lim begins
-  representation.griffin_lim_iters = 8
   # Whether every bin is brought to mean 0 and deviation 1, as measured on training notes.
   representation.standardize = False
-  representation.n_mels = 256  # log_mel, log_mel_if: bins
-  representation.fmin_hz = 27.5  # log_mel, log_mel_if, cqt: lowest frequency, here that of A0
-  representation.fmax_hz = config_dict.placeholder(float)  # mel: highest; half the rate if none
-  representation.n_bins = 288  # cqt
-  representation.bins_per_octave = 36  # cqt
-  representation.companding = 255.0  # mdct: mu of its mu-law; 0.0 for none
-  representation.num_bands = 16  # pqmf
-  representation.samples_per_frame = 8  # pqmf: of every band, that make a frame
+  return representation
+
+
+SECTIONS = {
+  "data": Section("cvae_jax.data.sets", "open_set", _get_data),
+  "representation": Section(
+    "cvae_jax.audio.representations", "make_representation", _get_representation
+  ),
+  "model": Section("cvae_jax.models", "make_model", ml_collections.ConfigDict),
+  "method": Section("cvae_jax.methods", "make_method", ml_collections.ConfigDict),
+}
+
+
+def get_base_config(
+  data: str = "synth_notes",
+  representation: str | None = "log_magnitude",
+  model: str | None = "conv1d",
+  method: str = "vae",
+) -> ml_collections.ConfigDict:
+  """What all configs share, with the fields of four parts: a VAE without conditions.
+
+  Args:
+    data: a file of cvae_jax/data/sets, with a variant: synth_notes, synth_notes/tiny, sounds.
+    representation: a file of cvae_jax/audio/representations; None for a method without one.
+    model: a file of cvae_jax/models; None for a method that has its own networks.
+    method: a file of cvae_jax/methods.
+
+  Raises:
+    UserError: a part that there is not.
+  """
+  config = ml_collections.ConfigDict()
+  config.seed = 0  # of parameters, sampling, and the order of the notes
+  names = {"data": data, "representation": representation, "model": model, "method": method}
+  for section, name in names.items():
+    if name is not None:
+      config[section] = _make_section(section, name)
 
   config.augment = augment = ml_collections.ConfigDict()
   augment.equaliser_db = 0.0  # std of a random equaliser's broadest band, in training; 0.0 for none
@@ -112,53 +118,6 @@ def get_base_config() -> ml_collections.ConfigDict:
   condition.labels = ()  # of pitch, family, source, velocity, instrument, qualities
   # How often, in training, a label is not known, so that the run can be asked for some of them.
   condition.drop_rate = 0.0
-
-  config.model = model = ml_collections.ConfigDict()
-  model.name = "conv1d"  # a file of cvae_jax/models: conv1d, conv2d
-  model.latent_dim = 128
-  model.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
-  model.kernel_size = 3
-  model.flat_channels = config_dict.placeholder(int)  # conv2d: that are flattened; all if none
-  model.num_templates = 16  # conv1d: spectra that the condition gives to the output; 0 for none
-  model.harmonics = True  # conv1d: templates of the partials too, where the condition has the pitch
-  # conv1d: their bands, by number of the partial
-  model.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)
-  model.vibrato_cents = ()  # conv1d: depths that wider templates of the partials are for
-  # The rest but dtype: of conv2d.
-  model.downsampling = "stride"  # stride, max_pool, avg_pool, blur_pool
-  model.upsampling = "transposed"  # transposed, resize (and convolve), subpixel
-  model.output_size = "exact"  # exact (decode more, and crop), zero_pad (decode less, and pad)
-  model.activation = "relu"  # relu, leaky_relu, elu, gelu, silu
-  model.norm = "none"  # none, layer, group
-  model.conditioning = "concat"  # concat (to code and z), film (at every hidden layer), both
-  model.residual_blocks = 0  # after every hidden layer
-  model.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
-
-  config.method = method = ml_collections.ConfigDict()
-  method.name = "vae"  # a file of cvae_jax/methods
-  method.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
-  method.likelihood = "gaussian"  # gaussian (squared error), laplace (absolute error)
-  method.sigma = 0.08  # std of the observation, in features (1.0 is floor_db / 2)
-  method.learn_sigma = False  # whether it is learnt, from this value on
-  method.perceptual = False  # whether bins count as the ear weighs them
-  # Nats a note for one unit of the multi-resolution STFT distance of the waveforms; 0.0 for none.
-  method.spectral_weight = 0.0
-  method.prior = "standard"  # standard (N(0, I)), learned (p(z|c), a network of c)
-  method.prior_levels = ()  # learned: dimensions of the levels above the last: p(z_2|z_1, c)
-  method.beta = 1.0  # weight of the KL; 1.0 is the ELBO
-  method.beta_warmup_steps = 200
-  method.beta_cycle_steps = 0  # after which beta begins again from 0; 0 for never
-  method.free_bits = 0.0  # nats of each latent dimension that cost nothing
-  method.capacity = 0.0  # nats that the KL is held at, in place of 0
-  method.capacity_steps = 1000  # until it is grown
-  method.tc_weight = 1.0  # of the total correlation within the KL (beta-TCVAE); 1.0 for no more
-  method.mmd_weight = 0.0  # nats a note for a unit of the codes' MMD to the prior (InfoVAE)
-  method.leak_weight = 0.0  # nats a note for a nat that a critic reads of the labels in z
-  method.corruption = "none"  # none, gaussian, time_mask, frequency_mask: of what the encoder sees
-  method.corruption_amount = 0.1  # std in features; longest span, as a share of the axis
-  method.sparsity = "none"  # none, l1, kl: of a point posterior's code
-  method.sparsity_weight = 1.0  # nats a note for a unit of it
-  method.sparsity_target = 0.05  # kl: mean activation
 
   config.optimizer = get_optimizer()
 
@@ -201,6 +160,83 @@ def get_base_config() -> ml_collections.ConfigDict:
   return config
 
 
+def find_part(section: str, name: str) -> types.ModuleType:
+  """The module of a part: a file of the section's package, or a dotted path.
+
+  Raises:
+    UserError: a part that there is not.
+  """
+  package, function, _ = SECTIONS[section]
+  return parts.load(package, name.partition("/")[0], function, f"{section}.name")
+
+
+def _make_section(section: str, name: str) -> ml_collections.ConfigDict:
+  """A section with the common fields and those of a part, all at their defaults."""
+  fields = ml_collections.ConfigDict({"name": name})
+  fields.update(SECTIONS[section].get_common())
+  get_config = getattr(find_part(section, name), "get_config", ml_collections.ConfigDict)
+  fields.update(get_config())
+  return fields
+
+
+def set_part(config: ml_collections.ConfigDict, section: str, name: str) -> None:
+  """Puts another part into a config: the fields of its section become that part's.
+
+  What was changed from the default of the part before, and is a field of the new one as well, keeps
+  its value.
+
+  Raises:
+    UserError: a part that there is not.
+  """
+  fields, old = _make_section(section, name), config.get(section)
+  if old is not None:
+    defaults = _make_section(section, old.name)
+    for field in set(fields) & set(defaults) - {"name"}:
+      if old[field] != defaults[field]:
+        fields[field] = old[field]
+  with config.unlocked():
+    config[section] = fields
+
+
+def update(config: ml_collections.ConfigDict, fields: Mapping[str, Any]) -> None:
+  """Sets fields by their dotted names; names of parts first, with `set_part`.
+
+  Raises:
+    UserError: a part that there is not.
+    KeyError, TypeError: as ConfigDict.update_from_flattened_dict.
+  """
+  names = {f"{section}.name": section for section in SECTIONS}
+  for name in (name for name in fields if name in names):
+    set_part(config, names[name], fields[name])
+  config.update_from_flattened_dict({k: v for k, v in fields.items() if k not in names})
+
+
+def check_fields(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError where a section has fields that its part does not read, or lacks some."""
+  for section in SECTIONS:
+    if section not in config:
+      continue
+    name = config[section].name
+    known, found = (flatten(x) for x in (_make_section(section, name), config[section]))
+    for field in found.keys() - known.keys():
+      raise errors.UserError(
+        f"{section}.{field} is no field of {section}.name={name}{_readers(section, field)}: "
+        f"--config=FILE:{section}=NAME replaces a whole section"
+      )
+    for field in known.keys() - found.keys():
+      raise errors.UserError(
+        f"{section}.{field} is missing, which {section}.name={name} reads: "
+        f"--config=FILE:{section}=NAME replaces a whole section"
+      )
+
+
+def _readers(section: str, field: str) -> str:
+  """Which parts have a field, for a message."""
+  package, function, _ = SECTIONS[section]
+  names = [n for n in parts.find(package, function) if field in flatten(_make_section(section, n))]
+  return f", but of {', '.join(names)}" if names else ""
+
+
 SCHEDULES = ("cosine", "constant", "exponential", "step")  # of the learning rate
 
 
@@ -231,14 +267,19 @@ def apply_variants(
 
   Args:
     config: changed in place.
-    variant: names between commas; empty for none.
+    variant: names between commas, and SECTION=NAME for another part; empty for none.
     variants: functions by name, which a config file adds to `VARIANTS`, those of all configs.
 
   Raises:
     UserError: a name that is none of them.
   """
   known = {**VARIANTS, **(variants or {})}
-  for name in filter(None, variant.split(",")):
+  names = [name for name in variant.split(",") if name]
+  for name in sorted(names, key=lambda name: name == "tiny"):  # It is of the parts that there are.
+    section, equals, part = name.partition("=")
+    if equals and section in SECTIONS:
+      set_part(config, section, part)
+      continue
     if name not in known:
       raise errors.UserError(
         f"config variant must be one of {', '.join(sorted(known))}, got '{name}'"
@@ -248,14 +289,7 @@ def apply_variants(
 
 
 def _tiny(config):
-  """A run of seconds, for tests."""
-  config.data.name = "synth_notes/tiny"
-  config.representation.n_fft = config.representation.win_length = 256
-  config.representation.hop_length = 256
-  config.representation.griffin_lim_iters = 4
-  config.representation.n_mels = 32
-  config.model.channels = (8, 8)
-  config.model.latent_dim = 4
+  """A run of seconds, for tests: what every config has, and then what its parts make of it."""
   config.train.batch_size = config.eval.batch_size = 8
   config.train.steps = 20
   config.train.log_every_steps = 5
@@ -264,13 +298,20 @@ def _tiny(config):
   config.eval.classifier_steps = 20
   config.eval.sample_notes = 2
   config.checkpoint.every_steps = 10
-  config.optimizer.warmup_steps = config.method.beta_warmup_steps = 5
+  config.optimizer.warmup_steps = 5
   config.optimizer.ema_decay = 0.9
+  if "representation" in config:
+    config.representation.n_fft = config.representation.win_length = 256
+    config.representation.hop_length = 256
+  for section in (x for x in SECTIONS if x in config):
+    make_tiny = getattr(find_part(section, config[section].name), "tiny", None)
+    if make_tiny is not None:
+      make_tiny(config)
 
 
 def _nsynth_wav(config):
   """Real notes in NSynth's json/wav layout, from --config.data.dir."""
-  config.data.name = "nsynth_wav"
+  set_part(config, "data", "nsynth_wav")
   # 43 instruments are soon learnt by heart.
   config.augment.equaliser_db = 3.0
   config.augment.envelope_db = 2.0
@@ -282,7 +323,7 @@ def _thesis(config):
   """The thesis' design: a 2-D network on an STFT of 1,024 samples and hop 256."""
   config.representation.n_fft = config.representation.win_length = 1024
   config.representation.hop_length = 256
-  config.model.name = "conv2d"
+  set_part(config, "model", "conv2d")
   config.model.channels = (32, 64, 128)
   config.train.batch_size = 16
 
@@ -320,7 +361,7 @@ def override(config: ml_collections.ConfigDict, setting: str) -> None:
   except (ValueError, SyntaxError):
     value = text
   try:
-    config.update_from_flattened_dict({name: value})
+    update(config, {name: value})
   except TypeError as e:
     raise errors.UserError(f"--set {setting}: {' '.join(str(e).split())}") from None
 

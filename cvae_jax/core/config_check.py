@@ -1,5 +1,7 @@
 """What no config may say: values that no part of the system could make sense of."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
 import math
 
 import ml_collections
@@ -8,108 +10,91 @@ from cvae_jax.core import config as config_lib
 from cvae_jax.core import errors
 
 
-def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that no part of the system could make sense of."""
-  positive = (
-    "train.batch_size",
-    "train.accumulate_steps",
-    "train.steps",
-    "train.log_every_steps",
-    "train.steps_per_dispatch",
-    "eval.every_steps",
-    "eval.classifier_steps",
-    "eval.baseline_notes",
-    "eval.batch_size",
-    "checkpoint.every_steps",
-    "checkpoint.keep",
-    "model.latent_dim",
-    "optimizer.decay_rate",
-    "model.kernel_size",
-    "representation.samples_per_frame",
-    "method.sigma",
-    "method.sparsity_target",
-    "optimizer.learning_rate",
-    "data.num_threads",
-    "data.soundfont.pitch_step",
-  )
-  not_negative = (
-    "method.beta",
-    "method.beta_warmup_steps",
-    "method.beta_cycle_steps",
-    "method.free_bits",
-    "method.capacity",
-    "method.capacity_steps",
-    "method.tc_weight",
-    "method.mmd_weight",
-    "method.leak_weight",
-    "method.spectral_weight",
-    "method.corruption_amount",
-    "method.sparsity_weight",
-    "condition.drop_rate",
-    "model.residual_blocks",
-    "optimizer.warmup_steps",
-    "optimizer.clip_norm",
-    "optimizer.weight_decay",
-    "optimizer.ema_decay",
-    "optimizer.b1",
-    "optimizer.b2",
-    "data.cache_gb",
-    "eval.pitch_notes",
-    "eval.sample_notes",
-    "eval.waveform_notes",
-    "eval.probe_notes",
-    "eval.latent_notes",
-    "eval.generation_notes",
-    "eval.temperature",
-    "checkpoint.keep_best",
-    "representation.griffin_lim_iters",
-    "representation.companding",
-    "profile.steps",
-    "profile.first_step",
-    "augment.equaliser_db",
-    "augment.envelope_db",
-  )
+def need_positive(config: ml_collections.ConfigDict, *names: str) -> None:
+  """Raises UserError for a field, by its dotted name, that is not above 0."""
+  _need(config, names, "positive", lambda value: value > 0)
+
+
+def need_not_negative(config: ml_collections.ConfigDict, *names: str) -> None:
+  """Raises UserError for a field that is under 0."""
+  _need(config, names, "0 or more", lambda value: value >= 0)
+
+
+def need_under_1(config: ml_collections.ConfigDict, *names: str) -> None:
+  """Raises UserError for a field that is 1 or more."""
+  _need(config, names, "under 1", lambda value: value < 1.0)
+
+
+def _need(config, names, what, is_right) -> None:
   flat = config_lib.flatten(config)
-  for name, value in flat.items():
+  for name in names:
+    if not is_right(flat[name]):
+      raise errors.UserError(f"{name} must be {what}, got {flat[name]}")
+
+
+def need_choices(config: ml_collections.ConfigDict, choices: Mapping[str, Sequence[str]]) -> None:
+  """Raises UserError for a field that is none of its choices."""
+  flat = config_lib.flatten(config)
+  for name, allowed in choices.items():
+    if flat[name] not in allowed:
+      raise errors.UserError(f"{name} must be one of {', '.join(allowed)}, got '{flat[name]}'")
+
+
+_POSITIVE = (
+  "train.batch_size",
+  "train.accumulate_steps",
+  "train.steps",
+  "train.log_every_steps",
+  "train.steps_per_dispatch",
+  "eval.every_steps",
+  "eval.classifier_steps",
+  "eval.baseline_notes",
+  "eval.batch_size",
+  "checkpoint.every_steps",
+  "checkpoint.keep",
+  "optimizer.decay_rate",
+  "optimizer.learning_rate",
+  "data.num_threads",
+)
+_NOT_NEGATIVE = (
+  "condition.drop_rate",
+  "optimizer.warmup_steps",
+  "optimizer.clip_norm",
+  "optimizer.weight_decay",
+  "optimizer.ema_decay",
+  "optimizer.b1",
+  "optimizer.b2",
+  "data.cache_gb",
+  "eval.pitch_notes",
+  "eval.sample_notes",
+  "eval.waveform_notes",
+  "eval.probe_notes",
+  "eval.latent_notes",
+  "eval.generation_notes",
+  "eval.temperature",
+  "checkpoint.keep_best",
+  "profile.steps",
+  "profile.first_step",
+  "augment.equaliser_db",
+  "augment.envelope_db",
+)
+_UNDER_1 = ("optimizer.ema_decay", "optimizer.b1", "optimizer.b2", "condition.drop_rate")
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that no part of the system, or a part of this run, can use."""
+  config_lib.check_fields(config)
+  for name, value in config_lib.flatten(config).items():
     for number in value if isinstance(value, list) else [value]:
       if isinstance(number, float) and not math.isfinite(number):
         raise errors.UserError(f"{name} must be finite, got {number}")
   if not 0 <= config.seed < 2**32:
     raise errors.UserError(f"seed must be 0 to {2**32 - 1}, got {config.seed}")
-  for name in (*positive, *not_negative):
-    least = "positive" if name in positive else "0 or more"
-    if flat[name] < 0 or (flat[name] == 0 and name in positive):
-      raise errors.UserError(f"{name} must be {least}, got {flat[name]}")
-  if not config.model.channels or min(config.model.channels) < 1:
-    raise errors.UserError(f"model.channels must be positive, got {config.model.channels}")
-  if config.method.prior_levels and min(config.method.prior_levels) < 1:
-    raise errors.UserError(
-      f"method.prior_levels must be positive, got {config.method.prior_levels}"
-    )
-  if config.model.flat_channels is not None and config.model.flat_channels < 1:
-    raise errors.UserError(
-      f"model.flat_channels must be positive, got {config.model.flat_channels}"
-    )
-  shares = ("condition.drop_rate", "method.sparsity_target")
-  for name in ("optimizer.ema_decay", "optimizer.b1", "optimizer.b2", *shares):
-    if flat[name] >= 1.0:
-      raise errors.UserError(f"{name} must be under 1, got {flat[name]}")
-  choices = {
-    "model.dtype": ("float32", "bfloat16"),
-    "method.posterior": ("gaussian", "point"),
-    "method.likelihood": ("gaussian", "laplace"),
-    "method.prior": ("standard", "learned"),
-    "method.corruption": ("none", "gaussian", "time_mask", "frequency_mask"),
-    "method.sparsity": ("none", "l1", "kl"),
-    "model.downsampling": ("stride", "max_pool", "avg_pool", "blur_pool"),
-    "model.upsampling": ("transposed", "resize", "subpixel"),
-    "model.output_size": ("exact", "zero_pad"),
-    "model.activation": ("relu", "leaky_relu", "elu", "gelu", "silu"),
-    "model.norm": ("none", "layer", "group"),
-    "model.conditioning": ("concat", "film", "both"),
-    "optimizer.schedule": config_lib.SCHEDULES,
-    "representation.phase_start": ("integrated", "random"),
-  }
-  for name, allowed in choices.items():
-    if flat[name] not in allowed:
-      raise errors.UserError(f"{name} must be one of {', '.join(allowed)}, got '{flat[name]}'")
+  need_positive(config, *_POSITIVE)
+  need_not_negative(config, *_NOT_NEGATIVE)
+  need_under_1(config, *_UNDER_1)
+  need_choices(config, {"optimizer.schedule": config_lib.SCHEDULES})
+  for section in (x for x in config_lib.SECTIONS if x in config):
+    check_part = getattr(config_lib.find_part(section, config[section].name), "check", None)
+    if check_part is not None:
+      check_part(config)

@@ -11,22 +11,24 @@ from cvae_jax.core import atomic
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import errors
 from cvae_jax.core import json_file
+from cvae_jax.version import __version__
 
 FILENAME = "config.json"
+_VERSION = "version"  # that has written the file
 
 
 def save(config: ml_collections.ConfigDict, workdir: str) -> None:
   """Writes config.json into a workdir, whole or not at all."""
   with atomic.open_file(os.path.join(workdir, FILENAME)) as f:
-    json.dump(config.to_dict(), f, indent=2)
+    json.dump({_VERSION: __version__, **config.to_dict()}, f, indent=2)
     f.write("\n")
 
 
 def load(workdir: str) -> ml_collections.ConfigDict:
-  """Reads a workdir's config.json; fields that are newer than the run get the base's value.
+  """Reads a workdir's config.json.
 
   Raises:
-    UserError: a workdir without a run in it, or a file that is no config.
+    UserError: a workdir without a run in it, one of another version, or a file that is no config.
   """
   path = os.path.join(workdir, FILENAME)
   try:
@@ -35,7 +37,14 @@ def load(workdir: str) -> ml_collections.ConfigDict:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
   if not isinstance(stored, dict):
     raise errors.UserError(f"{path} must be an object of sections, got {_kind(stored)}")
-  config = config_lib.get_base_config().to_dict()
+  version = stored.pop(_VERSION, None)
+  if version != __version__:
+    written = "an earlier version" if version is None else f"version {version}"
+    raise errors.UserError(
+      f"{path} was written by {written}, and this is {__version__}: use that one, or train the run "
+      "anew into another --workdir"
+    )
+  config = config_lib.get_base_config(**_part_names(path, stored)).to_dict()
   _check_kinds(path, stored, config)
   for section, values in stored.items():
     if isinstance(values, dict):
@@ -46,6 +55,25 @@ def load(workdir: str) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(config)
   except (TypeError, ValueError) as e:
     raise errors.UserError(f"{path} is no config: {errors.one_line(e)}") from None
+
+
+def _part_names(path: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+  """The parts of a stored config by section; None for a section that it does not have."""
+  names: dict[str, Any] = {}
+  for section in config_lib.SECTIONS:
+    values = stored.get(section)
+    name = values.get("name") if isinstance(values, dict) else None
+    if section in stored and not isinstance(values, dict):
+      raise errors.UserError(
+        f"{path}: '{section}' must be a section of fields, got {_kind(values)}"
+      )
+    if section in stored and not isinstance(name, str):
+      raise errors.UserError(f"{path}: '{section}.name' must be a text, got {_kind(name)}")
+    names[section] = name
+  missing = [section for section in ("data", "method") if names[section] is None]
+  if missing:
+    raise errors.UserError(f"{path} is no config: it has no section '{missing[0]}'")
+  return names
 
 
 def _check_kinds(

@@ -36,11 +36,11 @@ def load(package: str, name: str, function: str, what: str) -> types.ModuleType:
       raise
   if "." in name:
     raise errors.UserError(f"{what}: there is no module {name} with a function {function}")
-  known = ", ".join(_find_parts(package, function))
+  known = ", ".join(find(package, function))
   raise errors.UserError(f"{what} must be one of {known}, got '{name}'")
 
 
-def _find_parts(package: str, function: str) -> list[str]:
+def find(package: str, function: str) -> list[str]:
   """The modules of a package that have a function, without importing them."""
   found = []
   for path in importlib.import_module(package).__path__:

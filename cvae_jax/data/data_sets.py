@@ -5,6 +5,7 @@ A file of `sets/` is a data set, or a module elsewhere by its dotted path. It ha
     make_form(config) -> forms.Form            of the `data` section alone: nothing is read
     open_set(config, variant, on_request) -> DataSet
 
+and the fields of its `get_config`, see `core.config`. It opens what there is,
 and prepares what is not there yet, whole or not at all.
 """
 
@@ -81,16 +82,13 @@ def load(config: ml_collections.ConfigDict, on_request: bool = False) -> DataSet
 def _expand_home(config):
   """The `data` section with ~ as the home directory, which a config file or Python may say too."""
   config = config.copy_and_resolve_references()
-  fields = (
-    (config, "dir"),
-    (config, "tfds_dir"),
-    (config.soundfont, "path"),
-    (config.folder, "labels"),
-    (config.sounds, "labels"),
-  )
-  for section, name in fields:
-    if section.get(name):
-      section[name] = os.path.expanduser(section[name])
+  sections = {None: ("dir", "tfds_dir"), "soundfont": ("path",), "folder": ("labels",)}
+  sections["sounds"] = ("labels",)
+  for section, names in sections.items():
+    fields = config if section is None else config.get(section, {})
+    for name in names:
+      if fields.get(name):
+        fields[name] = os.path.expanduser(fields[name])
   return config
 
 

@@ -20,7 +20,6 @@ from cvae_jax.core import errors
 from cvae_jax.core import quiet
 from cvae_jax.data import data_sets
 from cvae_jax.data import labels
-from cvae_jax.data import notes
 from cvae_jax.data import sources
 
 _log = logging.getLogger(__name__)
@@ -109,7 +108,6 @@ def open_set(
   Raises:
     UserError: notes that are not prepared and may not be, or that cannot be.
   """
-  notes.check_storage(config.storage)
   info = _read_info(path)
   if info is None:
     if not on_request:

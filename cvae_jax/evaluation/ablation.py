@@ -71,10 +71,8 @@ def get_base() -> ml_collections.ConfigDict:
 
   Levels of 128 mel bands every 512 samples, an image of 126 x 128, conditioned on all four labels.
   """
-  config = config_lib.get_base_config()
-  config.representation.name = "log_mel"
+  config = config_lib.get_base_config(representation="log_mel", model="conv2d")
   config.representation.n_mels = 128
-  config.model.name = "conv2d"
   config.model.channels = (16, 32, 64)
   config.model.flat_channels = 16
   config.model.latent_dim = 64
@@ -100,9 +98,9 @@ def measure_at_the_end(config: ml_collections.ConfigDict) -> None:
 
 def get_tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   """The same in seconds, for tests."""
-  name, channels = config.model.name, config.model.channels
+  channels = config.model.channels
   config_lib.apply_variants(config, "tiny")
-  config.model.name, config.model.channels = name, (4,) * len(channels)
+  config.model.channels = (4,) * len(channels)
   config.train.steps = 4
   config.train.log_every_steps = 4
   config.eval.every_steps = config.checkpoint.every_steps = 100
@@ -130,7 +128,7 @@ def make_jobs(ablation: Ablation, num_seeds: int) -> list[Job]:
 def make_config(ablation: Ablation, job: Job) -> ml_collections.ConfigDict:
   """The config of a run."""
   config = ablation.base.copy_and_resolve_references()
-  config.update_from_flattened_dict(ablation.variants[job.variant])
+  config_lib.update(config, ablation.variants[job.variant])
   config.seed = job.seed
   return config
 

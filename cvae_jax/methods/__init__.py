@@ -181,7 +181,7 @@ def make_method(
     UserError: a config that does not fit together.
   """
   representation = None
-  if isinstance(form, forms.Waveform):
+  if isinstance(form, forms.Waveform) and "representation" in config:
     representation = make_representation(config, form)
     if config.representation.standardize:
       if statistics is None:

@@ -29,6 +29,7 @@ import optax
 
 from cvae_jax import methods
 from cvae_jax.audio import representations
+from cvae_jax.core import config_check
 from cvae_jax.core import errors
 from cvae_jax.core import parts as parts_lib
 from cvae_jax.data import forms
@@ -378,3 +379,71 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     features=functools.partial(waveforms.encode_features, parts.representation),
     level_db=parts.representation.level_db,
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
+  config.likelihood = "gaussian"  # gaussian (squared error), laplace (absolute error)
+  config.sigma = 0.08  # std of the observation, in features (1.0 is floor_db / 2)
+  config.learn_sigma = False  # whether it is learnt, from this value on
+  config.perceptual = False  # whether bins count as the ear weighs them
+  # Nats a note for one unit of the multi-resolution STFT distance of the waveforms; 0.0 for none.
+  config.spectral_weight = 0.0
+  config.prior = "standard"  # standard (N(0, I)), learned (p(z|c), a network of c)
+  config.prior_levels = ()  # learned: dimensions of the levels above the last: p(z_2|z_1, c)
+  config.beta = 1.0  # weight of the KL; 1.0 is the ELBO
+  config.beta_warmup_steps = 200
+  config.beta_cycle_steps = 0  # after which beta begins again from 0; 0 for never
+  config.free_bits = 0.0  # nats of each latent dimension that cost nothing
+  config.capacity = 0.0  # nats that the KL is held at, in place of 0
+  config.capacity_steps = 1000  # until it is grown
+  config.tc_weight = 1.0  # of the total correlation within the KL (beta-TCVAE); 1.0 for no more
+  config.mmd_weight = 0.0  # nats a note for a unit of the codes' MMD to the prior (InfoVAE)
+  config.leak_weight = 0.0  # nats a note for a nat that a critic reads of the labels in z
+  config.corruption = "none"  # none, gaussian, time_mask, frequency_mask: of what the encoder sees
+  config.corruption_amount = 0.1  # std in features; longest span, as a share of the axis
+  config.sparsity = "none"  # none, l1, kl: of a point posterior's code
+  config.sparsity_weight = 1.0  # nats a note for a unit of it
+  config.sparsity_target = 0.05  # kl: mean activation
+  return config
+
+
+CHOICES = {
+  "method.posterior": ("gaussian", "point"),
+  "method.likelihood": tuple(observation_lib.LIKELIHOODS),
+  "method.prior": ("standard", "learned"),
+  "method.corruption": ("none", "gaussian", "time_mask", "frequency_mask"),
+  "method.sparsity": ("none", "l1", "kl"),
+}
+NOT_NEGATIVE = (
+  "beta",
+  "beta_warmup_steps",
+  "beta_cycle_steps",
+  "free_bits",
+  "capacity",
+  "capacity_steps",
+  "tc_weight",
+  "mmd_weight",
+  "leak_weight",
+  "spectral_weight",
+  "corruption_amount",
+  "sparsity_weight",
+)
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  config_check.need_positive(config, "method.sigma", "method.sparsity_target")
+  config_check.need_not_negative(config, *(f"method.{name}" for name in NOT_NEGATIVE))
+  config_check.need_under_1(config, "method.sparsity_target")
+  config_check.need_choices(config, CHOICES)
+  levels = config.method.prior_levels
+  if levels and min(levels) < 1:
+    raise errors.UserError(f"method.prior_levels must be positive, got {levels}")
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """A short warm-up."""
+  config.method.beta_warmup_steps = 5

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
+from cvae_jax import models
 from cvae_jax.audio import representations
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.models.common import harmonics
@@ -168,3 +169,27 @@ def make_model(
     pitch=condition.pitch,
     dtype=jnp.dtype(config.dtype),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.latent_dim = 128
+  config.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
+  config.kernel_size = 3  # frames
+  config.num_templates = 16  # spectra that the condition gives to the output; 0 for none
+  config.harmonics = True  # templates of the partials too, where the condition has the pitch
+  config.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)  # their bands, by number
+  config.vibrato_cents = ()  # depths that wider templates of the partials are for
+  config.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  models.check(config)
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """A network of two narrow layers."""
+  models.make_tiny(config)

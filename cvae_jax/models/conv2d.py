@@ -16,8 +16,12 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import ml_collections
+from ml_collections import config_dict
 
+from cvae_jax import models
 from cvae_jax.audio import representations
+from cvae_jax.core import config_check
+from cvae_jax.core import errors
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.models.common import latent
 from cvae_jax.models.common import layers
@@ -209,3 +213,46 @@ def make_model(
     residual_blocks=config.residual_blocks,
     dtype=jnp.dtype(config.dtype),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.latent_dim = 128
+  config.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
+  config.kernel_size = 3
+  config.flat_channels = config_dict.placeholder(int)  # that are flattened; all if none
+  config.downsampling = "stride"  # stride, max_pool, avg_pool, blur_pool
+  config.upsampling = "transposed"  # transposed, resize (and convolve), subpixel
+  config.output_size = "exact"  # exact (decode more, and crop), zero_pad (decode less, and pad)
+  config.activation = "relu"  # relu, leaky_relu, elu, gelu, silu
+  config.norm = "none"  # none, layer, group
+  config.conditioning = "concat"  # concat (to code and z), film (at every hidden layer), both
+  config.residual_blocks = 0  # after every hidden layer
+  config.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
+  return config
+
+
+CHOICES = {
+  "model.downsampling": ("stride", "max_pool", "avg_pool", "blur_pool"),
+  "model.upsampling": ("transposed", "resize", "subpixel"),
+  "model.output_size": ("exact", "zero_pad"),
+  "model.activation": ("relu", "leaky_relu", "elu", "gelu", "silu"),
+  "model.norm": ("none", "layer", "group"),
+  "model.conditioning": ("concat", "film", "both"),
+}
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  models.check(config)
+  config_check.need_choices(config, CHOICES)
+  config_check.need_not_negative(config, "model.residual_blocks")
+  flat_channels = config.model.flat_channels
+  if flat_channels is not None and flat_channels < 1:
+    raise errors.UserError(f"model.flat_channels must be positive, got {flat_channels}")
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """A network of two narrow layers."""
+  models.make_tiny(config)

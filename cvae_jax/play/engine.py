@@ -14,7 +14,6 @@ import threading
 import numpy as np
 
 from cvae_jax import methods
-from cvae_jax.data import forms
 from cvae_jax.data import notes as notes_lib
 from cvae_jax.synthesis import latent_space
 from cvae_jax.synthesis import synthesizer
@@ -40,9 +39,9 @@ class _Request:
 
 def make_draft(synth: synthesizer.Synthesizer) -> synthesizer.Synthesizer:
   """The same run with fewer rounds of phase recovery: sooner, and a little rougher."""
-  if not isinstance(synth.form, forms.Waveform):
-    return synth
   config = synth.config.copy_and_resolve_references()
+  if "griffin_lim_iters" not in config.get("representation", {}):
+    return synth
   config.representation.griffin_lim_iters = min(
     DRAFT_ITERATIONS, config.representation.griffin_lim_iters
   )

@@ -305,7 +305,8 @@ def load(workdir: str, step: int | str | None = None) -> Synthesizer:
   table = label_table.load(workdir)
   form = data_sets.make_form(config.data)
   statistics = None
-  if config.representation.standardize and isinstance(form, forms.Waveform):
+  standardize = "representation" in config and config.representation.standardize
+  if standardize and isinstance(form, forms.Waveform):
     statistics = feature_statistics.load(workdir)
   method = methods.make_method(config, form, table.vocabulary, statistics=statistics)
   step, params = checkpoint.restore_params(workdir, step)

@@ -102,7 +102,10 @@ def find_statistics(
   config: ml_collections.ConfigDict, workdir: str, data: pipeline.Data
 ) -> feature_statistics.FeatureStatistics | None:
   """Those of the features: the workdir's own, or else of its training examples; None for none."""
-  if not config.representation.standardize or not isinstance(data.form, forms.Waveform):
+  representation = config.get("representation")
+  if representation is None or not representation.standardize:
+    return None
+  if not isinstance(data.form, forms.Waveform):
     return None
   if os.path.exists(os.path.join(workdir, feature_statistics.FILENAME)):
     return feature_statistics.load(workdir)

@@ -63,7 +63,7 @@ def _make_train(
     settings = config.data
     resident = resident_lib.load(source, replicated, settings.cache_gb, settings.num_threads)
 
-  def scan(state, batches, resident):
+  def train_steps(state, batches, resident):
     def step(state, batch):
       full = resident_lib.gather(resident, batch["row"]) if is_resident else batch
       return method.train_step(state, full)
@@ -71,7 +71,7 @@ def _make_train(
     return compilation.scan(step, state, batches)
 
   compiled = compilation.jit(
-    scan,
+    train_steps,
     in_shardings=(replicated, stacked, replicated),
     out_shardings=(replicated, replicated),
     donate_argnums=0,

@@ -4,6 +4,7 @@ from flax import linen as nn
 from flax import struct
 import jax
 import jax.numpy as jnp
+import ml_collections
 import optax
 
 from cvae_jax import methods
@@ -30,7 +31,7 @@ class Mlp(nn.Module):
 
 def make_method(config, task):
   rep, _ = task.need_representation()
-  size, dim = rep.shape[0] * rep.shape[1] * rep.shape[2], config.model.latent_dim
+  size, dim = rep.shape[0] * rep.shape[1] * rep.shape[2], config.method.latent_dim
   maker, critic = Mlp(size), Mlp(1)
   optimizers = [
     state_lib.make_optimizer(s, task.total_steps) for s in (config.optimizer, config.critic)
@@ -100,3 +101,11 @@ def make_method(config, task):
     features=feats,
     level_db=rep.level_db,
   )
+
+
+def get_config():
+  return ml_collections.ConfigDict({"latent_dim": 128})
+
+
+def tiny(config):
+  config.method.latent_dim = 4

@@ -16,8 +16,10 @@ from cvae_jax.evaluation.metrics import pitch
 
 @functools.cache
 def make(name, **fields):
-  config = config_lib.get_base_config().representation
-  config.update({"name": name, "griffin_lim_iters": 16, **fields})
+  config = config_lib.get_base_config(representation=name).representation
+  if "griffin_lim_iters" in config:
+    config.griffin_lim_iters = 16
+  config.update(fields)
   made = representations.make_representation(config, 64_000, 16_000)
   compiled = {field: jax.jit(getattr(made, field)) for field in ("encode", "decode", "level_db")}
   return made._replace(**compiled)
@@ -128,9 +130,10 @@ def test_what_a_network_overshoots_is_held_at_full_scale():
   ],
 )
 def test_settings_that_make_no_sense_are_refused(fields, says):
-  config = ml_collections.ConfigDict(config_lib.get_base_config().representation.to_dict())
-  config.update(fields)
   with pytest.raises(errors.UserError, match=says):
+    whole = config_lib.get_base_config(representation=fields.pop("name", "log_magnitude"))
+    config = ml_collections.ConfigDict(whole.representation.to_dict())
+    config.update(fields)
     representations.make_representation(config, 64_000, 16_000)
 
 

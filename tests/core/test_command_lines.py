@@ -106,16 +106,18 @@ def test_absl_commands_know_the_home_as_well(home):
 
 def test_a_home_in_a_config_is_a_home(home, monkeypatch):
   monkeypatch.chdir(home)
-  config = config_lib.get_base_config().data
-  config.name, config.dir = "folder_notes", "~/none"
+  config = config_lib.get_base_config(data="folder_notes").data
+  config.dir = "~/none"
   with pytest.raises(errors.UserError, match=f"{home}/none is no folder"):
     data_sets.load(config)
-  config.name, config.soundfont.path = "soundfont_notes", "~/none.sf2"
+  assert config.dir == "~/none"  # What a run was begun with is kept.
+  config = config_lib.get_base_config(data="soundfont_notes").data
+  config.soundfont.path = "~/none.sf2"
   with pytest.raises(errors.UserError, match=f"{home}/none.sf2 cannot be read"):
     data_sets.load(config)
-  config.name, config.tfds_dir = "synth_notes/tiny", "~/tfds"
+  config = config_lib.get_base_config(data="synth_notes/tiny").data
+  config.tfds_dir = "~/tfds"
   assert str(data_sets.load(config).folder).startswith(f"{home}/tfds")
-  assert config.dir == "~/none"  # What a run was begun with is kept.
   tiny = get_config("cvae", "tiny", **{"data.tfds_dir": "~/tfds", "train.batch_size": 7})
   tiny.train.steps = 0
   with pytest.raises(errors.UserError):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cvae_jax import evaluate
+from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_file
 from cvae_jax.core import errors
 from cvae_jax.core import json_file
@@ -16,6 +17,7 @@ from cvae_jax.data import label_index
 from cvae_jax.data import label_table
 from cvae_jax.evaluation.metrics import classifier
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.version import __version__
 
 CONTENT = {"name": "Flügel", "numbers": [1, 2.5]}
 
@@ -71,6 +73,13 @@ def test_what_is_not_json_is_one_line(tmp_path, content):
   ],
 )
 def test_json_that_is_no_config_and_no_results(tmp_path, content, says):
+  stored = json.loads(content)
+  if isinstance(stored, dict):  # The rest of it is as it should be.
+    whole = {"version": __version__, **config_lib.get_base_config().to_dict()}
+    for section, values in stored.items():
+      named = isinstance(values, dict) and isinstance(whole[section], dict)
+      whole[section] = {**whole[section], **values} if named else values
+    content = json.dumps(whole)
   (tmp_path / "config.json").write_text(content)
   with pytest.raises(errors.UserError, match=says) as error:
     config_file.load(str(tmp_path))

@@ -29,6 +29,7 @@ from cvae_jax.data.folders import folder_files
 from cvae_jax.data.folders import folder_labels
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.scores import midi
+from cvae_jax.version import __version__
 
 CASES = 100  # of a reader in the plain run
 MANY = 4000
@@ -114,7 +115,13 @@ INSTRUMENT = (
 SONG = (mw.tempo(0, 400_000), mw.event(0, 0xC0, 19), mw.control(0, 64, 127), mw.on(0, 60),
         mw.event(480, 64, 100), mw.off(240, 60), mw.event(0, 0xF0, 3, 1, 2, 0xF7), mw.off(200, 64),
         mw.control(100, 64, 0), mw.meta(0, 0x59, 2, 0), mw.control(0, 123, 0))  # fmt: skip
-CONFIG = {"seed": 0, "model": {"name": "conv2d", "latent_dim": 8}, "data": {"dir": None}}
+CONFIG = {
+  "version": __version__,
+  "seed": 0,
+  "data": {"name": "folder_notes", "dir": None},
+  "model": {"name": "conv2d", "latent_dim": 8},
+  "method": {"name": "vae"},
+}
 LABEL_TABLE = {
   "vocabulary": np.asarray(labels.make_vocabulary(["a", "b"]).to_json()),
   "count": np.asarray(20),

@@ -29,8 +29,7 @@ def test_partials_lie_at_multiples_of_the_pitch():
 @pytest.mark.parametrize("name", ["log_magnitude", "log_mel", "cqt", "log_mel_if"])
 @pytest.mark.parametrize("pitch", [45, 60, 81])
 def test_they_lie_where_a_representation_has_them(name, pitch):
-  config = config_lib.get_base_config().representation
-  config.name = name
+  config = config_lib.get_base_config(representation=name).representation
   representation = representations.make_representation(config, 64_000, 16_000)
   f0_hz = 440 * 2 ** ((pitch - 69) / 12)
   time = jnp.arange(64_000) / 16_000
@@ -59,9 +58,8 @@ def test_a_pitch_between_two_keys_has_the_partials_of_both():
 
 
 def test_no_template_without_a_pitch_or_without_frequencies():
-  config = get_config("cvae", "tiny")
   for name, names in (("log_magnitude", ("family",)), ("waveform", ("pitch",))):
-    config.representation.name = name
+    config = get_config("cvae", "tiny", **{"representation.name": name})
     representation = representations.make_representation(config.representation, 64_000, 16_000)
     given = condition.make_condition(names, labels.make_vocabulary(["a", "b", "c"]))
     model = conv1d.make_model(config.model, representation, given, True)

@@ -45,8 +45,8 @@ def test_parameter_counts(name, variant):
 
 
 def make(name, shape, gaussian=True, pitched=False, **fields):
-  config = get_config("cvae", "tiny").model
-  config.update({"name": name, **fields})
+  config = get_config("cvae", "tiny", **{"model.name": name}).model
+  config.update(fields)
   module = importlib.import_module(f"cvae_jax.models.{name}")
   representation = representations.Representation(
     shape=shape,
@@ -125,9 +125,8 @@ def test_the_thesis_network_has_its_channels_mirrored():
   ],
 )
 def test_parts_that_are_not_there_are_named(field, name, says):
-  config = get_config("cvae", "tiny", **{field: name})
   with pytest.raises(errors.UserError) as error:
-    make_method(config, instruments=1)
+    get_config("cvae", "tiny", **{field: name})
   assert str(error.value).startswith(f"{field}{says}" if says[0] == ":" else f"{field} {says}")
 
 

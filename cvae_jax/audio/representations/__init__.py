@@ -15,6 +15,7 @@ import ml_collections
 from cvae_jax.audio import decibel
 from cvae_jax.audio import phase
 from cvae_jax.audio import stft
+from cvae_jax.core import config_check
 from cvae_jax.core import errors
 from cvae_jax.core import parts
 
@@ -113,3 +114,20 @@ def waveform_level_db(
     return jnp.minimum(level, 0.0)
 
   return level_db
+
+
+PHASE_STARTS = ("integrated", "random")
+
+
+def get_recovery() -> ml_collections.ConfigDict:
+  """Fields of a representation whose phases are recovered."""
+  config = ml_collections.ConfigDict()
+  config.phase_start = "integrated"  # integrated, random: where Griffin-Lim begins
+  config.griffin_lim_iters = 8
+  return config
+
+
+def check_recovery(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values of these fields that make no sense; `config` is a whole one."""
+  config_check.need_choices(config, {"representation.phase_start": PHASE_STARTS})
+  config_check.need_not_negative(config, "representation.griffin_lim_iters")

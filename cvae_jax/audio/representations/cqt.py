@@ -1,6 +1,7 @@
 """Magnitudes of the constant-Q transform in dB: an octave is as many bins wherever it lies."""
 
 import jax.numpy as jnp
+import ml_collections
 
 from cvae_jax.audio import cqt
 from cvae_jax.audio import decibel
@@ -41,3 +42,22 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_bins, 1)
   return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = representations.get_recovery()
+  config.fmin_hz = 27.5  # lowest frequency, here that of A0
+  config.n_bins = 288
+  config.bins_per_octave = 36
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  representations.check_recovery(config)
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """Fewer bins, or a quicker way back."""
+  config.representation.griffin_lim_iters = 4

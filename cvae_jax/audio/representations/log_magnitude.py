@@ -5,6 +5,7 @@ power of two; decoding puts a zero in its place, and finds phases by phase recov
 """
 
 import jax.numpy as jnp
+import ml_collections
 
 from cvae_jax.audio import decibel
 from cvae_jax.audio import representations
@@ -33,3 +34,19 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_fft // 2, 1)
   return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = representations.get_recovery()
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  representations.check_recovery(config)
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """Fewer bins, or a quicker way back."""
+  config.representation.griffin_lim_iters = 4

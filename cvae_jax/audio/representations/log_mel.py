@@ -1,6 +1,8 @@
 """Mel magnitudes in dB, `n_mels` bins; 0 dB is a full-scale sine where filters peak."""
 
 import jax.numpy as jnp
+import ml_collections
+from ml_collections import config_dict
 
 from cvae_jax.audio import decibel
 from cvae_jax.audio import mel
@@ -32,3 +34,23 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 1)
   return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = representations.get_recovery()
+  config.n_mels = 256  # bins
+  config.fmin_hz = 27.5  # lowest frequency, here that of A0
+  config.fmax_hz = config_dict.placeholder(float)  # highest; half the rate if none
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  representations.check_recovery(config)
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """Fewer bins, or a quicker way back."""
+  config.representation.griffin_lim_iters = 4
+  config.representation.n_mels = 32

@@ -7,6 +7,8 @@ the mel axis blurs, `griffin_lim_iters` iterations put in order.
 """
 
 import jax.numpy as jnp
+import ml_collections
+from ml_collections import config_dict
 import numpy as np
 
 from cvae_jax.audio import decibel
@@ -15,6 +17,7 @@ from cvae_jax.audio import mel
 from cvae_jax.audio import phase
 from cvae_jax.audio import representations
 from cvae_jax.audio import stft
+from cvae_jax.core import config_check
 
 _TINY = 1e-12  # of full scale's power
 
@@ -72,3 +75,24 @@ def make_representation(config, num_samples: int, sample_rate: int):
   return representations.Representation(
     shape, (True, False), frequencies_hz, encode, decode, level_db
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.griffin_lim_iters = 8
+  config.n_mels = 256  # bins
+  config.fmin_hz = 27.5  # lowest frequency, here that of A0
+  config.fmax_hz = config_dict.placeholder(float)  # highest; half the rate if none
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  config_check.need_not_negative(config, "representation.griffin_lim_iters")
+
+
+def tiny(config: ml_collections.ConfigDict) -> None:
+  """Fewer bins, or a quicker way back."""
+  config.representation.n_mels = 32
+  config.representation.griffin_lim_iters = 4

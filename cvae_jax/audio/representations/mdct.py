@@ -4,9 +4,11 @@ coefficient is a thousand times that of what surrounds it."""
 import math
 
 import jax.numpy as jnp
+import ml_collections
 
 from cvae_jax.audio import mdct
 from cvae_jax.audio import representations
+from cvae_jax.core import config_check
 
 _WINDOW = "kbd"
 
@@ -41,3 +43,15 @@ def make_representation(config, num_samples: int, sample_rate: int):
     decode,
     representations.waveform_level_db(decode, config),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.companding = 255.0  # mu of its mu-law; 0.0 for none
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  config_check.need_not_negative(config, "representation.companding")

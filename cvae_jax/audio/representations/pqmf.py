@@ -7,9 +7,11 @@ halve the frames would spend their time on the first few of them, at 1,000 frame
 import math
 
 import jax.numpy as jnp
+import ml_collections
 
 from cvae_jax.audio import pqmf
 from cvae_jax.audio import representations
+from cvae_jax.core import config_check
 
 
 def make_representation(config, num_samples: int, sample_rate: int):
@@ -39,3 +41,16 @@ def make_representation(config, num_samples: int, sample_rate: int):
     decode,
     representations.waveform_level_db(decode, config),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.num_bands = 16
+  config.samples_per_frame = 8  # of every band, that make a frame
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  config_check.need_positive(config, "representation.samples_per_frame")

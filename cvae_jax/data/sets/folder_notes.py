@@ -1,5 +1,8 @@
 """A folder of recorded notes of one's own: see `data.folder_notes`."""
 
+import ml_collections
+from ml_collections import config_dict
+
 from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -28,3 +31,20 @@ def open_set(config, variant, on_request):
       config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
     ),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.dir = config_dict.placeholder(str)  # the folder of the files
+  config.folder = folder = ml_collections.ConfigDict()
+  # Of the files' names, without ending; fields are family, source, instrument, pitch, velocity.
+  folder.pattern = "{family}_{source}_{instrument}-{pitch}-{velocity}"
+  folder.labels = config_dict.placeholder(str)  # a .csv or .sfz in the folder, in place of names
+  folder.family = "keyboard"  # of what does not say it
+  folder.source = "acoustic"  # of what does not say it
+  folder.velocity = 100  # of what does not say it
+  folder.held_out = "notes"  # notes, instruments
+  folder.strict = False  # whether a file that cannot be used is an error
+  config.storage = "int16"  # int16, float32: of the samples
+  return config

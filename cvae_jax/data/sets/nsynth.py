@@ -1,5 +1,8 @@
 """The official `nsynth`, by TFDS' own builder: see `data.nsynth`."""
 
+import ml_collections
+from ml_collections import config_dict
+
 from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import prepared
@@ -28,3 +31,12 @@ def open_set(config, variant, on_request):
     ),
     on_request,
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  # The folder of the archives, where they have been downloaded already.
+  config.dir = config_dict.placeholder(str)
+  config.beam_options = ""  # of the preparation: 'runner=DirectRunner,direct_num_workers=2'
+  return config

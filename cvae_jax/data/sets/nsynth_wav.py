@@ -1,5 +1,8 @@
 """A folder in the layout of NSynth's json/wav distribution: see `data.nsynth_wav`."""
 
+import ml_collections
+from ml_collections import config_dict
+
 from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import notes
@@ -28,3 +31,11 @@ def open_set(config, variant, on_request):
       config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
     ),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.dir = config_dict.placeholder(str)  # the folder that holds nsynth-train etc.
+  config.storage = "int16"  # int16, float32: of the samples
+  return config

@@ -8,6 +8,9 @@ the last parts of each. The label `recording` says which file an excerpt is from
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+import ml_collections
+from ml_collections import config_dict
+
 from cvae_jax.core import errors
 from cvae_jax.data import clips
 from cvae_jax.data import data_sets
@@ -89,3 +92,16 @@ def _remark(index, num_places, form) -> str:
     f"{len(used)} of {len(report)} files, {total_s / 60:.1f} minutes: {num_places:,} excerpts of "
     f"{form.duration_s:g} s; {silent_s / 60:.1f} minutes are silence or what is left at ends"
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.dir = config_dict.placeholder(str)  # the folder of the files
+  config.recordings = recordings = ml_collections.ConfigDict()
+  recordings.sample_rate = 22_050  # Hz
+  recordings.duration_s = 1.5  # of an excerpt
+  recordings.silence_db = (
+    -60.0
+  )  # dB below full scale; excerpts that are nowhere louder are left out
+  return config

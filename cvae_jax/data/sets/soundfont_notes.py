@@ -1,5 +1,9 @@
 """The programs of a soundfont, played in NSynth's protocol: see `data.soundfont_notes`."""
 
+import ml_collections
+from ml_collections import config_dict
+
+from cvae_jax.core import config_check
 from cvae_jax.data import labels
 from cvae_jax.data import prepared
 
@@ -29,3 +33,21 @@ def open_set(config, variant, on_request):
       config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
     ),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.soundfont = soundfont = ml_collections.ConfigDict()
+  soundfont.path = config_dict.placeholder(str)  # an SF2 or SF3 file; the system's own without one
+  soundfont.programs = ()  # 0-127; all that are notes without
+  soundfont.include_effects = False  # whether sound effects and percussion are notes too
+  soundfont.pitch_step = 1  # semitones from one pitch to the next, from 21 to 108
+  soundfont.velocities = (25, 50, 75, 100, 127)  # 1-127
+  soundfont.max_stretch = 12  # semitones from the nearest sample; farther notes are left out
+  return config
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  config_check.need_positive(config, "data.soundfont.pitch_step")

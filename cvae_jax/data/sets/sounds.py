@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import os
 
+import ml_collections
+from ml_collections import config_dict
+
 from cvae_jax.core import errors
 from cvae_jax.data import clips
 from cvae_jax.data import data_sets
@@ -107,3 +110,18 @@ def open_set(config, variant, on_request):
     index.folder,
     2 * int(index.lengths.sum()),
   )
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Its fields."""
+  config = ml_collections.ConfigDict()
+  config.dir = config_dict.placeholder(str)  # the folder of the files
+  config.sounds = sounds = ml_collections.ConfigDict()
+  sounds.sample_rate = 44_100  # Hz
+  sounds.duration_s = 2.0  # of a sound; longer ones are cut, shorter ones padded
+  sounds.labels = config_dict.placeholder(str)  # a .csv in the folder; sub-folders without one
+  sounds.columns = ("kind",)  # of the table, that are labels
+  sounds.held_out = config_dict.placeholder(
+    str
+  )  # a column whose values are held out; files if none
+  return config

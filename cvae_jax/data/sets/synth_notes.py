@@ -29,3 +29,8 @@ def open_set(config, variant, on_request):
     prepared.locate(builder, variant, config),
     lambda: builder(config=variant, data_dir=config.tfds_dir, file_format="array_record"),
   )
+
+
+def tiny(config):
+  """A few notes of each family."""
+  config.data.name = "synth_notes/tiny"
