@@ -1,4 +1,4 @@
-"""Autoencoder on the embedded notes: no KL, no condition, nothing to sample from.
+"""Autoencoder on synthetic notes: no KL, no condition, no prior to sample from.
 
 python -m cvae_jax.main --config=configs/ae.py
 """

@@ -1,12 +1,12 @@
-"""The best conditional VAE that was found by measurement: a prior that is learnt, at a low rate.
+"""The best conditional VAE by measurement: a learned prior, and a low rate of the code.
 
 python -m cvae_jax.main --config=configs/cvae_best.py
 
-`cvae.py` with three fields changed. A prior p(z|c) knows what codes the notes of a pitch and a
-family have, so that draws of it lie where the decoder has been taught, and z need say only what c
-does not; beta 16 keeps it from saying more. And it is trained for longer: the error on new
-instruments stands still from step 2,400 on, but what is drawn goes on getting better. What else was
-tried, and what it came to, is in docs/ablations.md; what it reaches, in docs/results.md.
+`cvae.py` with three fields changed. The learned prior p(z|c) covers the codes of the notes with
+these labels, so that samples lie where the decoder was trained, and z holds only what c does not;
+beta 16 enforces it. It also trains for longer: the reconstruction error on new instruments is
+constant from step 2,400 on, but generated notes still improve. Results: docs/results.md; the
+ablations behind it: docs/ablations.md.
 """
 
 from cvae_jax.core import config as config_lib

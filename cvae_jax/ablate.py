@@ -50,7 +50,7 @@ def run_all(command: list[str], jobs: list[ablation_lib.Job]) -> list[str]:
     _log.info("%d of %d: %s, seed %d", index + 1, len(jobs), job.variant, job.seed)
     done = subprocess.run([*command, f"--index={index}"], check=False)
     if done.returncode > 128 or done.returncode < 0:
-      raise errors.Interrupted("stopped: the same command goes on from there", None)
+      raise errors.Interrupted("stopped: the same command resumes it", None)
     if done.returncode:
       failed.append(f"{job.variant}, seed {job.seed}")
   return failed

@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
   run_flags.add_run(parser)
   parser.add_argument("--format", default="sfz", help="sfz (default), sf2, wav; stablehlo, onnx")
   parser.add_argument("--out", default="instrument", help="directory, or file of a program")
-  parser.add_argument("--pitches", help="36-84 or 36-84:3; what the run was taught without it")
+  parser.add_argument("--pitches", help="36-84 or 36-84:3; the training range by default")
   parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
   run_flags.add_draw(parser)
   parser.add_argument(

@@ -24,7 +24,7 @@ from cvae_jax.training import distributed
 FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, or FILE:variant.")
 _WORKDIR = flags.DEFINE_string(
-  "workdir", None, "Where the run is kept; runs/<config> without it. A run in it is gone on with."
+  "workdir", None, "Directory of the run; runs/<config> by default. An existing run is resumed."
 )
 
 _MULTIHOST = flags.DEFINE_bool("multihost", False, "Join the processes that the cluster knows of.")

@@ -1,4 +1,4 @@
-"""What goes wrong by a person's doing, and is told in one line."""
+"""User-facing errors: bad input, reported in one line."""
 
 
 def one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ non-negative matrix factorisation's idea of a note, learnt end to end and withou
 
 Where c holds the pitch and the features are levels over frequency, there are also templates that
 need not be learnt, the partials of that pitch in bands (`harmonics.py`): the decoder weighs them,
-and the encoder is told how loud each is.
+and the encoder is given the level of each.
 """
 
 import functools

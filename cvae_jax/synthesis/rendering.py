@@ -25,7 +25,7 @@ def choose_voice(
 ) -> tuple[str | None, str | None]:
   """(family, source) that a program is played by; None for what the run is not conditioned on.
 
-  A family or a source that the run was not taught is left to the run.
+  A family or a source that was not in training is left to the run.
 
   Args:
     synth: the run.

@@ -188,7 +188,7 @@ def begin(
     log_parameters(state.params)
     return state
   state = checkpoints.restore(checkpoint.abstract(steps.init, steps.replicated), iterator)
-  _log.info("going on at step %d of %s", int(state.step), workdir)
+  _log.info("resuming at step %d of %s", int(state.step), workdir)
   return state
 
 
@@ -217,7 +217,7 @@ def train(run: Run, state: Any, should_stop: ShouldStop) -> Any:
         return state
       if is_stopping:
         raise errors.Interrupted(
-          f"stopped at step {step}, and saved: the same command goes on from there", stop.signum
+          f"stopped at step {step}, and saved: the same command resumes it", stop.signum
         )
       run.profile.at(step - first, state)
       count = count_steps(run.config, step)

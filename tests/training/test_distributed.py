@@ -96,7 +96,7 @@ def test_a_run_goes_on_with_another_number_of_processes(alone, tmp_path, tfds_di
     flags = arguments(tmp_path, tfds_dir, **{"train.steps": steps, "optimizer.decay_steps": 20})
     status, output = finish(start(count, *flags))
     assert status == 0, output
-  assert "going on at step 10" in output
+  assert "resuming at step 10" in output
   assert_same(params_of(alone), params_of(tmp_path))
 
 

@@ -177,7 +177,7 @@ def test_a_damaged_checkpoint_is_said_and_the_run_ends_where_it_would_have(
     step, _ = checkpoint.restore_params(str(workdir))  # As generate does.
     assert step == 4 and "the checkpoint of step 6: " in caplog.text
     loop.train_and_evaluate(make_config(tfds_dir), str(workdir))
-  assert "set aside, for the one before it" in caplog.text and "going on at step 4" in caplog.text
+  assert "set aside, for the one before it" in caplog.text and "resuming at step 4" in caplog.text
   config = make_config(tfds_dir)
   assert_equal(restore(workdir, config)[0], restore(finished, config)[0])
 

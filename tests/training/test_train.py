@@ -251,7 +251,7 @@ def test_a_signal_saves_first(tmp_path, tfds_dir, signum):
   stdout, stderr = process.communicate(timeout=60)
   assert time.monotonic() - asked < 10
   assert process.returncode == 128 + signum, stdout + stderr
-  assert "saved: the same command goes on from there" in stderr
+  assert "saved: the same command resumes it" in stderr
   config = config_file.load(str(tmp_path))
   step, _ = leaves(str(tmp_path), config)
   assert f"stopped at step {step}," in stderr and step % 5 in range(5)

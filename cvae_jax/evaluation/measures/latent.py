@@ -74,11 +74,11 @@ def measure_probes(run: measures.Run) -> dict[str, float] | None:
     columns.append({name: source.labels[name][rows] for name in probed})
   found = {}
   for name in probed:
-    taught, wanted = (column[name] for column in columns)
-    if len(np.unique(taught)) > 1:
-      found[name] = probes.linear_probe(drawn[0], taught, drawn[1], wanted)
-      found[f"{name}_of_mean"] = probes.linear_probe(means[0], taught, means[1], wanted)
-      found[f"{name}_chance"] = probes.chance(taught, wanted)
+    known, wanted = (column[name] for column in columns)
+    if len(np.unique(known)) > 1:
+      found[name] = probes.linear_probe(drawn[0], known, drawn[1], wanted)
+      found[f"{name}_of_mean"] = probes.linear_probe(means[0], known, means[1], wanted)
+      found[f"{name}_chance"] = probes.chance(known, wanted)
   return found or None
 
 

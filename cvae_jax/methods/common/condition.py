@@ -37,7 +37,7 @@ class Condition(NamedTuple):
   def drop(self, c: jax.Array, rng: jax.Array, rate: float) -> jax.Array:
     """c ([B, C]) with every label, by itself, made unknown at a rate.
 
-    What is taught with it can be asked for some labels, or for none. Source: Ho & Salimans 2021,
+    A run trained with it can be conditioned on some labels, or on none. Source: Ho & Salimans 2021,
     "Classifier-Free Diffusion Guidance", which drop all of them at once.
     """
     keep = jax.random.bernoulli(rng, 1.0 - rate, (c.shape[0], len(self.labels)))

@@ -1,6 +1,6 @@
 """Mean and deviation of the features, by bin: what standardises them, measured once for a run.
 
-They are kept in the workdir, since a network that was taught standardised features is worth
+They are kept in the workdir, since a network that was trained on standardised features is worth
 nothing without them.
 """
 

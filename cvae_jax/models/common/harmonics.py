@@ -1,4 +1,4 @@
-"""Where the partials of a pitch lie: what a network is told instead of having to learn it.
+"""Templates of the partials of a pitch, which a network then need not learn.
 
 The levels of a harmonic note's spectrum vary from instrument to instrument, the places of its
 partials do not: they follow from the pitch. `make_templates` draws them, cut into overlapping

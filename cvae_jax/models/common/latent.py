@@ -36,22 +36,22 @@ class LatentHead(nn.Module):
 
   @nn.compact
   def __call__(self, hidden: jax.Array, condition: jax.Array | None = None) -> Latent:
-    """[B, H] hidden units, and [B, K] condition where it is told here, to the latent."""
+    """[B, H] hidden units, and [B, K] condition where it enters here, to the latent."""
     # The KL is a difference of near numbers.
     hidden = hidden.astype(jnp.promote_types(hidden.dtype, jnp.float32))
 
-    def told(name):
+    def condition_term(name):
       if condition is None or not condition.shape[-1]:
         return 0.0
       zeros = nn.initializers.zeros
       return nn.Dense(self.latent_dim, use_bias=False, kernel_init=zeros, name=name)(condition)
 
-    mean = nn.Dense(self.latent_dim, name="mean")(hidden) + told("mean_condition")
+    mean = nn.Dense(self.latent_dim, name="mean")(hidden) + condition_term("mean_condition")
     if not self.gaussian:
       return Latent(mean, None)
     # Zeros: before anything is learnt, q(z|x) has the prior's variance of 1.
     logvar = nn.Dense(self.latent_dim, kernel_init=nn.initializers.zeros, name="logvar")(hidden)
-    logvar += told("logvar_condition")
+    logvar += condition_term("logvar_condition")
     # Variances past e^-12 and e^6 say nothing more, and would overflow before they could come back.
     return Latent(mean, jnp.clip(logvar, -12.0, 6.0))
 
