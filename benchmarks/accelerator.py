@@ -106,7 +106,7 @@ def measure_training(name: str, dtype: str, batch_size: int, steps: int, rounds:
 def measure_generation(name: str, batch_size: int, rounds: int) -> float:
   """Samples of audio a second, from labels and z on the device to waveforms on the device."""
   config = make_config("cvae", "float32", batch_size)
-  config.representation.name = name
+  config_lib.set_part(config, "representation", name)
   method = _make_method(config)
   batch = make_batch(np.random.default_rng(0), batch_size)
   params = compilation.jit(lambda: method.init(jax.random.key(0), batch).params)()

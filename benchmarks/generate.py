@@ -93,14 +93,15 @@ def measure_limit(synth: synthesizer.Synthesizer, peaks: limits.Peaks) -> tuple[
 
   def cost(iterations: int) -> limits.Cost:
     config = synth.config.copy_and_resolve_references()
-    config.representation.griffin_lim_iters = iterations
+    if "griffin_lim_iters" in config.representation:
+      config.representation.griffin_lim_iters = iterations
     method = methods.make_method(config, labels.FORM, _VOCABULARY)
     return limits.cost_of(method.sample, synth.params, asked, key)
 
   none = cost(0)
   # Two at a time is how they are compiled; a loop of one round is none.
   two = cost(2) + none.scaled(-1.0)
-  pairs = synth.config.representation.griffin_lim_iters / 2
+  pairs = synth.config.representation.get("griffin_lim_iters", 0) / 2
   return peaks.seconds(none + two.scaled(pairs))
 
 
@@ -140,9 +141,9 @@ def main() -> None:
     if args.workdir:
       synth = synthesizer.load(args.workdir)
     else:
-      config = config_lib.get_base_config()
+      representation_name, *iterations = name.split(", ")
+      config = config_lib.get_base_config(representation=representation_name)
       config.condition.labels = ("pitch", "family", "source", "velocity")
-      config.representation.name, *iterations = name.split(", ")
       if iterations:
         config.representation.griffin_lim_iters = int(iterations[0].split()[0])
       synth = make_synthesizer(config)

@@ -48,8 +48,8 @@ class Case:
     from cvae_jax.methods.common import condition as condition_lib
 
     network, self.shape, self.channels, self.batch_size = _SIZES[size]
-    config = config_lib.get_base_config()
-    config.model.update({"name": network, "channels": self.channels, "dtype": dtype})
+    config = config_lib.get_base_config(model=network)
+    config.model.update({"channels": self.channels, "dtype": dtype})
     labels = ("pitch", "family", "source", "velocity") if kind == "cvae" else ()
     condition = condition_lib.make_condition(labels, labels_lib.make_vocabulary(["any"]))
     frames, bins = self.shape

@@ -71,9 +71,9 @@ def _find_attribute(synth, columns, name: str) -> np.ndarray:
       column = columns[label.name]
       return column[:, index] > 0 if column.ndim == 2 else column == index
   known = [n for x in synth.vocabulary.labels if not x.open_set for n in x.names]
-  raise errors.UserError(
-    f"attribute must be one of {', '.join(known) or 'none: there are no names'}, got '{name}'"
-  )
+  if not known:
+    raise errors.UserError(f"this run's examples have no attributes, and so none is '{name}'")
+  raise errors.UserError(f"attribute must be one of {', '.join(known)}, got '{name}'")
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -125,6 +125,10 @@ def traverse(args: argparse.Namespace) -> None:
   if args.num < 1 or args.steps < 2:
     raise errors.UserError(f"--num must be 1 or more and --steps 2, got {args.num}, {args.steps}")
   synth = run_flags.load_run(args)
+  if args.num > synth.method.code_size:
+    raise errors.UserError(
+      f"--num must be at most {synth.method.code_size}, the dimensions of a code; got {args.num}"
+    )
   if args.input is None:
     drawn = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
     code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0, count=1)

@@ -85,7 +85,7 @@ def _parse(argv: list[str]) -> list[str]:
     if not {"--help", "-help", "--helpfull", "--helpshort", "-h"} & set(argv):
       cli.set_up()  # Parts import JAX, which reads what it sets.
       sys.argv = argv = _with_parts(FLAGS.read_flags_from_files(argv, force_gnu=False))
-      config_lib.load(_config_file(argv))
+      config_lib.check_flags(argv, config_lib.load(_config_file(argv)))
     rest = FLAGS(argv)
     config_check.check(_CONFIG.value)
     distributed.check_flags(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)

@@ -49,7 +49,9 @@ def _parse(argv: list[str]) -> list[str]:
   sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]  # ml_collections reads it itself.
   try:
     # What flags there are depends on the data set: its fields are among them.
-    config_flags.DEFINE_config_dict("config", _find_config(argv[1:]))
+    config = _find_config(argv[1:])
+    config_lib.check_flags(argv, config)
+    config_flags.DEFINE_config_dict("config", config)
     names = FLAGS(argv)[1:]
     if len(names) != 1:
       raise errors.UserError(f"one data set is wanted, as synth_notes; got {len(names)}")

@@ -12,6 +12,9 @@ was trained with is kept in its workdir as `config.json`, so that nothing else i
 import ast
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
+import difflib
+import re
 import types
 from typing import Any
 from typing import NamedTuple
@@ -209,6 +212,27 @@ def update(config: ml_collections.ConfigDict, fields: Mapping[str, Any]) -> None
   for name in (name for name in fields if name in names):
     set_part(config, names[name], fields[name])
   config.update_from_flattened_dict({k: v for k, v in fields.items() if k not in names})
+
+
+def check_flags(arguments: Sequence[str], config: ml_collections.ConfigDict) -> None:
+  """Raises UserError for a flag --config.FIELD of a field that a config does not have.
+
+  Args:
+    arguments: of a command line.
+    config: that the flags are of.
+  """
+  fields = flatten(config)
+  sections = {f.rpartition(".")[0] for f in fields}
+  for argument in arguments:
+    match = re.match(r"--?(?:no)?config\.([^=]+)", argument)
+    if match is None or match[1] in fields or match[1] in sections:
+      continue
+    section, _, field = match[1].partition(".")
+    near = difflib.get_close_matches(match[1], fields, 1)
+    hint = f": did you mean {near[0]}?" if near else ""
+    if section in SECTIONS and section in config and (readers := _readers(section, field)):
+      hint = f" of {section}.name={config[section].name}{readers}"
+    raise errors.UserError(f"there is no field {match[1]}{hint}")
 
 
 def check_fields(config: ml_collections.ConfigDict) -> None:

@@ -169,5 +169,6 @@ def open_data(config: ml_collections.ConfigDict) -> Data:
   if out.any():
     held_out = held_out.select(np.flatnonzero(~out))
   columns = vocabulary_lib.select(train.labels, data_set.vocabulary)
-  table = label_table.LabelTable(columns, data_set.vocabulary, len(train))
+  digest = label_table.digest_of(train.labels["id"])
+  table = label_table.LabelTable(columns, data_set.vocabulary, len(train), digest)
   return Data(train, held_out, table)

@@ -53,7 +53,7 @@ SECTIONS = (
   ),
   Section(
     "Likelihood",
-    "Bounds of log p(x|c) of the features. The KL is what a note's code says beyond the prior.",
+    "Bounds of log p(x|c) of the features. The KL is what a code says beyond the prior.",
     "eval.{}",
     {},
     (
@@ -69,7 +69,7 @@ SECTIONS = (
     {},
     (
       Measure("active_units", "active dimensions", 0),
-      Measure("elbo", "ELBO of these notes, nats ↑", 0),
+      Measure("elbo", "ELBO of these examples, nats ↑", 0),
       Measure("importance_weighted", "importance-weighted bound, nats ↑", 0),
     ),
   ),
@@ -236,11 +236,15 @@ def all_measures(section: Section, results: Sequence[Mapping[str, Any]]) -> list
 
 
 def make_table(
-  section: Section, names: Sequence[str], results: Sequence[Mapping[str, Any]]
+  section: Section,
+  names: Sequence[str],
+  results: Sequence[Mapping[str, Any]],
+  is_comparable: bool = True,
 ) -> Table | None:
   """A section's table of runs; None where no run has any of its numbers.
 
-  A bound is the first run's that has it.
+  A bound is the first run's that has it. Runs that were evaluated on different examples are not
+  comparable: there is then no best of a row, and no bound.
   """
   rows, best = [], []
   used = set()
@@ -249,7 +253,7 @@ def make_table(
     if all(map(math.isnan, found)):
       continue
     bounds = []
-    for title, path in section.bounds.items():
+    for title, path in section.bounds.items() if is_comparable else ():
       values = [_place(measure, path).of(r) for r in results]
       bounds.append(next((v for v in values if not math.isnan(v)), math.nan))
       if not math.isnan(bounds[-1]):
@@ -259,7 +263,9 @@ def make_table(
     winners = {
       1 + i
       for i, v in enumerate(found)
-      if measure.direction and min(numbers) < max(numbers) == v * measure.direction
+      if is_comparable
+      and measure.direction
+      and min(numbers) < max(numbers) == v * measure.direction
     }
     best.append(winners)
   if not rows:
@@ -271,9 +277,11 @@ def make_table(
   return Table(section, header, rows, best)
 
 
-def make_tables(names: Sequence[str], results: Sequence[Mapping[str, Any]]) -> list[Table]:
+def make_tables(
+  names: Sequence[str], results: Sequence[Mapping[str, Any]], is_comparable: bool = True
+) -> list[Table]:
   """The tables of every section of which a run has numbers; see `make_table`."""
-  made = [make_table(section, names, results) for section in SECTIONS]
+  made = [make_table(section, names, results, is_comparable) for section in SECTIONS]
   return [table for table in made if table is not None]
 
 

@@ -6,6 +6,7 @@ The numbers are those of each run's results.json: `python -m cvae_jax.evaluate -
 measures all of them. The maps are made anew from the runs themselves.
 """
 
+from collections.abc import Mapping
 import csv
 import io
 import logging
@@ -73,6 +74,12 @@ def to_csv(tables: list[result_tables.Table]) -> str:
   return out.getvalue()
 
 
+def describe_examples(workdir: str, results: Mapping[str, Any]) -> str:
+  """What a run was evaluated on: data set, split and number of examples."""
+  data = config_file.load(workdir).data
+  return f"{data.name}, {results.get('split', '?')}, {results.get('notes', '?')}"
+
+
 def main(argv: list[str] | None = None) -> None:
   """Writes what the arguments name."""
   parser = cli.Parser(prog="python -m cvae_jax.report", description=__doc__)
@@ -92,7 +99,16 @@ def main(argv: list[str] | None = None) -> None:
   outputs.check_directory(args.out)
   names = name_runs(args.runs)
   results = [read_results(w) for w in args.runs]
-  tables = result_tables.make_tables(names, results)
+  examples_of = [describe_examples(w, r) for w, r in zip(args.runs, results, strict=True)]
+  is_comparable = len(set(examples_of)) == 1
+  titles = names
+  if not is_comparable:
+    titles = [f"{name} ({what})" for name, what in zip(names, examples_of, strict=True)]
+    _log.warning(
+      "the runs were evaluated on different examples (%s): no best is marked, no bounds are shown",
+      "; ".join(dict.fromkeys(examples_of)),
+    )
+  tables = result_tables.make_tables(titles, results, is_comparable)
 
   from cvae_jax.evaluation import drawing
   from cvae_jax.report import maps

@@ -19,6 +19,7 @@ from cvae_jax.core import config_file
 from cvae_jax.core import errors
 from cvae_jax.core import platforms
 from cvae_jax.data import forms
+from cvae_jax.data import label_table
 from cvae_jax.data import pipeline
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.training import checkpoint
@@ -82,6 +83,16 @@ def check_settings(config: ml_collections.ConfigDict, workdir: str) -> None:
   sharding.check_batch_size(config.eval.batch_size, "eval.batch_size")
 
 
+def check_same_data(data: pipeline.Data, workdir: str) -> None:
+  """Raises UserError where a workdir's run was begun with other training data."""
+  change = label_table.find_change(workdir, data.table)
+  if change is not None:
+    raise errors.UserError(
+      f"the data have changed since the run in {workdir} began: {change}. Put them back, or give "
+      "another --workdir"
+    )
+
+
 def check_best_by(
   config: ml_collections.ConfigDict, method: methods.Method, data: pipeline.Data
 ) -> None:
@@ -140,6 +151,7 @@ def train_and_evaluate(
   started, workdir = time.monotonic(), os.path.expanduser(workdir)
   check_settings(config, workdir)
   data = pipeline.open_data(config.data)
+  check_same_data(data, workdir)
   statistics = find_statistics(config, workdir, data)
   method = methods.make_method(
     config, data.form, data.vocabulary, len(data.train), statistics=statistics
@@ -154,6 +166,11 @@ def train_and_evaluate(
     summaries_lib.Summaries(workdir, is_first) as summaries,
     profile_lib.Profile(workdir, config.profile, is_first) as profile,
   ):
+    if (checkpoints.latest_step or 0) > config.train.steps:
+      raise errors.UserError(
+        f"the run in {workdir} is at step {checkpoints.latest_step}, past "
+        f"train.steps={config.train.steps}"
+      )
     if is_first:
       config_file.save(config, workdir)
       data.table.save(workdir)

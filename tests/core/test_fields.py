@@ -131,3 +131,22 @@ def test_a_run_keeps_what_it_reads_and_the_version_that_wrote_it(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(stored))
     with pytest.raises(errors.UserError, match=f"{says}, and this is .*: use that one, or train"):
       config_file.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+  "flag,says",
+  [
+    ("--config.train.stepz=3", "there is no field train.stepz: did you mean train.steps?"),
+    ("--config.foo=3", "there is no field foo"),
+    ("--noconfig.eval.baseline", "there is no field eval.baseline: did you mean eval.baselines"),
+    (
+      "--config.model.norm=layer",
+      "there is no field model.norm of model.name=conv1d, but of conv2d",
+    ),
+    ("--config.data.sounds.duration_s=1.0", "data.sounds.duration_s of data.name=synth_notes, but"),
+  ],
+)
+def test_a_flag_of_no_field_is_named(flag, says):
+  with pytest.raises(errors.UserError) as error:
+    config_lib.check_flags(["main", "--config=a.py", flag], config_lib.get_base_config())
+  assert says in str(error.value)

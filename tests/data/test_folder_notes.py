@@ -45,7 +45,9 @@ def test_names_are_read_by_a_pattern():
     "velocity": "64",
   }
   assert expression.fullmatch("My old piano v64") is None
-  nsynth = folder_labels.compile_pattern(get_config("cvae").data.folder.pattern)
+  nsynth = folder_labels.compile_pattern(
+    get_config("cvae", **{"data.name": "folder_notes"}).data.folder.pattern
+  )
   assert nsynth.fullmatch("synth_lead_synthetic_003-060-100").groupdict()["pitch"] == "060"
 
 

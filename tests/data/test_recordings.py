@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
 
 
 def data_config(folder, tmp_path, name="recordings", **fields):
-  config = get_config("ae").data
+  config = get_config("ae", **{"data.name": name}).data
   config.update_from_flattened_dict(
     {"name": name, "dir": str(folder), "tfds_dir": str(tmp_path),
      f"{name}.sample_rate": RATE, f"{name}.duration_s": 0.5, **fields}
@@ -276,7 +276,10 @@ def test_a_table_says_labels_and_what_is_held_out_together(kit, tmp_path):
   "fields,says",
   [
     ({"sounds.labels": "none.csv"}, "none.csv cannot be read"),
-    ({"sounds.labels": "labels.csv", "sounds.columns": ("colour",)}, "row 2: it has no colour"),
+    (
+      {"sounds.labels": "labels.csv", "sounds.columns": ("colour",)},
+      "has no column 'colour': it has",
+    ),
     ({"sounds.labels": "labels.csv", "sounds.columns": ()}, "data.sounds.columns must name"),
     ({"sounds.labels": "labels.csv", "sounds.held_out": "kind", "sounds.columns": ("kit",)}, None),
   ],

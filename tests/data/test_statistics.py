@@ -76,7 +76,11 @@ def test_prepare_says_what_is_there_and_draws_it(tmp_path, tfds_dir):
     ([], "one data set is wanted, as synth_notes; got 0"),
     (["piano"], "data.name must be one of folder_notes, nsynth, nsynth_wav, "),
     (["synth_notes/huge"], "synth_notes comes as default, tiny"),
-    (["synth_notes", "--config.data.storage=int8"], "data.storage must be one of int16, float32"),
+    (
+      ["nsynth_wav", "--config.data.storage=int8", "--config.data.dir=."],
+      "data.storage must be one",
+    ),
+    (["synth_notes", "--config.data.storage=int8"], "there is no field data.storage of data.name="),
     (["synth_notes", "--nonsense"], "nonsense"),
   ],
 )

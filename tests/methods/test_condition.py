@@ -42,7 +42,11 @@ def test_a_held_out_instrument_is_no_instrument():
 
 
 @pytest.mark.parametrize(
-  "names,says", [(("pich",), "got 'pich'"), (("pitch", "pitch"), "names 'pitch' twice")]
+  "names,says",
+  [
+    (("pich",), "names 'pich', which these examples do not have"),
+    (("pitch", "pitch"), "names 'pitch' twice"),
+  ],
 )
 def test_labels_that_are_none_are_refused(names, says):
   with pytest.raises(errors.UserError, match=says):

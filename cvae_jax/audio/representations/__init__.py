@@ -58,6 +58,11 @@ def make_representation(
     UserError: an unknown name, or parameters that do not fit together.
   """
   stft.check_parameters(config.n_fft, config.win_length, config.hop_length)
+  if num_samples < config.n_fft:
+    raise errors.UserError(
+      f"representation.n_fft must be at most the {num_samples} samples of an example, got "
+      f"{config.n_fft}"
+    )
   if config.floor_db >= 0:
     raise errors.UserError(f"representation.floor_db must be negative, got {config.floor_db}")
   module = parts.load(

@@ -24,7 +24,13 @@ class Row(NamedTuple):
   cells: dict[str, str]
 
 
-def read_rows(path: str, required: str, optional: Sequence[str] | None) -> list[Row]:
+def read_rows(
+  path: str,
+  required: str,
+  optional: Sequence[str] | None,
+  field: str = "data.folder.labels",
+  columns: Sequence[str] = (),
+) -> list[Row]:
   """The rows of a CSV table that has a header.
 
   Commas, semicolons and tabs are told by the header, in which case and spaces do not matter.
@@ -34,17 +40,19 @@ def read_rows(path: str, required: str, optional: Sequence[str] | None) -> list[
     path: of the table.
     required: the column that every row has a cell of.
     optional: what columns there may be beside it; any without.
+    field: of the config that names the table, for messages.
+    columns: that must be in the header as well.
 
   Raises:
     UserError: a table that cannot be read or has other columns, with the number of the row where
       that is to blame.
   """
-  text = label_text.read(path)
-  what = f"data.folder.labels {path}"
+  text = label_text.read(path, field)
+  what = f"{field} {path}"
   rows = _read(text, what)
   number, cells = next(rows, (0, []))
-  columns = [_column(cell) for cell in cells]
-  named = [column for column in columns if column]
+  found = [_column(cell) for cell in cells]
+  named = [column for column in found if column]
   unknown = optional is not None and not {required, *optional}.issuperset(named)
   if required not in named or unknown:
     shown = ", ".join(" ".join(cell.split()) for cell in cells)[:200]
@@ -55,10 +63,13 @@ def read_rows(path: str, required: str, optional: Sequence[str] | None) -> list[
   twice = next((column for column in named if named.count(column) > 1), None)
   if twice:
     raise errors.UserError(f"{what}, row {number}: it has the column '{twice}' twice")
-  found = [Row(n, _check_row(cells, columns, required, f"{what}, row {n}")) for n, cells in rows]
-  if not found:
+  missing = next((column for column in columns if column not in named), None)
+  if missing:
+    raise errors.UserError(f"{what} has no column '{missing}': it has {', '.join(named)}")
+  table = [Row(n, _check_row(cells, found, required, f"{what}, row {n}")) for n, cells in rows]
+  if not table:
     raise errors.UserError(f"{what} has no row beneath its header")
-  return found
+  return table
 
 
 def _column(cell: str) -> str:

@@ -16,11 +16,15 @@ _MARKS = (  # UTF-32 first, whose mark begins as that of UTF-16.
 )
 
 
-def read(path: str) -> str:
+def read(path: str, field: str = "data.folder.labels") -> str:
   """The text of a file, with lines that end in a line feed.
 
   UTF-8, UTF-16 and UTF-32 are told by their mark, UTF-16 by its zeros as well; what is none of them
   is of Windows, or Latin-1.
+
+  Args:
+    path: of the file.
+    field: of the config that names it, for messages.
 
   Raises:
     UserError: a file that cannot be read, is too large, or holds a NUL character.
@@ -34,12 +38,12 @@ def read(path: str) -> str:
       text = _decode(f.read())
   except (OSError, UnicodeError) as e:
     reason = getattr(e, "strerror", None) or errors.one_line(e)
-    raise errors.UserError(f"data.folder.labels {path} cannot be read: {reason}") from None
+    raise errors.UserError(f"{field} {path} cannot be read: {reason}") from None
   text = text.replace("\r\n", "\n").replace("\r", "\n")
   if "\0" in text:
     line = text.count("\n", 0, text.index("\0")) + 1
     raise errors.UserError(
-      f"data.folder.labels {path} cannot be read: row {line} holds a NUL, which no text does"
+      f"{field} {path} cannot be read: row {line} holds a NUL, which no text does"
     )
   return text
 

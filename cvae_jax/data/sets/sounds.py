@@ -37,13 +37,18 @@ def _rows(folder: str, settings) -> list[dict[str, str]]:
   """What is said of every sound: `file`, its labels, and what it is held out by."""
   found = audio_folder.find(folder)
   if settings.labels is None:
+    if tuple(settings.columns) != (KIND,) or settings.held_out is not None:
+      raise errors.UserError(
+        "data.sounds.columns and data.sounds.held_out name columns of a table: give it as "
+        "data.sounds.labels"
+      )
     return [
       {"file": name, KIND: name.split("/")[0] if "/" in name else "sound"} for _, name in found
     ]
   needed = [*settings.columns, *filter(None, [settings.held_out])]
   path = os.path.join(folder, settings.labels)
   rows = []
-  for row in label_csv.read_rows(path, "file", None):
+  for row in label_csv.read_rows(path, "file", None, "data.sounds.labels", needed):
     missing = next((column for column in needed if column not in row.cells), None)
     if missing:
       raise errors.UserError(f"{path}, row {row.number}: it has no {missing}")

@@ -33,4 +33,5 @@ def open_set(config, variant, on_request):
 
 def tiny(config):
   """A few notes of each family."""
-  config.data.name = "synth_notes/tiny"
+  if config.data.name == "synth_notes":  # Another variant was meant.
+    config.data.name = "synth_notes/tiny"

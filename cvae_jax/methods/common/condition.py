@@ -66,7 +66,16 @@ def make_condition(names: Sequence[str], vocabulary: vocabulary_lib.Vocabulary) 
   for name in names:
     if names.count(name) > 1:
       raise errors.UserError(f"condition.labels names '{name}' twice")
-  labels = [vocabulary.get(name, "condition.labels") for name in names]
+  if unknown := [name for name in names if vocabulary.find(name) is None]:
+    known = ", ".join(vocabulary.names)
+    raise errors.UserError(
+      f"condition.labels names '{unknown[0]}', which these examples do not have: set "
+      f"--config.condition.labels=() or to any of ({known})"
+      if known
+      else f"condition.labels names '{unknown[0]}', and these examples have no labels: set "
+      "--config.condition.labels=()"
+    )
+  labels = [vocabulary.get(name) for name in names]
   sizes = [label.num_values if label.kind != NUMBER or label.one_hot else 1 for label in labels]
 
   def encode(batch, count=None):
