@@ -1,0 +1,90 @@
+"""The pieces of the training loop, each alone."""
+
+import time
+
+from conftest import get_config
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cvae_jax.core import errors
+from cvae_jax.training import loop
+from cvae_jax.training import outcome
+from cvae_jax.training import reporter as reporter_lib
+
+
+def test_a_dispatch_ends_at_the_next_pause():
+  config = get_config("vae", **{
+    "train.steps": 103, "train.steps_per_dispatch": 8, "eval.every_steps": 50,
+    "checkpoint.every_steps": 20,
+  })  # fmt: skip
+  steps, step = [], 0
+  while step < 103:
+    step += loop.count_steps(config, step)
+    steps.append(step)
+  assert steps == [8, 16, 20, 28, 36, 40, 48, 50, 58, 60, 68, 76, 80, 88, 96, 100, 103]
+
+
+@pytest.mark.parametrize(
+  "step,keep_best,due", [(50, 0, True), (51, 0, False), (100, 0, False), (100, 1, True)]
+)
+def test_evaluation_is_due_at_its_steps_and_at_the_end_if_the_best_are_kept(step, keep_best, due):
+  config = get_config("vae", **{
+    "train.steps": 100, "eval.every_steps": 50, "checkpoint.keep_best": keep_best
+  })  # fmt: skip
+  assert loop.is_evaluation_due(config, step) == due
+
+
+class Recorder:
+  """Stands in for the checkpoints and the summaries of a run."""
+
+  latest_step = None
+
+  def __init__(self):
+    self.written = []
+
+  def scalars(self, step, split, values):
+    self.written.append((step, split, sorted(values)))
+
+
+def test_metrics_are_read_a_dispatch_late_and_reported_when_they_are_due(caplog):
+  config = get_config("vae", **{"train.steps": 20, "train.log_every_steps": 10})
+  recorder = Recorder()
+  reporter = reporter_lib.Reporter(config, 0, time.monotonic(), None, recorder, recorder)
+  reporter.settle()  # Nothing to read.
+  with caplog.at_level("INFO", logger="cvae_jax"):
+    for step in (4, 8, 12, 16, 20):
+      reporter.push(step, {"loss": jnp.ones(4)}, [])
+      reporter.settle()
+  assert [step for step, *_ in recorder.written] == [12, 20]
+  assert {"loss", "notes_per_s"} <= set(recorder.written[0][2])
+
+
+def test_a_loss_that_is_not_finite_ends_the_run():
+  class Source:
+    form = type("Form", (), {"key": "tokens"})
+
+    def __getitem__(self, row):
+      return {"id": f"song {row}", "tokens": np.arange(3)}
+
+  reporter = reporter_lib.Reporter(
+    get_config("vae"), 0, time.monotonic(), Source(), Recorder(), Recorder()
+  )
+  rows = [np.asarray([0, 1]), np.asarray([2, 3])]
+  reporter.push(2, {"loss": jnp.asarray([1.0, jnp.nan])}, rows)
+  with pytest.raises(errors.TrainingError, match="loss is nan at step 2 .examples song 2, song 3"):
+    reporter.settle()
+
+
+def test_a_training_ends_with_what_is_there_and_how_to_hear_it(tmp_path):
+  from conftest import make_method
+
+  from cvae_jax.data import labels
+
+  (tmp_path / "results.json").touch()
+  method = make_method(get_config("ae", "tiny"))
+  text = outcome.describe_workdir(str(tmp_path), method, labels.FORM, 61.0)
+  assert "results" in text and "checkpoint" not in text
+  assert text.splitlines()[-1].endswith(f"reconstruct --workdir={tmp_path} in.wav out.wav")
+  method = make_method(get_config("vae", "tiny"))
+  assert "generate --workdir" in outcome.describe_workdir(str(tmp_path), method, labels.FORM, 61.0)
