@@ -87,7 +87,10 @@ def prepare(data, measured_notes: int) -> str:
     header = statistics.make_header(splits[split])
     table = statistics.format_table(statistics.make_table(splits[split]), header)
     _log.info("\n%s: %s examples%s\n%s", split, f"{len(source):,}", of, table)
-  _log.info("\n%s: %.2f GB, ready after %.0f s", data_set.name, data_set.num_bytes / 1e9, seconds)
+  size = f"{data_set.num_bytes / 1e9:.2f} GB"
+  if data_set.num_bytes < 1e9:
+    size = f"{data_set.num_bytes / 1e6:.1f} MB"
+  _log.info("\n%s: %s, ready after %.0f s", data_set.name, size, seconds)
   if data_set.remark:
     _log.info("  %s", data_set.remark)
   if data_set.folder is None:

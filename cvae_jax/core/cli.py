@@ -163,6 +163,7 @@ def run(main: Callable[[], None]) -> None:
     print(e, file=sys.stderr)
     sys.exit(128 + (e.signum or 0))
   except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
     sys.exit(130)
   except Exception:
     problem = platforms.problem()

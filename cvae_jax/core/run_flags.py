@@ -141,6 +141,29 @@ def add_labels(
     if flag in parser._option_string_actions:  # A label may have the name of a flag.
       flag = f"--label-{label.name}"
     parser.add_argument(flag, dest=_LABEL + label.name, metavar=label.name.upper(), **settings)
+  if not without:
+    _refuse_other_labels(parser, vocabulary)
+
+
+class _Missing(argparse.Action):
+  """A label that other runs have, and this one does not: said in its own words."""
+
+  def __call__(self, parser, namespace, values, option_string=None):
+    parser.error(f"{option_string}: the examples of this run have no such label, but {self.const}")
+
+
+def _refuse_other_labels(
+  parser: argparse.ArgumentParser, vocabulary: vocabulary_lib.Vocabulary
+) -> None:
+  """Adds the flags of NSynth's labels that a vocabulary does not have, to say so."""
+  from cvae_jax.data import labels
+
+  known = ", ".join(f"--{name}" for name in vocabulary.names) or "none at all"
+  for name in labels.make_vocabulary(()).names:
+    if f"--{name}" not in parser._option_string_actions:
+      parser.add_argument(
+        f"--{name}", action=_Missing, nargs="?", const=known, help=argparse.SUPPRESS
+      )
 
 
 def asked_labels(args: argparse.Namespace) -> dict[str, Any]:

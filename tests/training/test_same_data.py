@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cvae_jax import generate
 from cvae_jax.core import errors
 from cvae_jax.data import label_table
 from cvae_jax.training import loop
@@ -63,3 +64,13 @@ def test_a_run_is_not_resumed_on_other_data_nor_to_an_earlier_step(sounds, tmp_p
   os.rename(sounds / "kick" / "other.wav", sounds / "kick" / "0.wav")
   assert label_table.load(workdir).vocabulary.get("kind").names == ("kick", "snare")
   assert loop.train_and_evaluate(config_of(sounds, **{"train.steps": 6}), workdir)["step"] == 6
+
+
+def test_a_label_that_other_runs_have_is_refused_with_those_of_this_one(sounds, tmp_path):
+  workdir = str(tmp_path / "run")
+  loop.train_and_evaluate(config_of(sounds), workdir)
+  for flags in (["--pitch=60"], ["--family=organ", "--kind=kick"]):
+    with pytest.raises(errors.UserError, match="have no such label, but --kind") as error:
+      generate.main([f"--workdir={workdir}", f"--out={tmp_path / 'out'}", *flags])
+    one_line(error)
+  assert not (tmp_path / "out").exists()
