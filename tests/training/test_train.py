@@ -273,7 +273,7 @@ def test_a_workdir_of_another_config_is_refused_with_the_fields_that_differ(tiny
     ("method.posterior", "student", "must be one of gaussian, point, got 'student'"),
     ("model.channels", (), "model.channels must be positive"),
     ("data.eval_split", "dev", "no examples in split 'dev'"),
-    ("condition.labels", ("mood",), "got 'mood'"),
+    ("condition.labels", ("mood",), "names 'mood', which these"),
   ],
 )
 def test_configs_that_make_no_sense_are_refused_and_leave_nothing(
