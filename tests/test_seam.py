@@ -124,7 +124,7 @@ def test_sounds_and_scores_are_generated_at_their_own_rate_and_form(runs, tmp_pa
   assert info.samplerate == 16_000 and info.frames == 64_000
   generate.main([f"--workdir={runs['tokens']}", "--num=1", f"--out={tmp_path}"])
   assert (tmp_path / "sample-seed0-0.mid").read_bytes()[:4] == b"MThd"
-  with pytest.raises(errors.UserError, match="unrecognized arguments: --pitch=60"):
+  with pytest.raises(errors.UserError, match="--pitch: .* have no such label; they have none"):
     generate.main([f"--workdir={runs['tokens']}", "--pitch=60", f"--out={tmp_path}"])
   with pytest.raises(errors.UserError, match="has no prior to generate from"):
     generate.main([f"--workdir={runs['codec']}", f"--out={tmp_path}"])

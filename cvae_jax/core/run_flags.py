@@ -149,7 +149,7 @@ class _Missing(argparse.Action):
   """A label that other runs have, and this one does not: said in its own words."""
 
   def __call__(self, parser, namespace, values, option_string=None):
-    parser.error(f"{option_string}: the examples of this run have no such label, but {self.const}")
+    parser.error(f"{option_string}: the examples of this run have no such label; they have {self.const}")
 
 
 def _refuse_other_labels(
@@ -158,7 +158,7 @@ def _refuse_other_labels(
   """Adds the flags of NSynth's labels that a vocabulary does not have, to say so."""
   from cvae_jax.data import labels
 
-  known = ", ".join(f"--{name}" for name in vocabulary.names) or "none at all"
+  known = ", ".join(f"--{name}" for name in vocabulary.names) or "none"
   for name in labels.make_vocabulary(()).names:
     if f"--{name}" not in parser._option_string_actions:
       parser.add_argument(

@@ -70,7 +70,7 @@ def test_a_label_that_other_runs_have_is_refused_with_those_of_this_one(sounds, 
   workdir = str(tmp_path / "run")
   loop.train_and_evaluate(config_of(sounds), workdir)
   for flags in (["--pitch=60"], ["--family=organ", "--kind=kick"]):
-    with pytest.raises(errors.UserError, match="have no such label, but --kind") as error:
+    with pytest.raises(errors.UserError, match="have no such label; they have --kind") as error:
       generate.main([f"--workdir={workdir}", f"--out={tmp_path / 'out'}", *flags])
     one_line(error)
   assert not (tmp_path / "out").exists()
