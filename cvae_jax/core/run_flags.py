@@ -149,7 +149,9 @@ class _Missing(argparse.Action):
   """A label that other runs have, and this one does not: said in its own words."""
 
   def __call__(self, parser, namespace, values, option_string=None):
-    parser.error(f"{option_string}: the examples of this run have no such label; they have {self.const}")
+    parser.error(
+      f"{option_string}: the examples of this run have no such label; they have {self.const}"
+    )
 
 
 def _refuse_other_labels(
