@@ -55,14 +55,15 @@ def main(argv: list[str] | None = None) -> None:
 
   synth = run_flags.load_run(args)
   form = synth.form
-  is_whole = isinstance(form, forms.Waveform) and form.is_excerpt  # All of the file is made.
-  original = read_example(synth, args.input, ("cut",) if is_whole else ())
+  # A run of excerpts makes all of the file.
+  excerpt = form if isinstance(form, forms.Waveform) and form.is_excerpt else None
+  original = read_example(synth, args.input, ("cut",) if excerpt else ())
   found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
-  if isinstance(form, forms.Waveform) and form.is_excerpt:
+  if excerpt:
     from cvae_jax.synthesis import passages
 
     seconds = passages.reconstruct_file(synth, args.input, args.output, found, args.seed)
-    _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, form.duration_s)
+    _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, excerpt.duration_s)
   else:
     form.write(args.output, synth.reconstruct(original, found, args.seed))
   if synth.conditions:

@@ -173,6 +173,14 @@ def find_part(section: str, name: str) -> types.ModuleType:
   return parts.load(package, name.partition("/")[0], function, f"{section}.name")
 
 
+def call_parts(config: ml_collections.ConfigDict, function: str) -> None:
+  """Calls a function with the config in every one of its parts that has it."""
+  for section in (x for x in SECTIONS if x in config):
+    call = getattr(find_part(section, config[section].name), function, None)
+    if call is not None:
+      call(config)
+
+
 def _make_section(section: str, name: str) -> ml_collections.ConfigDict:
   """A section with the common fields and those of a part, all at their defaults."""
   fields = ml_collections.ConfigDict({"name": name})
@@ -327,10 +335,7 @@ def _tiny(config):
   if "representation" in config:
     config.representation.n_fft = config.representation.win_length = 256
     config.representation.hop_length = 256
-  for section in (x for x in SECTIONS if x in config):
-    make_tiny = getattr(find_part(section, config[section].name), "tiny", None)
-    if make_tiny is not None:
-      make_tiny(config)
+  call_parts(config, "tiny")
 
 
 def _nsynth_wav(config):

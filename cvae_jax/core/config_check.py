@@ -94,7 +94,4 @@ def check(config: ml_collections.ConfigDict) -> None:
   need_not_negative(config, *_NOT_NEGATIVE)
   need_under_1(config, *_UNDER_1)
   need_choices(config, {"optimizer.schedule": config_lib.SCHEDULES})
-  for section in (x for x in config_lib.SECTIONS if x in config):
-    check_part = getattr(config_lib.find_part(section, config[section].name), "check", None)
-    if check_part is not None:
-      check_part(config)
+  config_lib.call_parts(config, "check")

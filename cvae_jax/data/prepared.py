@@ -19,6 +19,7 @@ import tensorflow_datasets as tfds
 from cvae_jax.core import errors
 from cvae_jax.core import quiet
 from cvae_jax.data import data_sets
+from cvae_jax.data import forms
 from cvae_jax.data import labels
 from cvae_jax.data import sources
 
@@ -89,6 +90,35 @@ def _prepare(make_builder: Callable[[], tfds.core.DatasetBuilder], path: str) ->
     if isinstance(e, OSError) or any(words in str(e) for words in _OF_THE_DISK):
       raise errors.UserError(f"{path} cannot be written: {errors.one_line(e)}") from None
     raise
+
+
+def make_form(config: ml_collections.ConfigDict) -> forms.Form:
+  """Of the notes that TFDS prepares: NSynth's, 4 s at 16 kHz."""
+  del config
+  return labels.FORM
+
+
+def open_own(
+  config: ml_collections.ConfigDict,
+  builder: type[tfds.core.DatasetBuilder],
+  builder_config: str | tfds.core.BuilderConfig,
+) -> data_sets.DataSet:
+  """The notes of one of this package's builders, prepared where they are not there.
+
+  Args:
+    config: the `data` section of a config.
+    builder: its class.
+    builder_config: its config, or the name of one that it has.
+
+  Raises:
+    UserError: as `open_set`.
+  """
+  name = builder_config if isinstance(builder_config, str) else builder_config.name
+  return open_set(
+    config,
+    locate(builder, name, config),
+    lambda: builder(config=builder_config, data_dir=config.tfds_dir, file_format=_FORMAT),
+  )
 
 
 def open_set(

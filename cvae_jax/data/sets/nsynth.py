@@ -4,14 +4,9 @@ import ml_collections
 from ml_collections import config_dict
 
 from cvae_jax.data import data_sets
-from cvae_jax.data import labels
 from cvae_jax.data import prepared
 
-
-def make_form(config):
-  """NSynth's: 4 s at 16 kHz."""
-  del config
-  return labels.FORM
+make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):

@@ -4,15 +4,10 @@ import ml_collections
 from ml_collections import config_dict
 
 from cvae_jax.data import data_sets
-from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import prepared
 
-
-def make_form(config):
-  """NSynth's: 4 s at 16 kHz."""
-  del config
-  return labels.FORM
+make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):
@@ -24,13 +19,7 @@ def open_set(config, variant, on_request):
   folder = data_sets.need_folder(config, "nsynth_wav", "the folder with nsynth-train in it")
   notes.check_storage(config.storage)
   builder_config = nsynth_wav.make_config(folder, config.storage)
-  return prepared.open_set(
-    config,
-    prepared.locate(nsynth_wav.NsynthWav, builder_config.name, config),
-    lambda: nsynth_wav.NsynthWav(
-      config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
-    ),
-  )
+  return prepared.open_own(config, nsynth_wav.NsynthWav, builder_config)
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -4,14 +4,9 @@ import ml_collections
 from ml_collections import config_dict
 
 from cvae_jax.core import config_check
-from cvae_jax.data import labels
 from cvae_jax.data import prepared
 
-
-def make_form(config):
-  """NSynth's: 4 s at 16 kHz."""
-  del config
-  return labels.FORM
+make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):
@@ -26,13 +21,7 @@ def open_set(config, variant, on_request):
       f"soundfont_notes holds out {' or '.join(soundfont_notes.HELD_OUT)}, got '{variant}'"
     )
   builder_config = soundfont_notes.make_config(config.soundfont, held_out)
-  return prepared.open_set(
-    config,
-    prepared.locate(soundfont_notes.SoundfontNotes, builder_config.name, config),
-    lambda: soundfont_notes.SoundfontNotes(
-      config=builder_config, data_dir=config.tfds_dir, file_format="array_record"
-    ),
-  )
+  return prepared.open_own(config, soundfont_notes.SoundfontNotes, builder_config)
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -1,14 +1,9 @@
 """Notes made by classic synthesis: see `data.synth_notes` and `data.synth_factors`."""
 
 from cvae_jax.data import data_sets
-from cvae_jax.data import labels
 from cvae_jax.data import prepared
 
-
-def make_form(config):
-  """NSynth's: 4 s at 16 kHz."""
-  del config
-  return labels.FORM
+make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):
@@ -23,12 +18,7 @@ def open_set(config, variant, on_request):
     for builder_config in builder.BUILDER_CONFIGS
   }
   variant = data_sets.choose("synth_notes", variant, tuple(known))
-  builder = known[variant]
-  return prepared.open_set(
-    config,
-    prepared.locate(builder, variant, config),
-    lambda: builder(config=variant, data_dir=config.tfds_dir, file_format="array_record"),
-  )
+  return prepared.open_own(config, known[variant], variant)
 
 
 def tiny(config):
