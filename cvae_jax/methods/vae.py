@@ -21,7 +21,6 @@ import math
 from typing import Any
 from typing import NamedTuple
 
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -36,64 +35,13 @@ from cvae_jax.data import forms
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import corruption
 from cvae_jax.methods.common import losses
+from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
 from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.training import gradients
 from cvae_jax.training import state as state_lib
-
-Latent = latent_lib.Latent
-
-
-class Networks(nn.Module):
-  """All that a VAE learns: encoder and decoder, and the prior, critic and deviation if it has them.
-
-  The parameters of the autoencoder are at the top of the tree; the others have their own names.
-
-  Attributes:
-    autoencoder: a network of `cvae_jax.models`.
-    observation: p(x|z, c).
-    prior: p(z|c); None for N(0, I).
-    critic: of the labels in z; None without one.
-  """
-
-  autoencoder: nn.Module
-  observation: observation_lib.Observation
-  prior: latent_lib.PriorNetwork | None = None
-  critic: latent_lib.LabelCritic | None = None
-
-  def setup(self):
-    nn.share_scope(self, self.autoencoder)
-
-  def __call__(self, x: jax.Array, c: jax.Array) -> None:
-    """Calls every network once, to initialise its parameters."""
-    z = self.encode(x, c).mean
-    self.nll(x, self.decode(z, c))
-    self.conditional_prior(c, z)
-    if self.critic is not None:
-      self.critic(z)
-
-  def encode(self, x: jax.Array, c: jax.Array) -> Latent:
-    """q(z|x, c) of [B, N, F, C] features and [B, K] conditions."""
-    return self.autoencoder.encode(x, c)
-
-  def decode(self, z: jax.Array, c: jax.Array) -> jax.Array:
-    """[B, D] latents and [B, K] conditions to [B, N, F, C] features."""
-    return self.autoencoder.decode(z, c)
-
-  def nll(self, x: jax.Array, predicted: jax.Array) -> jax.Array:
-    """[B] -log p(x|z, c) in nats."""
-    return self.observation(x, predicted)
-
-  def conditional_prior(self, c: jax.Array, z: jax.Array) -> Latent | None:
-    """p(z|c), each level given the levels of z above it; None for N(0, I)."""
-    return None if self.prior is None else self.prior(c, z)
-
-  def label_logits(self, z: jax.Array) -> tuple[jax.Array, ...]:
-    """The critic's logits of each label."""
-    assert self.critic is not None
-    return self.critic(z)
 
 
 class Parts(NamedTuple):
@@ -115,7 +63,7 @@ class Parts(NamedTuple):
   form: forms.Waveform
   representation: representations.Representation
   condition: condition_lib.Condition
-  networks: Networks
+  networks: networks_lib.Networks
   penalty: Callable[..., regularization.Penalty]
   optimizer: optax.GradientTransformation
   critic_labels: tuple[str, ...]
@@ -132,25 +80,13 @@ class Parts(NamedTuple):
     return math.prod(self.representation.shape)
 
   def apply(self, function: str, params: Any, *inputs: Any) -> Any:
-    """A function of `Networks` with these parameters."""
+    """A function of `networks` with these parameters."""
     return self.networks.apply(params, *inputs, method=function)
 
   def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
     """Features x and condition c of a batch."""
     x = waveforms.encode_features(self.representation, batch)
     return x, self.condition.encode(batch)
-
-
-def reparameterize(latent: Latent, noise: jax.Array) -> jax.Array:
-  """z = mean + std * noise, so that gradients reach mean and logvar; the mean of a point."""
-  if latent.logvar is None:
-    return latent.mean
-  return latent.mean + jnp.exp(0.5 * latent.logvar) * noise
-
-
-def draw(latent: Latent, rng: jax.Array) -> jax.Array:
-  """[B, D] z of a posterior or prior."""
-  return reparameterize(latent, jax.random.normal(rng, latent.mean.shape))
 
 
 def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainState:
@@ -202,7 +138,7 @@ def loss(
   settings, x, c = parts.config.method, inputs["x"], inputs["c"]
   mmd_rng, phase_rng = (jax.random.fold_in(rng, i) for i in (2, 3))
   latent = parts.apply("encode", params, inputs["corrupted"], c)
-  z = reparameterize(latent, inputs["noise"])
+  z = networks_lib.reparameterize(latent, inputs["noise"])
   predicted = parts.apply("decode", params, z, c)
   nll = jnp.mean(parts.apply("nll", params, x, predicted))
   prior = parts.apply("conditional_prior", params, c, z)
@@ -244,7 +180,7 @@ def train_step(
 def _elbo_terms(parts: Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.Array):
   """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO."""
   latent = parts.apply("encode", params, x, c)
-  z = draw(latent, rng)
+  z = networks_lib.draw(latent, rng)
   nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
   prior = parts.apply("conditional_prior", params, c, z)
   return nll, jnp.sum(regularization.divergence(latent, prior), axis=-1)
@@ -273,7 +209,7 @@ def eval_step(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -
 def encode(parts: Parts, params: Any, batch: methods.Batch, rng: Any = None) -> jax.Array:
   """[B, D] mean of the posterior; with a key, a draw from it."""
   latent = parts.apply("encode", params, *parts.inputs(batch))
-  return latent.mean if rng is None else draw(latent, rng)
+  return latent.mean if rng is None else networks_lib.draw(latent, rng)
 
 
 def decode(
@@ -293,7 +229,7 @@ def draw_code(parts: Parts, params: Any, labels: methods.Batch, rng: jax.Array) 
     return noise
   z = jnp.zeros_like(noise)
   for _ in parts.prior_levels:  # From the top: each round completes the next level.
-    z = reparameterize(parts.apply("conditional_prior", params, c, z), noise)
+    z = networks_lib.reparameterize(parts.apply("conditional_prior", params, c, z), noise)
   return z
 
 
@@ -307,10 +243,10 @@ def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) 
   """[B] log p(x, z|c) - log q(z|x, c) of one sample, in nats."""
   x, c = parts.inputs(batch)
   latent = parts.apply("encode", params, x, c)
-  z = draw(latent, rng)
+  z = networks_lib.draw(latent, rng)
   prior = parts.apply("conditional_prior", params, c, z)
   if prior is None:
-    prior = Latent(jnp.zeros_like(z), jnp.zeros_like(z))
+    prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
   log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (prior, latent))
   nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
   return jnp.sum(log_p - log_q, axis=-1) - nll
@@ -342,7 +278,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   if settings.leak_weight > 0:
     critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
   sizes = tuple(condition.places[x][1] - condition.places[x][0] for x in critic_labels)
-  networks = Networks(
+  networks = networks_lib.Networks(
     models.make_model(config.model, representation, condition, is_gaussian),
     observation_lib.make_observation(settings, representation),
     latent_lib.PriorNetwork(levels) if has_prior else None,
