@@ -31,6 +31,7 @@ from cvae_jax.evaluation import result_tables
 from cvae_jax.evaluation.measures import bounds
 from cvae_jax.evaluation.measures import generation
 from cvae_jax.evaluation.measures import latent
+from cvae_jax.evaluation.measures import own
 from cvae_jax.evaluation.measures import reconstruction
 from cvae_jax.training import compilation
 from cvae_jax.training import sharding
@@ -97,6 +98,7 @@ MEASURES: dict[str, Callable[[measures.Run], Any]] = {
   "disentanglement": latent.measure_disentanglement,
   "velocity": generation.measure_velocity,
   "generation": generation.measure_generation,
+  "own": own.measure_own,
 }
 # How many notes each is measured on by --full.
 FULL = {

@@ -8,6 +8,7 @@ import ml_collections
 
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import errors
+from cvae_jax.core import parts
 
 
 def need_positive(config: ml_collections.ConfigDict, *names: str) -> None:
@@ -38,6 +39,14 @@ def need_choices(config: ml_collections.ConfigDict, choices: Mapping[str, Sequen
   for name, allowed in choices.items():
     if flat[name] not in allowed:
       raise errors.UserError(f"{name} must be one of {', '.join(allowed)}, got '{flat[name]}'")
+
+
+def need_modules(config: ml_collections.ConfigDict, field: str, function: str) -> None:
+  """Raises UserError for a field with the path of a module that does not have a function."""
+  for path in config_lib.flatten(config)[field]:
+    if "." not in path:
+      raise errors.UserError(f"{field} must be dotted paths of modules, got '{path}'")
+    parts.load("", path, function, field)
 
 
 _POSITIVE = (
@@ -94,4 +103,5 @@ def check(config: ml_collections.ConfigDict) -> None:
   need_not_negative(config, *_NOT_NEGATIVE)
   need_under_1(config, *_UNDER_1)
   need_choices(config, {"optimizer.schedule": config_lib.SCHEDULES})
+  need_modules(config, "eval.measures", "measure")
   config_lib.call_parts(config, "check")

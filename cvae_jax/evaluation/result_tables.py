@@ -175,6 +175,14 @@ SECTIONS = (
     (("", Measure("", "{}", 4)),),
   ),
   Section(
+    "Own measures",
+    "What the modules of `eval.measures` return.",
+    "own.{}",
+    {},
+    (),
+    (("", Measure("", "{}", 4)),),
+  ),
+  Section(
     "The runs",
     "Of the whole command.",
     "{}",

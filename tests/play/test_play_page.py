@@ -290,3 +290,35 @@ def test_screenshots(page):
   page.locator("#keyboard button[data-pitch='60']").click()
   time.sleep(1.0)
   page.screenshot(path=os.path.join(os.environ["SCREENSHOTS"], "desktop.png"))
+
+
+def test_a_label_of_a_data_set_has_a_control_without_a_line_of_code(browser, url):
+  """The worked example of a control: a number of the vocabulary is a slider that requests carry."""
+  page = browser.new_context().new_page()
+  sent = []
+
+  def answer_card(route):
+    card = route.fetch().json()
+    label = {**card["labels"][0], "name": "hardness", "kind": "number", "low": 0, "high": 9}
+    card["labels"].append({**label, "names": [], "mixed": False})
+    card["conditions"].append("hardness")
+    route.fulfill(json=card)
+
+  def answer_keys(route):
+    sent.append(route.request.post_data_json["sound"]["labels"])
+    route.continue_()
+
+  page.route("**/api/model", answer_card)
+  page.route("**/api/instrument", answer_keys)
+  page.goto(url)
+  slider = page.get_by_label("Hardness")
+  slider.wait_for()
+  assert [slider.get_attribute(x) for x in ("type", "min", "max")] == ["range", "0", "9"]
+  slider.fill("3")
+  slider.dispatch_event("change")
+  for _ in range(200):
+    if any(labels.get("hardness") == 3 for labels in sent):
+      break
+    page.wait_for_timeout(50)
+  assert any(labels.get("hardness") == 3 for labels in sent), sent
+  page.context.close()
