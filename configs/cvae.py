@@ -13,4 +13,5 @@ from cvae_jax.core import config as config_lib
 def get_config(variant=""):
   config = config_lib.get_base_config()
   config.condition.labels = ("pitch", "family", "source", "velocity")
+  config.method.prior = "flow"
   return config_lib.apply_variants(config, variant)

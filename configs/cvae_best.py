@@ -15,7 +15,7 @@ from cvae_jax.core import config as config_lib
 def get_config(variant=""):
   config = config_lib.get_base_config()
   config.condition.labels = ("pitch", "family", "source", "velocity")
-  config.method.prior = "learned"
+  config.method.prior = "gaussian"
   config.method.beta = 16.0
   config.train.steps = 4_800  # 1:24 on one core of a busy machine
   return config_lib.apply_variants(config, variant)

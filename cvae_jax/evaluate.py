@@ -28,6 +28,7 @@ from cvae_jax.core import run_flags
 from cvae_jax.data import pipeline
 from cvae_jax.evaluation import measures
 from cvae_jax.evaluation import result_tables
+from cvae_jax.evaluation.measures import artefacts
 from cvae_jax.evaluation.measures import bounds
 from cvae_jax.evaluation.measures import generation
 from cvae_jax.evaluation.measures import latent
@@ -98,6 +99,7 @@ MEASURES: dict[str, Callable[[measures.Run], Any]] = {
   "disentanglement": latent.measure_disentanglement,
   "velocity": generation.measure_velocity,
   "generation": generation.measure_generation,
+  "artefacts": artefacts.measure_artefacts,
   "own": own.measure_own,
 }
 # How many notes each is measured on by --full.
@@ -106,6 +108,7 @@ FULL = {
   "eval.probe_notes": 2048,
   "eval.latent_notes": 1024,
   "eval.generation_notes": 1024,
+  "eval.artefact_notes": 1024,
 }
 
 
@@ -175,7 +178,11 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
   """What training has found of this checkpoint beside measures: its size and its time."""
   before = load_results(workdir) or {}
   same = before.get("step") == step
-  return {name: before[name] for name in ("parameters", "seconds") if same and name in before}
+  return {
+    name: before[name]
+    for name in ("parameters", "seconds", "train_steps")
+    if same and name in before
+  }
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -20,7 +20,7 @@ def get_ablation(variant=""):
       "concat, critic": {"method.leak_weight": 3000.0},
       "film": {"model.conditioning": "film"},
       "both": {"model.conditioning": "both"},
-      "both, prior learned": {"model.conditioning": "both", "method.prior": "learned"},
+      "both, prior learned": {"model.conditioning": "both", "method.prior": "gaussian"},
     },
     measures=(
       ablation_lib.LSD,

@@ -21,7 +21,7 @@ def get_ablation(variant=""):
   ablation_lib.measure_at_the_end(base)
   every_partial = (*range(1, 13), 14, 16, 19, 22, 26, 32, 40, 48, 64)
   upper = (1,) if variant == "tiny" else (16,)  # of 4 latent dimensions, or of 128
-  learned = {"method.beta": 16.0, "method.prior": "learned"}
+  learned = {"method.beta": 16.0, "method.prior": "gaussian"}
   return ablation_lib.Ablation(
     question="Which changes to the default network and its objective pay?",
     base=ablation_lib.get_tiny(base) if variant == "tiny" else base,

@@ -147,6 +147,8 @@ def get_base_config(
   evaluation.latent_notes = 0
   # At the end: notes generated under held-out labels, and set beside these notes; 0 for none.
   evaluation.generation_notes = 0
+  # At the end: notes whose releases, bursts, decays and attacks are measured; 0 for none.
+  evaluation.artefact_notes = 0
   evaluation.measures = ()  # dotted paths of modules with measure(run): see docs/architecture.md
   evaluation.temperature = 1.0  # of the prior's deviation, of what is generated to be measured
   evaluation.classifier_steps = 800  # of 64 notes, that teach the classifier which hears them

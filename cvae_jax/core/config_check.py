@@ -61,18 +61,10 @@ _POSITIVE = (
   "eval.batch_size",
   "checkpoint.every_steps",
   "checkpoint.keep",
-  "optimizer.decay_rate",
-  "optimizer.learning_rate",
   "data.num_threads",
 )
 _NOT_NEGATIVE = (
   "condition.drop_rate",
-  "optimizer.warmup_steps",
-  "optimizer.clip_norm",
-  "optimizer.weight_decay",
-  "optimizer.ema_decay",
-  "optimizer.b1",
-  "optimizer.b2",
   "data.cache_gb",
   "eval.pitch_notes",
   "eval.sample_notes",
@@ -80,6 +72,7 @@ _NOT_NEGATIVE = (
   "eval.probe_notes",
   "eval.latent_notes",
   "eval.generation_notes",
+  "eval.artefact_notes",
   "eval.temperature",
   "checkpoint.keep_best",
   "profile.steps",
@@ -87,7 +80,17 @@ _NOT_NEGATIVE = (
   "augment.equaliser_db",
   "augment.envelope_db",
 )
-_UNDER_1 = ("optimizer.ema_decay", "optimizer.b1", "optimizer.b2", "condition.drop_rate")
+_UNDER_1 = ("condition.drop_rate",)
+
+
+def need_optimizer(config: ml_collections.ConfigDict, section: str) -> None:
+  """Raises UserError for values of an optimizer's section that it cannot use."""
+  names = lambda *fields: [f"{section}.{field}" for field in fields]
+  need_positive(config, *names("decay_rate", "learning_rate"))
+  not_negative = ("warmup_steps", "clip_norm", "weight_decay", "ema_decay", "b1", "b2")
+  need_not_negative(config, *names(*not_negative))
+  need_under_1(config, *names("ema_decay", "b1", "b2"))
+  need_choices(config, {f"{section}.schedule": config_lib.SCHEDULES})
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -102,6 +105,6 @@ def check(config: ml_collections.ConfigDict) -> None:
   need_positive(config, *_POSITIVE)
   need_not_negative(config, *_NOT_NEGATIVE)
   need_under_1(config, *_UNDER_1)
-  need_choices(config, {"optimizer.schedule": config_lib.SCHEDULES})
+  need_optimizer(config, "optimizer")
   need_modules(config, "eval.measures", "measure")
   config_lib.call_parts(config, "check")

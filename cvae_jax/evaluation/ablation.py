@@ -136,7 +136,7 @@ def make_config(ablation: Ablation, job: Job) -> ml_collections.ConfigDict:
 def read_results(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any] | None:
   """A run's results, if it is finished; None if it is not."""
   results = evaluate.load_results(workdir)
-  return results if results and results.get("step") == config.train.steps else None
+  return results if results and results.get("train_steps") == config.train.steps else None
 
 
 def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:

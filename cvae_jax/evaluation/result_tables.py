@@ -111,6 +111,22 @@ SECTIONS = (
     ),
   ),
   Section(
+    "Artefacts of generated notes",
+    "Medians over notes, beside the real notes whose labels they have. Release: the level after "
+    "the note is let go, relative to before. Decay and attack: mean difference to real notes over "
+    "families.",
+    "artefacts.generated.{}",
+    {"reconstructed": "artefacts.reconstructed.{}", "real notes": "artefacts.real.{}"},
+    (
+      Measure("release_db", "release, dB", 1),
+      Measure("tail_db", "last 50 ms under the peak, dB", 1),
+      Measure("bursts", "bursts after the release, % ↓", 1, _SHARE),
+      Measure("between_partials_db", "power between partials, dB", 1),
+      Measure("decay_error_db", "error of decays, dB ↓", 1),
+      Measure("attack_error", "error of attack times, % ↓", 0, _SHARE),
+    ),
+  ),
+  Section(
     "Velocity",
     "Eight velocities of one z: rank correlation with loudness, and with the spectral centroid.",
     "velocity.{}",

@@ -61,6 +61,28 @@ class Task(NamedTuple):
     return self.representation, self.form
 
 
+class Phase(NamedTuple):
+  """Training after `train.steps`, on what is computed once of every training example.
+
+  Attributes:
+    name: of the phase, for messages.
+    steps: that it takes.
+    batch_size: rows of one step.
+    num_examples: training examples, at most, that rows are computed of.
+    prepare: (params, batch) to rows: arrays [B, ...] by name. Parameters are `best_params`.
+    begin: (state, rows of all examples) to the state that the phase begins with.
+    train_step: (state, rows [batch_size, ...]) to (state, metrics), as `Method.train_step`.
+  """
+
+  name: str
+  steps: int
+  batch_size: int
+  num_examples: int
+  prepare: Callable[[Any, Batch], dict[str, jax.Array]]
+  begin: Callable[[Any, Mapping[str, jax.Array]], Any]
+  train_step: Callable[[Any, Mapping[str, jax.Array]], tuple[Any, dict[str, jax.Array]]]
+
+
 class Method(NamedTuple):
   """A kind of model as pure functions; what a kind cannot do is None.
 
@@ -86,6 +108,7 @@ class Method(NamedTuple):
       importance-weighted bound (Burda et al. 2016).
     features: batch to the features [B, N, F, C] that the network sees.
     level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
+    phase: of training after `train.steps`.
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -100,6 +123,7 @@ class Method(NamedTuple):
   log_weight: Callable[[Any, Batch, jax.Array], jax.Array] | None = None
   features: Callable[[Batch], jax.Array] | None = None
   level_db: Callable[[jax.Array], jax.Array] | None = None
+  phase: Phase | None = None
 
   @property
   def can_sample(self) -> bool:

@@ -34,6 +34,7 @@ from cvae_jax.core import parts as parts_lib
 from cvae_jax.data import forms
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import corruption
+from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
@@ -52,7 +53,8 @@ class Parts(NamedTuple):
     form: of the waveforms.
     representation: of the features.
     condition: from labels to c.
-    networks: all of them.
+    networks: all of them, but for a flow.
+    flow: the prior where it is a flow, else None.
     penalty: see `regularization.make_penalty`.
     optimizer: of all parameters.
     critic_labels: names of the labels that z should not contain.
@@ -64,6 +66,7 @@ class Parts(NamedTuple):
   representation: representations.Representation
   condition: condition_lib.Condition
   networks: networks_lib.Networks
+  flow: flow_prior.FlowPrior | None
   penalty: Callable[..., regularization.Penalty]
   optimizer: optax.GradientTransformation
   critic_labels: tuple[str, ...]
@@ -95,7 +98,17 @@ def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainS
   c = parts.condition.encode(batch)
   x = jnp.zeros((c.shape[0], *parts.representation.shape))
   params = parts.networks.init(params_rng, x, c)
-  return state_lib.init_state(params, parts.optimizer, run_rng, parts.config.optimizer.ema_decay)
+  ema_decay = parts.config.optimizer.ema_decay
+  if parts.flow is None:
+    return state_lib.init_state(params, parts.optimizer, run_rng, ema_decay)
+  settings = parts.config.method.flow
+  flow = parts.flow.init(jax.random.fold_in(params_rng, 1), c)
+  buffers = {flow_prior.KEY: flow}
+  state = state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers)
+  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  flow_params = {"params": jax.tree.map(jnp.copy, flow["params"])}
+  flow_decay = settings.optimizer.ema_decay
+  return state.replace(later=state_lib.init_state(flow_params, optimizer, run_rng, flow_decay))
 
 
 def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[str, Any]:
@@ -178,10 +191,17 @@ def train_step(
 
 
 def _elbo_terms(parts: Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.Array):
-  """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO."""
+  """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO.
+
+  The KL to a flow is that of the sample: log q(z|x, c) - log p(z|c).
+  """
   latent = parts.apply("encode", params, x, c)
   z = networks_lib.draw(latent, rng)
   nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
+  if parts.flow is not None and parts.is_gaussian:
+    log_q = jnp.sum(losses.normal_log_density(z, *latent), axis=-1)
+    flow_rng = jax.random.fold_in(rng, 1)
+    return nll, log_q - parts.flow.log_density(params[flow_prior.KEY], z, c, flow_rng)
   prior = parts.apply("conditional_prior", params, c, z)
   return nll, jnp.sum(regularization.divergence(latent, prior), axis=-1)
 
@@ -225,6 +245,8 @@ def draw_code(parts: Parts, params: Any, labels: methods.Batch, rng: jax.Array) 
   c = parts.condition.encode(labels)
   noise = jax.random.normal(rng, (c.shape[0], sum(parts.prior_levels)))
   noise *= labels["temperature"][:, None]
+  if parts.flow is not None:
+    return parts.flow.draw(params[flow_prior.KEY], noise, c)
   if parts.networks.prior is None:
     return noise
   z = jnp.zeros_like(noise)
@@ -244,12 +266,61 @@ def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) 
   x, c = parts.inputs(batch)
   latent = parts.apply("encode", params, x, c)
   z = networks_lib.draw(latent, rng)
-  prior = parts.apply("conditional_prior", params, c, z)
-  if prior is None:
-    prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
-  log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (prior, latent))
+  log_q = jnp.sum(losses.normal_log_density(z, *latent), axis=-1)
+  if parts.flow is not None:
+    log_p = parts.flow.log_density(params[flow_prior.KEY], z, c, jax.random.fold_in(rng, 1))
+  else:
+    prior = parts.apply("conditional_prior", params, c, z)
+    if prior is None:
+      prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
+    log_p = jnp.sum(losses.normal_log_density(z, *prior), axis=-1)
   nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
-  return jnp.sum(log_p - log_q, axis=-1) - nll
+  return log_p - log_q - nll
+
+
+def encode_for_prior(parts: Parts, params: Any, batch: methods.Batch) -> dict[str, jax.Array]:
+  """Posteriors and conditions of a batch, for the flow's training."""
+  x, c = parts.inputs(batch)
+  latent = parts.apply("encode", params, x, c)
+  rows = {"mean": latent.mean, "c": c}
+  return rows if latent.logvar is None else {**rows, "logvar": latent.logvar}
+
+
+def begin_prior(state: state_lib.TrainState, rows: dict[str, jax.Array]) -> state_lib.TrainState:
+  """The state that the flow's training begins with."""
+  return flow_prior.begin(state, latent_lib.Latent(rows["mean"], rows.get("logvar")))
+
+
+def train_prior_step(
+  parts: Parts, state: state_lib.TrainState, rows: dict[str, jax.Array]
+) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
+  """One step of the flow on codes drawn from the posteriors of `encode_for_prior`."""
+  assert parts.flow is not None
+  settings, c = parts.config.method.flow, rows["c"]
+  rng = jax.random.fold_in(state.rng, state.step)
+  draw_rng, drop_rng, flow_rng = jax.random.split(rng, 3)
+  z = networks_lib.draw(latent_lib.Latent(rows["mean"], rows.get("logvar")), draw_rng)
+  if parts.config.condition.drop_rate and parts.condition.dim:
+    c = parts.condition.drop(c, drop_rng, parts.config.condition.drop_rate)
+  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  decay = settings.optimizer.ema_decay
+  return flow_prior.train_step(parts.flow, optimizer, decay, state, z, c, flow_rng)
+
+
+def make_prior_phase(parts: Parts) -> methods.Phase | None:
+  """The flow's training; None without a flow."""
+  if parts.flow is None:
+    return None
+  settings = parts.config.method.flow
+  return methods.Phase(
+    "prior",
+    settings.steps,
+    settings.batch_size,
+    settings.examples,
+    functools.partial(encode_for_prior, parts),
+    begin_prior,
+    functools.partial(train_prior_step, parts),
+  )
 
 
 def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
@@ -273,7 +344,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   condition, settings = task.condition, config.method
   is_gaussian, levels = settings.posterior == "gaussian", make_prior_levels(config)
   models = parts_lib.load("cvae_jax.models", config.model.name, "make_model", "model.name")
-  has_prior = is_gaussian and settings.prior == "learned" and (condition.dim or len(levels) > 1)
+  has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
   critic_labels: tuple[str, ...] = ()
   if settings.leak_weight > 0:
     critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
@@ -290,6 +361,9 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     representation,
     condition,
     networks,
+    flow_prior.make_flow_prior(settings.flow, config.model.latent_dim)
+    if settings.prior == "flow"
+    else None,
     regularization.make_penalty(settings, task.num_examples),
     state_lib.make_optimizer(config.optimizer, task.total_steps),
     critic_labels,
@@ -301,6 +375,8 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
   parts = make_parts(config, task)
   bind = lambda function: functools.partial(function, parts)
+  # An estimate of a density has a right mean, and its exponential has not.
+  has_density = parts.is_gaussian and not (parts.flow is not None and parts.flow.probes)
   return methods.Method(
     init=bind(init),
     train_step=bind(train_step),
@@ -308,12 +384,13 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     code_shape=(config.model.latent_dim,),
     encode=bind(encode),
     decode=bind(decode),
-    draw_code=bind(draw_code) if parts.is_gaussian else None,
+    draw_code=bind(draw_code) if parts.is_gaussian or parts.flow is not None else None,
     full_level=True,
     score=bind(score),
-    log_weight=bind(log_weight) if parts.is_gaussian else None,
+    log_weight=bind(log_weight) if has_density else None,
     features=functools.partial(waveforms.encode_features, parts.representation),
     level_db=parts.representation.level_db,
+    phase=make_prior_phase(parts),
   )
 
 
@@ -327,8 +404,11 @@ def get_config() -> ml_collections.ConfigDict:
   config.perceptual = False  # whether bins count as the ear weighs them
   # Nats a note for one unit of the multi-resolution STFT distance of the waveforms; 0.0 for none.
   config.spectral_weight = 0.0
-  config.prior = "standard"  # standard (N(0, I)), learned (p(z|c), a network of c)
-  config.prior_levels = ()  # learned: dimensions of the levels above the last: p(z_2|z_1, c)
+  # standard (N(0, I)), gaussian (its mean and variance a network of c), flow (any distribution: it
+  # is trained after train.steps, on the codes of the training examples)
+  config.prior = "standard"
+  config.flow = flow_prior.get_config()
+  config.prior_levels = ()  # gaussian: dimensions of the levels above the last: p(z_2|z_1, c)
   config.beta = 1.0  # weight of the KL; 1.0 is the ELBO
   config.beta_warmup_steps = 200
   config.beta_cycle_steps = 0  # after which beta begins again from 0; 0 for never
@@ -349,7 +429,7 @@ def get_config() -> ml_collections.ConfigDict:
 CHOICES = {
   "method.posterior": ("gaussian", "point"),
   "method.likelihood": tuple(observation_lib.LIKELIHOODS),
-  "method.prior": ("standard", "learned"),
+  "method.prior": ("standard", "gaussian", "flow"),
   "method.corruption": ("none", "gaussian", "time_mask", "frequency_mask"),
   "method.sparsity": ("none", "l1", "kl"),
 }
@@ -375,11 +455,13 @@ def check(config: ml_collections.ConfigDict) -> None:
   config_check.need_not_negative(config, *(f"method.{name}" for name in NOT_NEGATIVE))
   config_check.need_under_1(config, "method.sparsity_target")
   config_check.need_choices(config, CHOICES)
+  flow_prior.check(config)
   levels = config.method.prior_levels
   if levels and min(levels) < 1:
     raise errors.UserError(f"method.prior_levels must be positive, got {levels}")
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """A short warm-up."""
+  """A short warm-up, and a small flow."""
   config.method.beta_warmup_steps = 5
+  config.method.flow.update(hidden=32, blocks=1, steps=10, batch_size=16, draw_steps=4)

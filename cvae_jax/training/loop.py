@@ -24,12 +24,12 @@ from cvae_jax.data import pipeline
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.training import checkpoint
 from cvae_jax.training import distributed
-from cvae_jax.training import failures
 from cvae_jax.training import outcome
 from cvae_jax.training import profile as profile_lib
 from cvae_jax.training import progress
 from cvae_jax.training import reporter as reporter_lib
 from cvae_jax.training import sharding
+from cvae_jax.training import stages as stages_lib
 from cvae_jax.training import steps as steps_lib
 from cvae_jax.training import stop_request
 from cvae_jax.training import summaries as summaries_lib
@@ -53,7 +53,7 @@ class Run(NamedTuple):
     checkpoints: of the workdir.
     summaries: of the workdir.
     profile: of the steps that the config asks for.
-    reporter: of the metrics of training.
+    started: when it was started, by `time.monotonic`.
   """
 
   config: ml_collections.ConfigDict
@@ -63,7 +63,7 @@ class Run(NamedTuple):
   checkpoints: checkpoint.Checkpoints
   summaries: summaries_lib.Summaries
   profile: profile_lib.Profile
-  reporter: reporter_lib.Reporter
+  started: float
 
 
 def log_parameters(params: Any) -> None:
@@ -103,6 +103,11 @@ def check_best_by(
   batch = {**steps_lib.make_example(data.train), "mask": np.ones(2, np.float32)}
   sums = jax.eval_shape(method.eval_step, state.best_params, batch, jax.random.key(0))
   names = evaluate.metric_names(sums)
+  if method.phase is not None:
+    raise errors.UserError(
+      f"checkpoint.keep_best must be 0: the {method.phase.name} of this run is trained after "
+      "train.steps, and a checkpoint from before would not have it"
+    )
   if config.checkpoint.best_by not in names:
     raise errors.UserError(
       f"checkpoint.best_by must be one of {', '.join(names)}, got '{config.checkpoint.best_by}'"
@@ -166,22 +171,15 @@ def train_and_evaluate(
     summaries_lib.Summaries(workdir, is_first) as summaries,
     profile_lib.Profile(workdir, config.profile, is_first) as profile,
   ):
-    if (checkpoints.latest_step or 0) > config.train.steps:
-      raise errors.UserError(
-        f"the run in {workdir} is at step {checkpoints.latest_step}, past "
-        f"train.steps={config.train.steps}"
-      )
+    check_resumable(config, method, workdir, checkpoints.latest_step or 0)
     if is_first:
       config_file.save(config, workdir)
       data.table.save(workdir)
       if statistics is not None:
         statistics.save(workdir)
     state = begin(steps, checkpoints, iterator, workdir)
-    reporter = reporter_lib.Reporter(
-      config, int(state.step), started, data.train, checkpoints, summaries
-    )
-    run = Run(config, data, steps, iterator, checkpoints, summaries, profile, reporter)
-    state = train(run, state, should_stop)
+    run = Run(config, data, steps, iterator, checkpoints, summaries, profile, started)
+    state = train_stages(run, method.phase, state, should_stop)
     profile.stop()
     elapsed = progress.clock(time.monotonic() - started)
     _log.info("trained to step %d in %s", int(state.step), elapsed)
@@ -193,6 +191,23 @@ def train_and_evaluate(
   return results
 
 
+def check_resumable(
+  config: ml_collections.ConfigDict, method: methods.Method, workdir: str, step: int
+) -> None:
+  """Raises UserError where a workdir's run, at this step, cannot reach the config's last one."""
+  total = stages_lib.count_steps(config, method)
+  if step > total:
+    raise errors.UserError(f"the run in {workdir} is at step {step}, past train.steps={total}")
+  if method.phase is None or not step:
+    return
+  before = config_file.load(workdir).train.steps
+  if step > before and before != config.train.steps:
+    raise errors.UserError(
+      f"train.steps was {before} when the {method.phase.name} of the run in {workdir} was begun, "
+      f"and cannot be {config.train.steps} now: give another --workdir"
+    )
+
+
 def begin(
   steps: steps_lib.Steps,
   checkpoints: checkpoint.Checkpoints,
@@ -202,15 +217,15 @@ def begin(
   """A new state, or that of the last checkpoint; the iterator is then where it was."""
   if checkpoints.latest_step is None:
     state = steps.init()
-    log_parameters(state.params)
+    log_parameters(state.best_params)
     return state
   state = checkpoints.restore(checkpoint.abstract(steps.init, steps.replicated), iterator)
   _log.info("resuming at step %d of %s", int(state.step), workdir)
   return state
 
 
-def train(run: Run, state: Any, should_stop: ShouldStop) -> Any:
-  """Trains to the config's last step: evaluate if due, save if due, next batches, dispatch.
+def train_stages(run: Run, phase: methods.Phase | None, state: Any, should_stop: ShouldStop) -> Any:
+  """Trains to the run's last step: on examples, and then the method's phase.
 
   Returns:
     The state at the last step.
@@ -218,17 +233,39 @@ def train(run: Run, state: Any, should_stop: ShouldStop) -> Any:
   Raises:
     TrainingError, Interrupted: see `train_and_evaluate`.
   """
-  total, first, dispatches = run.config.train.steps, int(state.step), 0
+  config = run.config
+  if phase is None or int(state.step) < config.train.steps:
+    main = stages_lib.make_main(config, run.steps, run.iterator, run.checkpoints)
+    state = train(run, main, state, should_stop)
+  if phase is not None:
+    state, stage = stages_lib.begin_phase(config, phase, run.data, run.steps, state)
+    state = train(run, stage, state, should_stop)
+  return state
+
+
+def train(run: Run, stage: stages_lib.Stage, state: Any, should_stop: ShouldStop) -> Any:
+  """Trains to a stage's last step: evaluate if due, save if due, dispatch the next steps.
+
+  Returns:
+    The state at the last step.
+
+  Raises:
+    TrainingError, Interrupted: see `train_and_evaluate`.
+  """
+  total, first, dispatches = stage.last, int(state.step), 0
   step = first
+  reporter = reporter_lib.Reporter(
+    run.config, stage, first, run.started, run.data.train, run.checkpoints, run.summaries
+  )
   with stop_request.StopRequest() as stop:
     while True:
       is_stopping = agree_to_stop(stop.signum is not None or should_stop(step), dispatches)
       averages = None
-      if step > first and not is_stopping and is_evaluation_due(run.config, step):
-        averages = evaluate_held_out(run, state, step)
+      if step > first and not is_stopping and is_evaluation_due(run.config, stage, step):
+        averages = evaluate_held_out(run, reporter, state, step)
       is_save_due = step > first and step % run.config.checkpoint.every_steps == 0
       if is_stopping or is_save_due or step >= total:
-        with run.reporter.paused():
+        with reporter.paused():
           run.checkpoints.save(step, state, run.iterator, averages)
       if step >= total:
         return state
@@ -237,12 +274,11 @@ def train(run: Run, state: Any, should_stop: ShouldStop) -> Any:
           f"stopped at step {step}, and saved: the same command resumes it", stop.signum
         )
       run.profile.at(step - first, state)
-      count = count_steps(run.config, step)
-      batches = failures.draw(run.iterator, count, run.checkpoints.latest_step)
-      state, metrics = run.steps.train(state, batches)
-      run.reporter.settle()
+      count = count_steps(run.config, stage, step)
+      state, metrics, rows = stage.train(state, count)
+      reporter.settle()
       step, dispatches = step + count, dispatches + 1
-      run.reporter.push(step, metrics, [batch["row"] for batch in batches])
+      reporter.push(step, metrics, rows)
 
 
 def agree_to_stop(is_stopping: bool, dispatches: int) -> bool:
@@ -253,16 +289,22 @@ def agree_to_stop(is_stopping: bool, dispatches: int) -> bool:
   return dispatches % _AGREE_EVERY == 0 and distributed.any_of(is_stopping)
 
 
-def is_evaluation_due(config: ml_collections.ConfigDict, step: int) -> bool:
+def is_evaluation_due(
+  config: ml_collections.ConfigDict, stage: stages_lib.Stage, step: int
+) -> bool:
   """Whether to evaluate: at every `eval.every_steps`, and at the end if the best are kept."""
-  if step >= config.train.steps:
+  if not stage.is_evaluated:
+    return False
+  if step >= stage.last:
     return config.checkpoint.keep_best > 0
   return step % config.eval.every_steps == 0
 
 
-def evaluate_held_out(run: Run, state: Any, step: int) -> dict[str, float]:
+def evaluate_held_out(
+  run: Run, reporter: reporter_lib.Reporter, state: Any, step: int
+) -> dict[str, float]:
   """Averages of the evaluation step over the held-out split; they are logged."""
-  with run.reporter.paused():
+  with reporter.paused():
     batches = pipeline.eval_batches(run.data.held_out, run.config.eval.batch_size)
     rng = jax.random.key(run.config.seed)
     averages = evaluate.average(run.steps.evaluate, state.best_params, batches, rng, run.steps.put)
@@ -272,7 +314,7 @@ def evaluate_held_out(run: Run, state: Any, step: int) -> dict[str, float]:
   return averages
 
 
-def count_steps(config: ml_collections.ConfigDict, step: int) -> int:
+def count_steps(config: ml_collections.ConfigDict, stage: stages_lib.Stage, step: int) -> int:
   """Steps of the next dispatch: as many as one may hold, but no further than the next pause."""
-  pauses = (config.train.steps, config.eval.every_steps, config.checkpoint.every_steps)
+  pauses = (stage.last, config.eval.every_steps, config.checkpoint.every_steps)
   return min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))

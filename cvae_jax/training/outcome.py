@@ -38,7 +38,8 @@ def finish(
     The results, but for 'seconds': those of other processes have no figures.
   """
   step = int(state.step)
-  results = {"step": step, "parameters": sum(x.size for x in jax.tree.leaves(state.params))}
+  results = {"step": step, "parameters": sum(x.size for x in jax.tree.leaves(state.best_params))}
+  results["train_steps"] = config.train.steps
   if jax.process_index() == 0:
     params = jax.device_get(state.best_params)  # Of this process, where others have them too.
     results |= evaluate.evaluate_run(config, method, params, data)

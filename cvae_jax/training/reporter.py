@@ -15,6 +15,7 @@ from cvae_jax.data import sources
 from cvae_jax.training import checkpoint
 from cvae_jax.training import failures
 from cvae_jax.training import progress
+from cvae_jax.training import stages as stages_lib
 from cvae_jax.training import summaries as summaries_lib
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Reporter:
 
   Args:
     config: a whole one.
+    stage: whose metrics they are.
     first: the step that this process begins at.
     started: when it was started, by `time.monotonic`.
     source: of the training examples, to name those of a loss that is not finite.
@@ -43,17 +45,18 @@ class Reporter:
   def __init__(
     self,
     config: ml_collections.ConfigDict,
+    stage: stages_lib.Stage,
     first: int,
     started: float,
     source: sources.Source,
     checkpoints: checkpoint.Checkpoints,
     summaries: summaries_lib.Summaries,
   ):
-    self._total, self._log_every = config.train.steps, config.train.log_every_steps
+    self._stage, self._log_every = stage, config.train.log_every_steps
     self._first = self._reported = first
     self._started, self._source = started, source
     self._checkpoints, self._summaries = checkpoints, summaries
-    self._progress = progress.Progress(self._total, config.train.batch_size)
+    self._progress = progress.Progress(stage.last, stage.batch_size)
     self._pending: _Pending | None = None
 
   def push(self, step: int, metrics: dict[str, jax.Array], rows: list[np.ndarray]) -> None:
@@ -76,13 +79,14 @@ class Reporter:
     last = {name: value[-1] for name, value in values.items()}
     if self._reported == self._first:
       cli.release_memory()  # The compiler's.
-      _log.info("first step done %.0f s after the start", time.monotonic() - self._started)
+      if self._stage.name == stages_lib.MAIN:
+        _log.info("first step done %.0f s after the start", time.monotonic() - self._started)
       self._progress.restart()
       self._reported = step
-    elif step // self._log_every > self._reported // self._log_every or step == self._total:
+    elif step // self._log_every > self._reported // self._log_every or step == self._stage.last:
       speed = self._progress.report(step, step - self._reported, last)
       self._reported = step
-      self._summaries.scalars(step, "train", {**last, **speed})
+      self._summaries.scalars(step, self._stage.name, {**last, **speed})
 
   @contextlib.contextmanager
   def paused(self) -> Iterator[None]:

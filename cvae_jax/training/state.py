@@ -28,6 +28,7 @@ class TrainState(struct.PyTreeNode):
     rng: the run's random key; a step's key is fold_in(rng, step).
     buffers: other collections of the network, which no gradient moves: batch statistics, codebooks.
       They are neither averaged nor decayed.
+    later: the state of a network that a later phase trains (`methods.Phase`); None without one.
   """
 
   step: jax.Array
@@ -36,6 +37,7 @@ class TrainState(struct.PyTreeNode):
   opt_state: Any
   rng: jax.Array
   buffers: Any = None
+  later: Any = None
 
   @property
   def best_params(self) -> Any:

@@ -181,7 +181,7 @@ OPTIONS = {
     "method.perceptual": True,
   },
   "prior and condition": {
-    "method.prior": "learned",
+    "method.prior": "gaussian",
     "method.prior_levels": (2,),
     "method.free_bits": 0.1,
     "condition.drop_rate": 0.3,

@@ -24,7 +24,7 @@ def stepped(config, batch, parts):
     pytest.param("ae", {}, marks=pytest.mark.slow),
     (
       "cvae",
-      {"condition.drop_rate": 0.3, "method.prior": "learned", "method.corruption": "gaussian"},
+      {"condition.drop_rate": 0.3, "method.prior": "gaussian", "method.corruption": "gaussian"},
     ),
   ],
 )

@@ -11,6 +11,11 @@ from cvae_jax.core import errors
 from cvae_jax.training import loop
 from cvae_jax.training import outcome
 from cvae_jax.training import reporter as reporter_lib
+from cvae_jax.training import stages
+
+
+def stage_until(last):
+  return stages.Stage("train", last, 32, lambda state, count: (state, {}, []))
 
 
 def test_a_dispatch_ends_at_the_next_pause():
@@ -20,7 +25,7 @@ def test_a_dispatch_ends_at_the_next_pause():
   })  # fmt: skip
   steps, step = [], 0
   while step < 103:
-    step += loop.count_steps(config, step)
+    step += loop.count_steps(config, stage_until(103), step)
     steps.append(step)
   assert steps == [8, 16, 20, 28, 36, 40, 48, 50, 58, 60, 68, 76, 80, 88, 96, 100, 103]
 
@@ -32,7 +37,7 @@ def test_evaluation_is_due_at_its_steps_and_at_the_end_if_the_best_are_kept(step
   config = get_config("vae", **{
     "train.steps": 100, "eval.every_steps": 50, "checkpoint.keep_best": keep_best
   })  # fmt: skip
-  assert loop.is_evaluation_due(config, step) == due
+  assert loop.is_evaluation_due(config, stage_until(100), step) == due
 
 
 class Recorder:
@@ -50,7 +55,9 @@ class Recorder:
 def test_metrics_are_read_a_dispatch_late_and_reported_when_they_are_due(caplog):
   config = get_config("vae", **{"train.steps": 20, "train.log_every_steps": 10})
   recorder = Recorder()
-  reporter = reporter_lib.Reporter(config, 0, time.monotonic(), None, recorder, recorder)
+  reporter = reporter_lib.Reporter(
+    config, stage_until(20), 0, time.monotonic(), None, recorder, recorder
+  )
   reporter.settle()  # Nothing to read.
   with caplog.at_level("INFO", logger="cvae_jax"):
     for step in (4, 8, 12, 16, 20):
@@ -68,7 +75,7 @@ def test_a_loss_that_is_not_finite_ends_the_run():
       return {"id": f"song {row}", "tokens": np.arange(3)}
 
   reporter = reporter_lib.Reporter(
-    get_config("vae"), 0, time.monotonic(), Source(), Recorder(), Recorder()
+    get_config("vae"), stage_until(1200), 0, time.monotonic(), Source(), Recorder(), Recorder()
   )
   rows = [np.asarray([0, 1]), np.asarray([2, 3])]
   reporter.push(2, {"loss": jnp.asarray([1.0, jnp.nan])}, rows)

@@ -42,7 +42,7 @@ _FEWEST = 16  # held-out sounds, under which sets are not compared
 _VELOCITIES = (16, 32, 48, 64, 80, 96, 112, 127)
 
 
-def _generate(run: measures.Run, batches) -> Iterator[np.ndarray]:
+def generate(run: measures.Run, batches) -> Iterator[np.ndarray]:
   """The sounds that a run makes under the labels of batches, [M, T] each, without the filling."""
   sample = compilation.jit(run.method.sample)
   key = jax.random.key(run.config.seed)
@@ -76,7 +76,7 @@ def measure_pitch(run: measures.Run) -> dict[str, float] | None:
     agrees = pitch_metric.pitch_agreement(np.concatenate(audio), wanted, form.sample_rate)
     return float(agrees.mean())
 
-  generated = share(list(_generate(run, batches)))
+  generated = share(list(generate(run, batches)))
   return {"generated": generated, "data": share(own), "notes": wanted.size}
 
 
@@ -230,7 +230,7 @@ def measure_generation(run: measures.Run) -> dict[str, Any] | None:
   kept = [b["mask"] > 0 for b in batches]
   join = lambda name: np.concatenate([b[name][k] for b, k in zip(batches, kept, strict=True)])
   asked = {name: join(name) for name in (*data.vocabulary.classes, *_numbers(data.vocabulary))}
-  audio = {"generated": np.concatenate(list(_generate(run, batches))), "ceiling": join("audio")}
+  audio = {"generated": np.concatenate(list(generate(run, batches))), "ceiling": join("audio")}
   if vocabulary_lib.PITCH in asked:
     velocity = asked.get(vocabulary_lib.VELOCITY, np.full(len(rows), 127))
     audio["floor"] = np.asarray(_sines(form, asked["pitch"], velocity))
