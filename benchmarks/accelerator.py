@@ -151,8 +151,8 @@ def main() -> None:
       f"{peak.bytes / 1e9:.0f} GB/s"
     )
   print(
-    "\n| config | dtype | batch | notes/s | limit of the operations | limit of the bytes "
-    "| share of the peak | from the host | its share |\n" + "|---" * 9 + "|"
+    "\n| config | dtype | batch | notes/s | limit by operations | limit by bytes "
+    "| share of the peak | from the host | share of the host |\n" + "|---" * 9 + "|"
   )
   for name in _CONFIGS:
     for dtype in dtypes:

@@ -36,19 +36,19 @@ _VOCABULARY = labels.make_vocabulary(["any"])
 _MEGASAMPLES = labels.NUM_SAMPLES / 1e6
 # Representation, with the default iterations of phase recovery or others, to its way back.
 _CASES = {
-  "log_magnitude": "phases recovered",
-  "log_magnitude, 32 iterations": "phases recovered",
-  "log_magnitude, 16 iterations": "phases recovered",
-  "log_magnitude, 4 iterations": "phases recovered",
-  "log_magnitude, 2 iterations": "phases recovered",
-  "log_magnitude, 0 iterations": "phases recovered",
-  "log_mel": "phases recovered",
-  "cqt": "phases recovered",
-  "log_magnitude_if": "invertible",
-  "log_mel_if": "invertible",
-  "mdct": "invertible",
-  "pqmf": "invertible",
-  "waveform": "invertible",
+  "log_magnitude": "phase recovery",
+  "log_magnitude, 32 iterations": "phase recovery",
+  "log_magnitude, 16 iterations": "phase recovery",
+  "log_magnitude, 4 iterations": "phase recovery",
+  "log_magnitude, 2 iterations": "phase recovery",
+  "log_magnitude, 0 iterations": "phase recovery",
+  "log_mel": "phase recovery",
+  "cqt": "phase recovery",
+  "log_magnitude_if": "exact",
+  "log_mel_if": "exact",
+  "mdct": "exact",
+  "pqmf": "exact",
+  "waveform": "exact",
 }
 
 
@@ -129,8 +129,8 @@ def main() -> None:
         f"{_BATCH}; quality on {len(audio)} notes; peaks of {peaks.operations / 1e9:.0f} GFLOP/s "
         f"and {peaks.bytes / 1e9:.1f} GB/s\n")  # fmt: skip
   print(
-    "| features | way back | MHz | limit of the operations | limit of the bytes "
-    "| of it the network's time | one note, ms "
+    "| features | inverse | MHz | limit by operations | limit by bytes "
+    "| share of time in the network | one note, ms "
     "| spectral convergence | log-spectral distance | pitch kept |\n" + "|---" * 10 + "|"
   )
   if args.workdir:

@@ -95,10 +95,10 @@ def main() -> None:
   config.num_threads = os.cpu_count() or 1
   data_set = data_sets.load(config)
   print(f"jax {jax.__version__} ({jax.devices()[0].platform}, {os.cpu_count()} cores), batches of "
-        f"{args.batch_size}\n\n| from | notes/s |\n|---|---|")  # fmt: skip
+        f"{args.batch_size}\n\n| source | notes/s |\n|---|---|")  # fmt: skip
   uncached = pipeline.open_split(data_set, "train", 0.0)
   records, parsed = time_records(uncached.records, config.num_threads)
-  print(f"| records alone, by {config.num_threads} threads | {records:.0f} |")
+  print(f"| records, not parsed, {config.num_threads} threads | {records:.0f} |")
   print(f"| records, parsed | {parsed:.0f} |")
   rate = time_iterator(uncached, config, args.batch_size, args.batches)
   print(f"| disk to device | {rate:.0f} |", flush=True)
@@ -112,8 +112,8 @@ def main() -> None:
   config.device_cache = True
   rate = time_iterator(cached, config, args.batch_size, 10 * args.batches, kept)
   print(f"| on the device | {rate:.0f} |")
-  print(f"| made by synthesis, and nothing read | {time_making():.0f} |", flush=True)
-  print(f"| copies out of one array, 1 thread | {time_copies(args.batch_size, args.batches):.0f} |")
+  print(f"| synthesis, nothing read | {time_making():.0f} |", flush=True)
+  print(f"| copying from one array, 1 thread | {time_copies(args.batch_size, args.batches):.0f} |")
 
 
 if __name__ == "__main__":

@@ -102,10 +102,10 @@ def main() -> None:
     def keyboard(i):
       assert ask(f"{url}/api/instrument", {"sound": {"seed": i}, "pitches": keys})[0] == 200
 
-    print("| what | median | slowest of 20 |\n|---|---|---|")
+    print("| request | median | slowest of 20 |\n|---|---|---|")
     rows = [
-      ("a note, as a key asks for it", note(True)),
-      ("a note, as it is downloaded", note(False)),
+      ("a note for a key (draft)", note(True)),
+      ("a note to download", note(False)),
       (f"{len(keys)} keys of a new sound", keyboard),
     ]
     for what, action in rows:

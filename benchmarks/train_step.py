@@ -267,7 +267,7 @@ def main() -> None:
   cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
   print(f"jax {metadata.version('jax')}, torch {metadata.version('torch')}, {cores} cores\n")
   print(
-    "| network | batch | kind | ours, notes/s | PyTorch, notes/s | ratio "
+    "| network | batch | model | cvae_jax, notes/s | PyTorch, notes/s | ratio "
     "| gradients differ by, float32 / float64 |"
   )
   print("|---|---|---|---|---|---|---|")
