@@ -154,7 +154,7 @@ assert.equal(heard.at(-1), 'up 60');
 send('b', 0xb0, 64, 0);
 assert.ok(!pedal);
 unplug('b');
-assert.equal(said, 'no MIDI keyboard');
+assert.equal(said, 'MIDI: no keyboard');
 """)  # fmt: skip
 
 
@@ -190,7 +190,7 @@ globalThis.fetch = async (path, options) => {{
   return {{ok: true, json: async () => options.body.byteLength}};
 }};
 const file = (size) => ({{name: 'a.wav', size, arrayBuffer: async () => new ArrayBuffer(size)}});
-await assert.rejects(upload('/api/encode', file(40e6)), /a.wav has 40.0 MB: 16.0 are the most/);
+await assert.rejects(upload('/api/encode', file(40e6)), /a.wav has 40.0 MB; the limit is 16.0 MB/);
 const folder = {{name: 'd', size: 0, arrayBuffer: () => Promise.reject(new Error('no'))}};
 await assert.rejects(upload('/api/encode', folder), /d cannot be read/);
 assert.equal(sent, 0);
@@ -307,5 +307,5 @@ globalThis.fetch = async () => assert.fail('it was sent');
 const dataTransfer = {files: [{name: 'long.wav', size: 40e6}]};
 await document.fire('drop', {dataTransfer, preventDefault() {}});
 await settle();
-assert.match(byId('status').textContent, /long.wav has 40.0 MB: 16.0 are the most/);
+assert.match(byId('status').textContent, /long.wav has 40.0 MB; the limit is 16.0 MB/);
 """)  # fmt: skip

@@ -242,7 +242,7 @@ def test_a_dropped_recording_plays_across_the_keyboard(page):
 
 def test_morphing_goes_from_one_kept_sound_to_another(page):
   page.click("#keep-a")
-  until(page, "document.querySelector('#keep-a').textContent.includes('kept')")
+  until(page, "document.querySelector('#keep-a').textContent.includes('stored')")
   page.click("#surprise")
   until(page, "location.hash.includes('seed')")
   wait_ready(page)

@@ -1,6 +1,6 @@
-// The server's answers: JSON, or bytes. A mistake comes as an Error with the server's own line.
+// Requests to the server, answered by JSON or bytes. A failed request throws an Error with the server's message.
 
-export const MAX_BYTES = 16_000_000; // of an upload, as the server's middleware has it
+export const MAX_BYTES = 16_000_000; // of an upload, the same as in the server's middleware
 
 async function ask(path, options) {
   let response;
@@ -8,11 +8,11 @@ async function ask(path, options) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Error('the server cannot be reached');
+    throw new Error('cannot reach the server');
   }
   if (!response.ok) {
     const answer = await response.json().catch(() => ({}));
-    throw new Error(answer.detail ?? `the server said ${response.status}`);
+    throw new Error(answer.detail ?? `the server returned status ${response.status}`);
   }
   return response;
 }
@@ -30,14 +30,14 @@ function toJson(body, signal) {
 
 export const post = async (path, body, signal) => (await ask(path, toJson(body, signal))).json();
 
-/** A file that the server makes: {name, blob}. */
+/** Requests a file: {name, blob}. */
 export async function download(path, body, name) {
   const response = await ask(path, toJson(body));
   const said = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '');
   return {name: said ? said[1] : name, blob: await response.blob()};
 }
 
-/** Gives a file to the browser's downloads. */
+/** Saves a file with the browser's download. */
 export function save({name, blob}) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
@@ -46,17 +46,17 @@ export function save({name, blob}) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** Sends a file; one that is too large is refused here, before it is sent. */
+/** Uploads a file; a file that is too large is rejected before it is sent. */
 export async function upload(path, file) {
   if (file.size > MAX_BYTES) {
     const [size, most] = [file.size, MAX_BYTES].map((bytes) => (bytes / 1e6).toFixed(1));
-    throw new Error(`${file.name} has ${size} MB: ${most} are the most, which is a minute or so`);
+    throw new Error(`${file.name} has ${size} MB; the limit is ${most} MB, about a minute of audio`);
   }
   let body;
   try {
     body = await file.arrayBuffer();
   } catch {
-    throw new Error(`${file.name} cannot be read: a file is wanted, and no folder`);
+    throw new Error(`${file.name} cannot be read: it may be a folder`);
   }
   const options = {
     method: 'POST',
@@ -66,7 +66,7 @@ export async function upload(path, file) {
   return (await ask(path, options)).json();
 }
 
-/** Samples -1 to 1 of base64 of 16-bit little-endian ones. */
+/** Decodes base64 of 16-bit little-endian samples to samples from -1 to 1. */
 export function toSamples(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const view = new DataView(bytes.buffer);

@@ -1,6 +1,6 @@
-// The page: what is set (a sound), what has been made of it (notes by key), and what sounds.
+// The page: its state (a sound), the notes generated from it (by key), and their playback.
 //
-// The sound is the API's own object and the one truth; controls show it and change it.
+// The sound is the API's own object and the only state; controls display and change it.
 
 import {download, get, post, save, upload} from './api.js';
 import {$, addDirection, addLabel, chosenValue, showNeeds, showSound, showValue} from './controls.js';
@@ -15,15 +15,15 @@ import {drawSpectrogram, drawWave} from './scope.js';
 const player = new Player();
 let card = null;
 let sound = normalize({});
-let places = []; // of the sound on the map
+let places = []; // position of the sound on the map
 let lastPitch = 60;
 let previewed = 0;
 const history = new History();
 const markWaiting = (pitch, waits) => keyboard.mark(pitch, 'waiting', waits);
 const notes = new Notes(() => sound, markWaiting);
 const slots = {a: null, b: null, between: []};
-const held = new Set(); // keys that are down
-const kept = new Set(); // keys that sound on, by hold or by the pedal
+const held = new Set(); // pressed keys
+const kept = new Set(); // released keys that hold or the pedal sustains
 let pedal = false;
 
 function say(text, bad = false) {
@@ -31,7 +31,7 @@ function say(text, bad = false) {
   $('status').classList.toggle('bad', bad);
 }
 
-/** Runs what a person has asked for, and says what went wrong. */
+/** Runs an action of the user and shows its error in the status line. */
 async function attempt(action) {
   try {
     return await action();
@@ -41,15 +41,15 @@ async function attempt(action) {
   }
 }
 
-// ---- making notes
+// ---- generating notes
 
 const hasKeys = () => card.conditions.includes('pitch');
 
-/** Makes the notes of all keys in view, those near the last one first. */
+/** Generates the notes of all visible keys, nearest to the last one first. */
 async function prepare() {
   notes.renew();
   const mine = notes.version;
-  say('making the notes');
+  say('generating notes');
   const wanted = hasKeys() ? keyboard.pitches : [lastPitch];
   wanted.forEach((pitch) => markWaiting(pitch, true));
   await attempt(async () => {
@@ -61,7 +61,7 @@ async function prepare() {
   });
 }
 
-/** Where the sound lies on the map. */
+/** Updates the position of the sound on the map. */
 async function locate() {
   if (!card.directions) return;
   const mine = notes.version;
@@ -71,7 +71,7 @@ async function locate() {
   showPlaces();
 }
 
-// ---- sounding
+// ---- playback
 
 let drawing = 0;
 function show(note, text) {
@@ -91,7 +91,7 @@ async function down(pitch, strength) {
   if (!note || !held.has(pitch)) return;
   kept.delete(pitch);
   player.start(`key-${pitch}`, note, note.gain * strength * strength);
-  show(note, `${hasKeys() ? noteName(pitch) : 'the sound'}${note.loop ? ', can be held' : ''}`);
+  show(note, `${hasKeys() ? noteName(pitch) : 'sound'}${note.loop ? ', can be sustained' : ''}`);
 }
 
 function up(pitch) {
@@ -106,7 +106,7 @@ function letGo() {
   kept.clear();
 }
 
-/** Ends all sound, that of keys which are down and of notes on their way too. */
+/** Stops all notes, including those of pressed keys and those still being generated. */
 function silence() {
   held.clear();
   kept.clear();
@@ -114,7 +114,7 @@ function silence() {
   player.stopAll();
 }
 
-/** Sounds the last key once, to hear what a change has done. */
+/** Plays the last key once, after a change. */
 async function preview() {
   const mine = ++previewed;
   const pitch = lastPitch;
@@ -122,14 +122,14 @@ async function preview() {
     const note = await notes.at(pitch);
     if (!note || mine !== previewed || !player.context) return;
     player.start('preview', note, note.gain * 0.8);
-    show(note, hasKeys() ? noteName(pitch) : 'the sound');
+    show(note, hasKeys() ? noteName(pitch) : 'sound');
     setTimeout(() => mine === previewed && player.stop('preview'), 1200);
   });
 }
 
 // ---- the sound and its controls
 
-/** Changes the sound; `done` where the change is whole, and is to be remembered. */
+/** Changes the sound. If `done`, the change is complete: it enters the history, and notes are generated. */
 function change(fields, done = true) {
   sound = normalize({...sound, ...fields});
   showAll();
@@ -174,7 +174,7 @@ function showPlaces() {
   });
 }
 
-/** The sound with some of its places set, the others as they are. */
+/** The places of the sound, with some of them changed. */
 function placed(changes) {
   const made = Array.from({length: card.directions}, (_, k) => sound.places[k] ?? null);
   for (const [k, place] of Object.entries(changes)) made[k] = place;
@@ -205,7 +205,7 @@ const pad = new Pad($('pad'), {
       change(fields);
       preview();
     } else if (!waiting) {
-      // On the way, a note every quarter of a second says where one is.
+      // While dragging, plays a note every quarter of a second.
       waiting = setTimeout(() => {
         waiting = 0;
         change(fields, false);
@@ -240,23 +240,23 @@ async function keep(name) {
   const made = await post('/api/place', sound);
   slots[name] = made.sound;
   $(`keep-${name}`).classList.add('kept');
-  $(`keep-${name}`).textContent = `${name.toUpperCase()} is kept`;
-  if (!slots.a || !slots.b) return say(`kept as ${name.toUpperCase()}; now choose the other one`);
+  $(`keep-${name}`).textContent = `${name.toUpperCase()} stored`;
+  if (!slots.a || !slots.b) return say(`stored as ${name.toUpperCase()}; now store a sound as ${name === 'a' ? 'B' : 'A'}`);
   const {sounds} = await post('/api/interpolate', {a: slots.a, b: slots.b, steps: 17});
   slots.between = sounds;
   $('morph').disabled = false;
   $('morph').value = name === 'a' ? 0 : 1;
   showValue($('morph'));
-  return say('the slider goes from A to B');
+  return say('A and B are stored; move the slider to interpolate');
 }
 
 async function saveInstrument(format) {
-  say('making the instrument');
+  say('generating the instrument');
   const {low: first, high: last} = card.labels.find((label) => label.name === 'pitch');
   const made = await download(
     '/api/instrument/download', {sound, first, last, step: 3, format}, `instrument.${format}`);
   save(made);
-  say(`${made.name} (${(made.blob.size / 1e6).toFixed(1)} MB)`);
+  say(`saved ${made.name} (${(made.blob.size / 1e6).toFixed(1)} MB)`);
 }
 
 async function encode(file) {
@@ -266,11 +266,11 @@ async function encode(file) {
   if (hasKeys() && made.pitch !== null) lastPitch = Math.round(made.pitch);
   change(made.sound);
   const changes = made.changes.length ? ` (${made.changes.join(', ')})` : '';
-  say(`${file.name}${changes}: heard as ${[describe(made.sound), hasKeys() && noteName(lastPitch)].filter(Boolean).join(', ')}`);
+  say(`${file.name}${changes}: encoded as ${[describe(made.sound), hasKeys() && noteName(lastPitch)].filter(Boolean).join(', ')}`);
   await preview();
 }
 
-/** The names of a sound's labels, in words. */
+/** The names among a sound's labels, as text. */
 function describe(made) {
   const names = Object.values(made.labels).flatMap((value) =>
     typeof value === 'string' ? [value] : Array.isArray(value) ? value : typeof value === 'object' ? Object.keys(value) : []);
@@ -287,7 +287,7 @@ async function surprise() {
   } else {
     fields.seed = Math.floor(Math.random() * 2 ** 32);
     fields.labels = {...sound.labels};
-    // Names that go together in a training example: there are no synthetic ones of some families.
+    // Names of one training example: some combinations, such as synthetic notes of some families, do not exist.
     const dot = pad.dots.length ? pick(pad.dots) : null;
     for (const label of askedLabels()) {
       if (label.kind === 'names') fields.labels[label.name] = dot?.labels[label.name] || pick(label.names);
@@ -297,10 +297,10 @@ async function surprise() {
   await preview();
 }
 
-/** The labels that controls ask for: all but the pitch, which is the key's. */
+/** The labels that have controls: all but the pitch, which the key sets. */
 const askedLabels = () => card.labels.filter((label) => label.name !== 'pitch');
 
-/** Labels to begin with: names of one training example, numbers three quarters up their range. */
+/** Initial labels: names of one training example, numbers at three quarters of their range. */
 function firstLabels() {
   const [dot] = pad.dots;
   const labels = {};
@@ -342,7 +342,7 @@ function wire() {
   });
   on('save-note', 'click', async () => {
     save(await note());
-    say('the sound is saved');
+    say('saved the sound');
   });
   on('save-sfz', 'click', () => saveInstrument('sfz'));
   on('save-sf2', 'click', () => saveInstrument('sf2'));
@@ -370,7 +370,7 @@ function wire() {
     });
   }
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden && player.context) player.wake(); // Back from a call, or another page.
+    if (!document.hidden && player.context) player.wake(); // Audio may have been suspended meanwhile.
   });
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') silence();
@@ -394,7 +394,7 @@ async function share() {
   window.history.replaceState(null, '', toHash(sound));
   try {
     await navigator.clipboard.writeText(location.href);
-    say('the link is copied');
+    say('link copied');
   } catch {
     say(location.href);
   }
@@ -406,9 +406,9 @@ async function start() {
   $('run').textContent = `${card.name}, ${card.step.toLocaleString('en')} steps`;
   showNeeds(card);
   const pitch = card.labels.find((label) => label.name === 'pitch');
-  if (pitch) keyboard.taught = [pitch.low, pitch.high];
+  if (pitch) keyboard.trained = [pitch.low, pitch.high];
   pad.main = card.labels.find((label) => label.name === card.main) ?? null;
-  if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one: it is encoded, and plays.';
+  if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one. It is encoded and played.';
   for (let k = 2; k < card.directions; k++) {
     addDirection(k, (value) => {
       player.wake();

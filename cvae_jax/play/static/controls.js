@@ -1,4 +1,4 @@
-// The controls of the page: what they show of a sound, and what they ask for.
+// The controls of the page: displaying a sound, and reading its values.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -6,13 +6,13 @@ const percent = (x) => `${Math.round(100 * x)} %`;
 const seconds = (x) => `${x} s`;
 const FORMATS = {volume: percent, morph: percent, attack: seconds, release: seconds};
 
-/** Writes a slider's value beside it. */
+/** Shows a slider's value beside it. */
 export function showValue(input) {
   const output = document.querySelector(`output[for="${input.id}"]`);
   if (output) output.textContent = (FORMATS[input.id] ?? String)(Number(input.value));
 }
 
-// ---- labels: a row of controls for each that the run is conditioned on, but for the pitch
+// ---- labels: rows of controls for each label that the run is conditioned on, except the pitch
 
 const idOf = (label, part = '') => `label-${label.name}${part}`;
 const toWords = (name) => name.replaceAll('_', ' ');
@@ -45,7 +45,7 @@ function makeSlider(id, low, high, step, value) {
   return both;
 }
 
-/** Adds the controls of a label; `onChange` is called when one of them has changed. */
+/** Adds the controls of a label; `onChange` is called when one of them changes. */
 export function addLabel(label, mixing, onChange) {
   const title = toWords(label.name[0].toUpperCase() + label.name.slice(1));
   const ids = [idOf(label)];
@@ -61,8 +61,8 @@ export function addLabel(label, mixing, onChange) {
     addRow(makeSelect(idOf(label), label.names), title, idOf(label));
     if (mixing) {
       const [other, share] = [idOf(label, '-b'), idOf(label, '-mix')];
-      addRow(makeSelect(other, label.names, 'nothing'), 'mixed with', other);
-      addRow(makeSlider(share, 0, 1, 0.01, 0), 'its share', share);
+      addRow(makeSelect(other, label.names, 'none'), 'mixed with', other);
+      addRow(makeSlider(share, 0, 1, 0.01, 0), 'share', share);
       FORMATS[share] = percent;
       ids.push(other, share);
       $(other).addEventListener('change', () => {
@@ -73,11 +73,11 @@ export function addLabel(label, mixing, onChange) {
   for (const id of ids) $(id).addEventListener('change', onChange);
 }
 
-/** The two names that weigh most, and how much of them is the second. */
+/** The two names with the largest weights, and the share of the second. */
 function toMix(label, value) {
   if (typeof value !== 'object') return [value, null, 0];
   const [[a, x], [b, y] = [null, 0]] = Object.entries(value).sort((p, q) => q[1] - p[1]);
-  // The order that was chosen stays, whichever weighs more.
+  // Keeps the chosen order, whichever name has the larger weight.
   if (b && a === $(idOf(label, '-b')).value) return [b, a, x / (x + y)];
   return [a, b, y / (x + y)];
 }
@@ -86,7 +86,7 @@ function showMix(label, value) {
   const [a, b, share] = toMix(label, value);
   if (!a) return;
   const [other, mix] = [$(idOf(label, '-b')), $(idOf(label, '-mix'))];
-  // A mix at either end is one name: what the other one was is not forgotten.
+  // At either end of the slider the mix is one name: the controls keep the other.
   if (b || other.value !== a || mix.value !== '1') {
     $(idOf(label)).value = a;
     if (b) other.value = b;
@@ -104,7 +104,7 @@ function showLabel(label, value) {
   } else if (typeof value !== 'object') control.value = value;
 }
 
-/** What the controls ask of a label: a name, a mix of two, a number, names of flags. */
+/** The value that a label's controls are set to: a name, a mix of two, a number, or names of flags. */
 export function chosenValue(label) {
   const control = $(idOf(label));
   if (label.kind === 'number') return Number(control.value);
@@ -115,18 +115,18 @@ export function chosenValue(label) {
   return share >= 1 ? b : {[a]: 1 - share, [b]: share};
 }
 
-/** Sets all controls to a sound; `canSample` where the run has a seed to go back to. */
+/** Sets all controls to a sound; `canSample` says whether the run can sample from a seed. */
 export function showSound(sound, labels, canSample) {
   for (const label of labels) showLabel(label, sound.labels[label.name]);
   $('seed').value = sound.seed;
   $('temperature').value = sound.temperature;
   $('seed').disabled = $('temperature').disabled = Boolean(sound.code);
-  $('origin').textContent = sound.code ? 'of a code, not of the seed' : '';
+  $('origin').textContent = sound.code ? 'from a latent code, not the seed' : '';
   $('forget').hidden = !sound.code || !canSample;
   document.querySelectorAll('input[type=range]').forEach(showValue);
 }
 
-/** Fills a list with values to choose from; `none` is what '' is called, where it may be chosen. */
+/** Fills a list with choices; `none` is the text of the empty choice, if there is one. */
 function fillChoices(select, values, none = null) {
   const option = (value, text) => {
     const made = document.createElement('option');
@@ -137,7 +137,7 @@ function fillChoices(select, values, none = null) {
   select.replaceChildren(...(none === null ? [] : [option('', none)]), ...options);
 }
 
-/** Shows what a run can do, and hides the rest. */
+/** Shows the controls that the run supports, and hides the others. */
 export function showNeeds(card) {
   const has = new Set([
     ...card.conditions,

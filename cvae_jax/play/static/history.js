@@ -1,4 +1,4 @@
-// What has been, to be undone and done again: texts, the newest last.
+// Undo and redo history of texts, the newest last.
 
 export class History {
   #texts = [];
@@ -16,7 +16,7 @@ export class History {
     return this.#at < this.#texts.length - 1;
   }
 
-  /** Keeps a text and forgets what was undone; false where it is what there is already. */
+  /** Adds a text and discards the undone ones; false if it equals the current text. */
   push(text) {
     if (this.#texts[this.#at] === text) return false;
     this.#texts.length = this.#at + 1;
@@ -26,7 +26,7 @@ export class History {
     return true;
   }
 
-  /** The text so many steps on, or back where they are negative; undefined where there is none. */
+  /** The text `steps` ahead, or back if negative; undefined if there is none. */
   travel(steps) {
     const at = this.#at + steps;
     if (at < 0 || at >= this.#texts.length) return undefined;

@@ -1,8 +1,8 @@
-// A piano keyboard: mouse, touch, computer keys and MIDI, as calls of onDown and onUp.
+// A piano keyboard: turns mouse, touch, computer keys and MIDI into calls of onDown and onUp.
 
 const BLACK = new Set([1, 3, 6, 8, 10]);
 const NAMES = ['C', 'C#', 'D', 'D#', 'E', 'F', 'F#', 'G', 'G#', 'A', 'A#', 'B'];
-// Places on the keyboard, whatever is printed there, as semitones above the lowest C.
+// Physical keys, independent of the keyboard layout, in semitones above the lowest C.
 const CODES = [
   'KeyA', 'KeyW', 'KeyS', 'KeyE', 'KeyD', 'KeyF', 'KeyT', 'KeyG', 'KeyY', 'KeyH', 'KeyU', 'KeyJ',
   'KeyK', 'KeyO', 'KeyL', 'KeyP', 'Semicolon',
@@ -14,17 +14,17 @@ export class Keyboard {
   /**
    * @param {HTMLElement} root
    * @param {{onDown: function(number, number), onUp: function(number), onShift: function()}} calls
-   *   with the pitch, and how hard it was struck (0 to 1)
+   *   the arguments are the pitch and the strength of the stroke (0 to 1)
    */
   constructor(root, calls) {
     this.root = root;
     this.calls = calls;
     this.first = 48;
     this.keys = new Map(); // pitch to button
-    this.pointers = new Map(); // pointer to the pitch under it
+    this.pointers = new Map(); // pointer to the pitch that it plays
     this.codes = new Map(); // computer key to the pitch that it plays
-    this.inputs = new Map(); // MIDI input to what it holds: its pitches and its pedal
-    this.taught = null;
+    this.inputs = new Map(); // MIDI input to its pressed pitches and its pedal
+    this.trained = null;
     root.addEventListener('pointerdown', (e) => this.#onPointer(e));
     root.addEventListener('pointermove', (e) => {
       if (this.pointers.has(e.pointerId)) this.#onPointer(e);
@@ -76,11 +76,11 @@ export class Keyboard {
       button.style.left = `${(100 / whites) * (black ? position - 0.3 : position)}%`;
       if (!black) position += 1;
       if (pitch % 12 === 0) button.textContent = noteName(pitch);
-      if (this.taught && (pitch < this.taught[0] || pitch > this.taught[1])) {
-        button.classList.add('untaught');
-        button.title = 'a pitch that this run was not taught';
+      if (this.trained && (pitch < this.trained[0] || pitch > this.trained[1])) {
+        button.classList.add('untrained');
+        button.title = 'This pitch is outside the range that the run was trained on';
       }
-      // One stop for the tabulator; arrows go from key to key.
+      // One tab stop for the whole keyboard; arrow keys move between keys.
       button.tabIndex = pitch === pitches[0] ? 0 : -1;
       this.keys.set(pitch, button);
       return button;
@@ -166,9 +166,9 @@ export class Keyboard {
 
   /**
    * Listens to every MIDI input.
-   * @param {function(string)} say in words what there is
-   * @param {function(boolean)} onPedal whether any pedal is down
-   * @param {function()} onPanic that all sound is to end: CC120, CC123 and their like
+   * @param {function(string)} say called with a description of the inputs
+   * @param {function(boolean)} onPedal called with whether any pedal is down
+   * @param {function()} onPanic called when all sound should stop: CC120, CC123 and similar
    */
   async listenToMidi(say, onPedal, onPanic = () => {}) {
     if (!navigator.requestMIDIAccess) return;
@@ -188,7 +188,7 @@ export class Keyboard {
         input.onmidimessage = ({data}) => this.#onMidi(input.id, data, calls);
       }
       const names = there.map((input) => input.name);
-      say(names.length ? `MIDI: ${names.join(', ')}` : 'no MIDI keyboard');
+      say(names.length ? `MIDI: ${names.join(', ')}` : 'MIDI: no keyboard');
     };
     access.onstatechange = connect;
     connect();
@@ -206,14 +206,14 @@ export class Keyboard {
     } else if (kind === 0xb0 && first === 64) {
       this.#movePedal(input, second >= 64, onPedal);
     } else if (kind === 0xb0 && first === 121) {
-      this.#movePedal(input, false, onPedal); // Controllers are as at the start.
+      this.#movePedal(input, false, onPedal); // Reset all controllers.
     } else if (status === 0xff || (kind === 0xb0 && (first === 120 || first >= 123))) {
-      this.#letGo(input, onPedal); // A reset, all sound off, all notes off, or a change of mode.
+      this.#letGo(input, onPedal); // Reset, all sound off, all notes off, or mode change.
       onPanic();
     }
   }
 
-  /** A key of a MIDI keyboard is let go; another one may hold it still. */
+  /** Releases a key of one MIDI input; the note stops unless another input holds it. */
   #midiUp(input, pitch) {
     input.pitches.delete(pitch);
     if (![...this.inputs.values()].some((other) => other.pitches.has(pitch))) this.#up(pitch);
@@ -229,7 +229,7 @@ export class Keyboard {
     if (input.pedal) this.#movePedal(input, false, onPedal);
   }
 
-  /** An input has gone: what it held is let go. */
+  /** Removes a disconnected input and releases its keys and pedal. */
   #forget(id, onPedal) {
     const input = this.inputs.get(id);
     this.inputs.delete(id);

@@ -1,8 +1,8 @@
-// A sound as the part of a link after #, and back.
+// Converts a sound to the fragment of a link (after #), and back.
 
 const DEFAULTS = {labels: {}, seed: 0, temperature: 1, code: null, places: []};
 
-/** The sound as it is kept: codes to three decimals, so that a link brings back the very same. */
+/** The sound with codes rounded to three decimals, so that a link restores it exactly. */
 export function normalize(sound) {
   const made = {...DEFAULTS, ...sound};
   made.labels = Object.fromEntries(Object.entries(made.labels).filter(([, value]) => value !== undefined));
@@ -30,7 +30,7 @@ export function toHash(sound) {
   return `#${parts}`;
 }
 
-/** The sound of a link; null where it has none, or none that can be read. */
+/** The sound of a link; null if it has none or an invalid one. */
 export function fromHash(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   if (![...parts.keys()].length) return null;

@@ -1,24 +1,24 @@
-// The notes of a sound by key: made by the server, those near the last key first.
+// The notes of a sound by key, requested from the server nearest to the last key first.
 
 import {post, toSamples} from './api.js';
 
-const CHUNK = 16; // keys that are asked for at a time
+const CHUNK = 16; // keys per request
 
 export class Notes {
-  #made = new Map(); // pitch to what sounds there
+  #made = new Map(); // pitch to note
   #asking = new AbortController();
 
   /**
-   * @param {function(): object} sound that they are made of
-   * @param {function(number, boolean)} onWaiting with a pitch, and whether its note is to come
+   * @param {function(): object} sound returns the sound to generate
+   * @param {function(number, boolean)} onWaiting called with a pitch, and whether its note is pending
    */
   constructor(sound, onWaiting) {
     this.sound = sound;
     this.onWaiting = onWaiting;
-    this.version = 0; // of the sound: what was asked for before it changed is dropped
+    this.version = 0; // of the sound: answers to requests of an earlier version are discarded
   }
 
-  /** Aborted as soon as what is asked for now is of no use. */
+  /** Aborts the current requests when the sound changes. */
   get signal() {
     return this.#asking.signal;
   }
@@ -27,20 +27,20 @@ export class Notes {
     return this.#made.has(pitch);
   }
 
-  /** Forgets the notes of another sound; what is on its way may still be heard. */
+  /** Discards the notes; pending requests continue, and their notes may still be played. */
   drop() {
     this.version += 1;
     this.#made = new Map();
   }
 
-  /** Forgets them, and what is on its way as well. */
+  /** Discards the notes and aborts pending requests. */
   renew() {
     this.drop();
     this.#asking.abort();
     this.#asking = new AbortController();
   }
 
-  /** The note of a key, made on the spot if it is not there yet. */
+  /** The note of a key, requested if it is not there yet. */
   async at(pitch) {
     const asked = this.version;
     if (this.has(pitch)) return this.#made.get(pitch);
@@ -50,7 +50,7 @@ export class Notes {
     return note;
   }
 
-  /** Makes those of these pitches that are not there, the ones near `near` first. */
+  /** Requests the missing notes of these pitches, nearest to `near` first. */
   async fill(pitches, near) {
     const {version, signal} = this;
     const missing = pitches.filter((pitch) => !this.has(pitch));
@@ -67,7 +67,7 @@ export class Notes {
         }
       }
     };
-    // Two at a time: while one is on its way, the next is being made.
+    // Two requests at a time: the server generates one while the other is transferred.
     await Promise.all([work(), work()]);
   }
 

@@ -1,6 +1,6 @@
-// Two directions of the latent space: training notes as dots, and the sound as a ring to be moved.
+// A map of two directions of the latent space: training examples are dots, the sound is a ring to drag.
 
-const REACH = 3.2; // deviations, from the middle to an edge
+const REACH = 3.2; // standard deviations from the centre to an edge
 /** The colour of one of the main label's names. */
 const toColor = (names, name) => `hsl(${(360 * Math.max(names.indexOf(name), 0)) / Math.max(names.length, 1)} 55% 55%)`;
 
@@ -8,7 +8,7 @@ export class Pad {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {{onMove: function(number[], boolean), onDot: function(number, object)}} calls
-   *   onMove with the place and whether the move is over
+   *   onMove gets the place and whether the move is finished
    */
   constructor(canvas, calls) {
     this.canvas = canvas;
@@ -16,8 +16,8 @@ export class Pad {
     this.dots = [];
     this.place = [0, 0];
     this.lit = null;
-    this.main = null; // the label by which dots are coloured, with its names
-    this.chosen = null; // names of it whose dots are bright
+    this.main = null; // the label that colours the dots
+    this.chosen = null; // its names whose dots are highlighted
     canvas.addEventListener('pointerdown', (e) => this.#onDown(e));
     canvas.addEventListener('pointermove', (e) => this.#onMove(e));
     canvas.addEventListener('pointerup', (e) => this.#onUp(e));

@@ -1,4 +1,4 @@
-// Notes through Web Audio: voices with attack, loop and release, all of them through one limiter.
+// Plays notes with Web Audio: voices with attack, loop and release, mixed through one limiter.
 
 export class Player {
   constructor() {
@@ -10,12 +10,12 @@ export class Player {
   }
 
   /**
-   * Browsers let audio begin only after a gesture: called at every one. They also take it away: iOS
-   * interrupts it for a call and the lock screen, others suspend or close it.
+   * Starts or resumes audio; called at every user gesture, which browsers require. They also stop it
+   * later: iOS interrupts it for calls and the lock screen, others suspend or close it.
    */
   wake() {
     if (!this.context || this.context.state === 'closed') {
-      this.voices.clear(); // Those of a context that is closed sound no more.
+      this.voices.clear(); // Voices of a closed context have ended.
       this.context = new AudioContext({latencyHint: 'interactive'});
       this.master = this.context.createGain();
       const limiter = this.context.createDynamicsCompressor();
@@ -32,19 +32,19 @@ export class Player {
     try {
       await this.context.resume();
     } catch {
-      // The browser waits for another gesture.
+      // The browser requires another gesture.
     }
   }
 
   setVolume(volume) {
     this.volume = volume;
-    // Loudness goes by ratios: a straight slider would do everything at its lower end.
+    // Perceived loudness is roughly logarithmic: a linear gain would change it mostly at the lower end.
     if (this.master) this.master.gain.value = 0.6 * volume * volume;
   }
 
   /**
-   * Sounds a note until `stop` of its key.
-   * @param {string} key whatever names the note; it sounds once at a time
+   * Plays a note until `stop` is called with its key.
+   * @param {string} key identifies the voice; starting it again replaces it
    * @param {{samples: Float32Array, rate: number, loop: ?{start: number, end: number}}} note
    * @param {number} gain
    */
@@ -75,7 +75,7 @@ export class Player {
     this.voices.set(key, voice);
   }
 
-  /** Lets a note go, over the release. */
+  /** Releases a note. */
   stop(key, release = this.release) {
     const voice = this.voices.get(key);
     if (!voice) return;
@@ -84,7 +84,7 @@ export class Player {
     const {gain} = voice.envelope;
     if (gain.cancelAndHoldAtTime) gain.cancelAndHoldAtTime(now);
     else gain.cancelScheduledValues(now);
-    gain.setTargetAtTime(0, now, release / 5); // After the release, 43 dB down.
+    gain.setTargetAtTime(0, now, release / 5); // -43 dB after the release.
     voice.source.stop(now + release * 1.5);
   }
 

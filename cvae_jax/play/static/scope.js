@@ -1,9 +1,9 @@
-// Waveform and spectrogram of a note, drawn once when it sounds.
+// Waveform and spectrogram of a note, drawn once when it is played.
 
 const SIZE = 512;
 const FLOOR_DB = -80;
 
-/** Magnitudes of a real signal's spectrum, by a radix-2 transform in place. */
+/** Magnitude spectrum of a real signal, by an in-place radix-2 FFT. */
 function magnitudes(re) {
   const n = re.length;
   const im = new Float32Array(n);
@@ -52,7 +52,7 @@ export function drawWave(canvas, samples) {
   }
 }
 
-// Dark to light: each colour is brighter than the one before, in grey too.
+// Dark to light: luminance increases, so the map also works in greyscale.
 const COLORS = [[13, 8, 35], [72, 24, 98], [150, 45, 90], [222, 95, 55], [251, 185, 60], [252, 250, 200]];
 
 function color(share) {
