@@ -74,7 +74,8 @@ def main() -> None:
       command = ["cvae_jax.main", *common, f"--workdir={scratch}/run{number}"]
       first, _, memory = run(command, cache, "first step done")
       print(
-        f"| main, until the first step is done | {state} | {first:.1f} | {memory:.2f} GB |", flush=True
+        f"| main, to the end of its first step | {state} | {first:.1f} | {memory:.2f} GB |",
+        flush=True,
       )
     make = ["cvae_jax.generate", f"--workdir={scratch}/run0", "--pitch=60", "--num=1"]
     measured = []
@@ -83,7 +84,7 @@ def main() -> None:
       measured.append([run([*make, f"--out={scratch}/out"], cache)[1:] for _ in range(2)])
     for state, values in zip(("empty", "filled"), zip(*measured, strict=True), strict=True):
       seconds, memory = min(values)
-      print(f"| generate, until it ends | {state} | {seconds:.1f} | {memory:.2f} GB |", flush=True)
+      print(f"| generate, to its end | {state} | {seconds:.1f} | {memory:.2f} GB |", flush=True)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def main() -> None:
   write_tune(path)
   synth = synthesizer.load(args.workdir)
   notes = midi.read_notes(path)
-  print("| part | notes | in tune | keys with a loop | roughness at loop joints, relative to elsewhere |")
+  print("| part | notes | in tune | keys with a loop | roughness at loop joints, relative |")
   print("|---|---|---|---|---|")
   for number, track in enumerate(mido.MidiFile(path).tracks):
     alone = mido.MidiFile(ticks_per_beat=480)
