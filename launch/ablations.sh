@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All ablations, one after the other; what is done is left alone, so that it may be stopped and
-# started again. Hours on two cores: docs/ablations.md has the seconds of each run.
+# Runs all ablations, one after the other. Finished runs are kept, so the script can be stopped and
+# started again. It takes hours on two cores: docs/ablations.md lists the seconds of each run.
 #
 #   launch/ablations.sh                              # into runs/ablations
 #   launch/ablations.sh --seeds=3 --set=data.name=soundfont_notes

@@ -1,5 +1,5 @@
-"""Gives the notebooks the address of a published copy: a badge that opens each in Colab, and what
-its first cell installs. Run again, it changes the address.
+"""Adds the address of a published copy to the notebooks: a badge that opens each in Colab, and the
+repository that its first code cell installs. Running it again replaces the address.
 
 python launch/colab_badges.py OWNER/NAME [--branch=main]
 """
@@ -18,10 +18,10 @@ def add_badge(notebook: dict, repository: str, branch: str, name: str) -> None:
   """Changes a notebook in place.
 
   Args:
-    notebook: as its JSON has it: of its cells the first is text, the second installs.
+    notebook: its JSON; the first cell is text, the second installs the package.
     repository: OWNER/NAME on GitHub.
-    branch: that is opened.
-    name: of the notebook's file.
+    branch: the branch to open.
+    name: the file name of the notebook.
   """
   title, install = notebook["cells"][:2]
   text = "".join(title["source"])
@@ -35,18 +35,18 @@ def add_badge(notebook: dict, repository: str, branch: str, name: str) -> None:
     r'^REPOSITORY = ".*?"', f'REPOSITORY = "https://github.com/{repository}"', code, flags=re.M
   )
   if count != 1:
-    raise ValueError(f"{name}: its second cell says nothing of REPOSITORY")
+    raise ValueError(f"{name}: the second cell does not set REPOSITORY")
   install["source"] = code.splitlines(keepends=True)
 
 
 def main() -> None:
-  """Changes all notebooks of colabs/."""
+  """Changes all notebooks in colabs/."""
   parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
   parser.add_argument("repository", help="OWNER/NAME on GitHub")
   parser.add_argument("--branch", default="main")
   args = parser.parse_args()
   if not re.fullmatch(r"[\w.-]+/[\w.-]+", args.repository):
-    print(f"error: a repository is OWNER/NAME, got {args.repository}", file=sys.stderr)
+    print(f"error: expected a repository as OWNER/NAME, got {args.repository}", file=sys.stderr)
     sys.exit(2)
   for path in sorted(COLABS.glob("*.ipynb")):
     notebook = json.loads(path.read_text())

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""A run by several processes of this machine, as many hosts would make it.
+"""Trains with several processes on one machine, as on several hosts.
 
     launch/local.py 2 --config=configs/cvae.py:tiny --workdir=runs/two
 
-Everything after the number goes to `python -m cvae_jax.main`. What --dry-run, before it, prints are
-the very commands. SIGINT and SIGTERM go to all processes, which save; the exit status is the worst.
+Arguments after the number of processes go to `python -m cvae_jax.main`. --dry-run before the
+number prints the commands without running them. SIGINT and SIGTERM are forwarded to all processes,
+which save a checkpoint. The exit status is the largest of theirs.
 """
 
 import shlex
@@ -15,7 +16,7 @@ import sys
 
 
 def main() -> int:
-  """Starts the processes that the arguments ask for, and waits for them."""
+  """Starts the processes and waits for them; returns the exit status."""
   arguments = sys.argv[1:]
   dry = "--dry-run" in arguments[:1]
   arguments = arguments[dry:]

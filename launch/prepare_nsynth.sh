@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares the official NSynth with Apache Beam, here or on a cluster.
+# Prepares the official NSynth with Apache Beam, on this machine or on a cluster.
 #
 #   launch/prepare_nsynth.sh local    DATA_DIR [VARIANT]
 #   launch/prepare_nsynth.sh dataflow gs://BUCKET/tfds [VARIANT]    needs PROJECT, REGION and BUCKET
@@ -7,13 +7,13 @@
 #   launch/prepare_nsynth.sh flink    DATA_DIR [VARIANT]            needs FLINK_MASTER, host:port
 #
 # VARIANT is full (the default), gansynth_subset or gansynth_subset.f0_and_loudness; the last needs
-# `pip install crepe` on every worker. DATA_DIR must be reached by all workers under one path. With
-# DRY_RUN=1 the command is printed and not run. Where the archives have been downloaded already, add
-# ARCHIVES=their folder.
+# `pip install crepe` on every worker. All workers must reach DATA_DIR under the same path.
+# DRY_RUN=1 prints the command without running it. If the archives are already downloaded, set
+# ARCHIVES to their folder.
 #
-# Spark and Flink run Beam by a job server, which Beam has as containers:
+# Spark runs Beam through a job server, which Beam provides as a container:
 #   docker run --net=host apache/beam_spark3_job_server:latest --spark-master-url=spark://HOST:7077
-#   and JOB_ENDPOINT=localhost:8099; Flink needs its REST address alone.
+#   with JOB_ENDPOINT=localhost:8099. Flink needs only its REST address.
 set -euo pipefail
 
 usage() {
@@ -29,9 +29,9 @@ case $runner in
     options="runner=DirectRunner,direct_num_workers=0,direct_running_mode=multi_processing"
     ;;
   dataflow)
-    : "${PROJECT:?the Google Cloud project}" "${REGION:?as europe-west1}" "${BUCKET:?without gs://}"
+    : "${PROJECT:?the Google Cloud project}" "${REGION:?the region, such as europe-west1}" "${BUCKET:?the bucket, without gs://}"
     requirements=$(mktemp)
-    echo "cvae_jax[prepare] @ git+${REPOSITORY:?address of the repository that workers install}" \
+    echo "cvae_jax[prepare] @ git+${REPOSITORY:?URL of the repository that the workers install}" \
       > "$requirements"
     options="runner=DataflowRunner,project=$PROJECT,region=$REGION,job_name=nsynth-${variant//[._]/-}"
     options+=",staging_location=gs://$BUCKET/staging,temp_location=gs://$BUCKET/temp"

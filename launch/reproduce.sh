@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# All of docs/results.md: an autoencoder, a VAE, a CVAE, the thesis' CVAE and the best one, on each
-# data set, measured in full and set side by side. What is done is left alone, so that it may be
-# stopped and started again.
+# Reproduces docs/results.md: trains an autoencoder, a VAE, a CVAE, the thesis' CVAE and the best one
+# on each data set, evaluates them in full and compares them in a report. Finished runs are kept, so
+# the script can be stopped and started again.
 #
 #   launch/reproduce.sh                                # into runs/results
 #   DATA=synth_notes MODELS="vae cvae" launch/reproduce.sh
 #   STEPS=5000 NSYNTH=~/nsynth OUT=elsewhere launch/reproduce.sh
 #
-# A run takes 8 to 20 minutes with its measures, on one core beside other work, the thesis' network 44
-# to 66: all of it adds up to some six hours there. Real notes are left out without NSYNTH, the folder
-# that holds nsynth-train, nsynth-valid and nsynth-test. With DRY_RUN=1 the commands are printed and
-# not run.
+# On one core of a busy machine, a run with its evaluation takes 8 to 20 minutes, one of the thesis'
+# network 44 to 66, and the whole script about six hours. NSYNTH is the folder that contains
+# nsynth-train, nsynth-valid and nsynth-test; without it, real notes are left out. DRY_RUN=1 prints
+# the commands without running them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

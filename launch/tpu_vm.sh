@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A run on a Cloud TPU: makes it, sets it up, trains on all of its hosts, and deletes it.
+# Trains on a Cloud TPU: creates the TPU, installs the package, trains on all hosts, and deletes it.
 #
 #   PROJECT=p ZONE=us-central2-b TYPE=v4-16 REPOSITORY=https://host/repo launch/tpu_vm.sh \
 #     --config=configs/cvae.py --workdir=gs://bucket/runs/cvae
 #
-# What comes after the script goes to `python -m cvae_jax.main`. With KEEP=1 the TPU stays.
-# DRY_RUN=1 prints the commands.
+# The arguments are passed to `python -m cvae_jax.main`. KEEP=1 keeps the TPU. DRY_RUN=1 prints the
+# commands without running them.
 set -euo pipefail
 
 : "${PROJECT:?the project}"
 : "${ZONE:?the zone}"
-: "${TYPE:?the kind of TPU, as v4-16}"
-: "${REPOSITORY:?where this repository can be cloned from}"
+: "${TYPE:?the type of TPU, such as v4-16}"
+: "${REPOSITORY:?URL to clone this repository from}"
 name=${NAME:-cvae-jax}
 version=${RUNTIME:-tpu-ubuntu2204-base}
 
