@@ -85,7 +85,7 @@ def make_train_iterator(
     if config.device_cache:
       return {"row": rows.astype(np.int32), "id": source.labels["id"][rows]}
     drawn = [None] * len(rows) if seeds is None else seeds[own].tolist()
-    examples = [source.stored(int(row), s) for row, s in zip(rows, drawn, strict=True)]
+    examples = source.stored_many(rows.tolist(), drawn)
     return {"row": rows, **sources.collate(source.form, examples)}
 
   def draw(rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:

@@ -50,6 +50,12 @@ class Source:
     """
     raise NotImplementedError
 
+  def stored_many(
+    self, indices: Sequence[int], seeds: Sequence[int | None]
+  ) -> list[dict[str, Any]]:
+    """Several examples as `stored` gives them."""
+    return [self.stored(index, seed) for index, seed in zip(indices, seeds, strict=True)]
+
   def __getitem__(self, index: int) -> dict[str, Any]:
     """Example `index`, its audio as float32."""
     example = self.stored(int(index))
@@ -80,6 +86,12 @@ class Selected(Source):
   def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
     """See `Source.stored`."""
     return self._source.stored(int(self._rows[index]), seed)
+
+  def stored_many(
+    self, indices: Sequence[int], seeds: Sequence[int | None]
+  ) -> list[dict[str, Any]]:
+    """See `Source.stored_many`."""
+    return self._source.stored_many(self._rows[np.asarray(indices)].tolist(), seeds)
 
 
 class Arrays(Source):

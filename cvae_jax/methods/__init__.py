@@ -6,6 +6,7 @@ do: never what it is.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 import math
 from typing import Any
@@ -109,6 +110,10 @@ class Method(NamedTuple):
     features: batch to the features [B, N, F, C] that the network sees.
     level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
     phase: of training after `train.steps`.
+    fit: (state, batches) to the state of a new run: what is fitted on training examples before the
+      first step, on the host.
+    warm_start: (state, params) to the state of a new run with the parameters of another run.
+    fit_examples: training examples, at most, that it is given.
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -124,6 +129,9 @@ class Method(NamedTuple):
   features: Callable[[Batch], jax.Array] | None = None
   level_db: Callable[[jax.Array], jax.Array] | None = None
   phase: Phase | None = None
+  fit: Callable[[Any, Iterable[Batch]], Any] | None = None
+  warm_start: Callable[[Any, Any], Any] | None = None
+  fit_examples: int = 4096
 
   @property
   def can_sample(self) -> bool:

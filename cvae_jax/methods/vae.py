@@ -16,6 +16,7 @@ Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins e
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 import functools
 import math
 from typing import Any
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 import optax
 
 from cvae_jax import methods
@@ -41,6 +43,8 @@ from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
 from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
+from cvae_jax.models.common import linear_path
+from cvae_jax.training import compilation
 from cvae_jax.training import gradients
 from cvae_jax.training import state as state_lib
 
@@ -97,13 +101,13 @@ def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainS
   params_rng, run_rng = jax.random.split(rng)
   c = parts.condition.encode(batch)
   x = jnp.zeros((c.shape[0], *parts.representation.shape))
-  params = parts.networks.init(params_rng, x, c)
+  params, buffers = state_lib.split(parts.networks.init(params_rng, x, c))
   ema_decay = parts.config.optimizer.ema_decay
   if parts.flow is None:
-    return state_lib.init_state(params, parts.optimizer, run_rng, ema_decay)
+    return state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers or None)
   settings = parts.config.method.flow
   flow = parts.flow.init(jax.random.fold_in(params_rng, 1), c)
-  buffers = {flow_prior.KEY: flow}
+  buffers = {**buffers, flow_prior.KEY: flow}
   state = state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers)
   optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
   flow_params = {"params": jax.tree.map(jnp.copy, flow["params"])}
@@ -173,6 +177,36 @@ def loss(
   return total / parts.num_features, metrics
 
 
+def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState:
+  """A new run's state with the parameters of another run, its flow among them."""
+  state = state_lib.warm_start(state, params)
+  if state.later is None or flow_prior.KEY not in params:
+    return state
+  flow = {"params": jax.tree.map(jnp.copy, params[flow_prior.KEY]["params"])}
+  ema_params = None if state.later.ema_params is None else jax.tree.map(jnp.copy, flow)
+  return state.replace(later=state.later.replace(params=flow, ema_params=ema_params))
+
+
+def fit(
+  parts: Parts, state: state_lib.TrainState, batches: Iterable[methods.Batch]
+) -> state_lib.TrainState:
+  """The state with the linear path fitted on training examples."""
+  settings = parts.config.method
+  encode = compilation.jit(parts.inputs)
+
+  def examples():
+    for batch in batches:
+      is_real = np.asarray(batch["mask"]) > 0
+      inputs = {key: value for key, value in batch.items() if key != "id"}
+      x, c = encode(inputs)
+      yield np.asarray(x)[is_real], np.asarray(c)[is_real]
+
+  variance = settings.beta * settings.sigma**2 if parts.is_gaussian else None
+  variables = state.buffers[linear_path.COLLECTION][linear_path.NAME]
+  fitted = {linear_path.NAME: linear_path.fit(variables, examples(), variance)}
+  return state.replace(buffers={**state.buffers, linear_path.COLLECTION: fitted})
+
+
 def train_step(
   parts: Parts, state: state_lib.TrainState, batch: methods.Batch
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
@@ -180,7 +214,11 @@ def train_step(
   optimizer = parts.config.optimizer
   rng = jax.random.fold_in(state.rng, state.step)
   inputs = training_inputs(parts, batch, rng)
-  loss_fn = functools.partial(loss, parts, state.step, jax.random.split(rng)[1])
+  loss_rng, buffers = jax.random.split(rng)[1], state.buffers or {}
+
+  def loss_fn(params, inputs):
+    return loss(parts, state.step, loss_rng, {**params, **buffers}, inputs)
+
   (value, metrics), grads = gradients.of_mean(
     loss_fn, state.params, inputs, parts.config.train.accumulate_steps
   )
@@ -375,6 +413,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
   parts = make_parts(config, task)
   bind = lambda function: functools.partial(function, parts)
+  has_linear_path = bool(config.model.get("linear_ranks"))
   # An estimate of a density has a right mean, and its exponential has not.
   has_density = parts.is_gaussian and not (parts.flow is not None and parts.flow.probes)
   return methods.Method(
@@ -391,6 +430,8 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     features=functools.partial(waveforms.encode_features, parts.representation),
     level_db=parts.representation.level_db,
     phase=make_prior_phase(parts),
+    warm_start=warm_start,
+    fit=bind(fit) if has_linear_path else None,
   )
 
 

@@ -29,6 +29,7 @@ from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.models.common import harmonics
 from cvae_jax.models.common import latent
 from cvae_jax.models.common import layers
+from cvae_jax.models.common import linear_path
 
 
 class Conv1D(nn.Module):
@@ -46,6 +47,8 @@ class Conv1D(nn.Module):
     partials: bands of these templates, by the number of the partial.
     vibrato_cents: depths of vibrato that there are wider templates for.
     pitch: where in c the pitch is; None where it is not, and then there are none either.
+    condition_dim: K.
+    linear_ranks: of the linear path, see `linear_path.LinearPath`; () for none.
     dtype: of the computation.
   """
 
@@ -60,18 +63,26 @@ class Conv1D(nn.Module):
   partials: tuple[int, ...] = harmonics.PARTIALS
   vibrato_cents: tuple[float, ...] = ()
   pitch: tuple[int, int] | None = None
+  condition_dim: int = 0
+  linear_ranks: tuple[int, ...] = ()
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
     num_frames, num_bins, depth = self.feature_shape
-    output = self.floored * num_bins
+    # Beside a linear path the network begins at 0, and not at silence.
+    linear = bool(self.linear_ranks)
+    output = (False,) * (num_bins * depth) if linear else self.floored * num_bins
     self.num_outputs = num_bins * depth
     dense = functools.partial(nn.Dense, dtype=self.dtype)
     settings: dict[str, Any] = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
     self.down = [layers.Conv(c, **settings) for c in self.channels]
     self.down_condition = [dense(c) for c in self.channels]
     self.down_norm = [nn.LayerNorm(dtype=self.dtype) for _ in self.channels]
-    self.head = latent.LatentHead(self.latent_dim, self.gaussian)
+    self.head = latent.LatentHead(self.latent_dim, self.gaussian, linear)
+    if linear:
+      self.linear_path = linear_path.LinearPath(
+        self.feature_shape, self.latent_dim, self.condition_dim, self.linear_ranks
+      )
     self.start_frames = -(-num_frames // 2 ** len(self.channels))
     self.start = dense(self.start_frames * self.channels[-1])
     self.start_norm = nn.LayerNorm(dtype=self.dtype)
@@ -88,7 +99,8 @@ class Conv1D(nn.Module):
     self.templates = dense(self.num_templates * self.num_outputs, kernel_init=nn.initializers.zeros)
     self.mix = layers.ConvTranspose(self.num_templates, **settings)
     count = harmonics.num_templates(self.partials, self.vibrato_cents)
-    self.harmonic_mix = layers.ConvTranspose(count, **settings)
+    mix_output = (False,) * count if linear else None
+    self.harmonic_mix = layers.ConvTranspose(count, output=mix_output, **settings)
 
   def _partials(self, condition):
     """[B, K, F] templates of the pitch in c; between two pitches, of both."""
@@ -118,7 +130,12 @@ class Conv1D(nn.Module):
       if condition.shape[-1]:
         x = x + to_bias(condition)[:, None]
       x = nn.gelu(norm(x))
-    return self.head(x.reshape(x.shape[0], -1))
+    code = self.head(x.reshape(x.shape[0], -1))
+    return (
+      linear_path.add(code, self.linear_path.encode(features, condition))
+      if self.linear_ranks
+      else code
+    )
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
@@ -142,6 +159,9 @@ class Conv1D(nn.Module):
       level = (self.harmonic_mix(h) @ partials)[..., None]
       x = x + jnp.pad(level, [(0, 0)] * 3 + [(0, self.feature_shape[2] - 1)])
     x = layers.fit(x, self.feature_shape[:2]).astype(jnp.float32)
+    if self.linear_ranks:
+      x = x + self.linear_path.decode(z, condition)
+      return layers.above_silence(x, self.floored, linear_path.SHARPNESS)
     return layers.above_silence(x, self.floored)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
@@ -167,6 +187,8 @@ def make_model(
     partials=tuple(config.partials),
     vibrato_cents=tuple(config.vibrato_cents),
     pitch=condition.pitch,
+    condition_dim=condition.dim,
+    linear_ranks=tuple(config.linear_ranks),
     dtype=jnp.dtype(config.dtype),
   )
 
@@ -180,6 +202,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.num_templates = 16  # spectra that the condition gives to the output; 0 for none
   config.harmonics = True  # templates of the partials too, where the condition has the pitch
   config.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)  # their bands, by number
+  # Directions over frames and bins of a linear path beside the network, as (32, 320); () for none.
+  config.linear_ranks = ()
   config.vibrato_cents = ()  # depths that wider templates of the partials are for
   config.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
   return config

@@ -33,6 +33,7 @@ from cvae_jax.training import stages as stages_lib
 from cvae_jax.training import steps as steps_lib
 from cvae_jax.training import stop_request
 from cvae_jax.training import summaries as summaries_lib
+from cvae_jax.training import warm_start
 from cvae_jax.training import workdir_lock
 
 _log = logging.getLogger(__name__)
@@ -157,6 +158,7 @@ def train_and_evaluate(
   check_settings(config, workdir)
   data = pipeline.open_data(config.data)
   check_same_data(data, workdir)
+  warm_start.check(config, data.vocabulary)
   statistics = find_statistics(config, workdir, data)
   method = methods.make_method(
     config, data.form, data.vocabulary, len(data.train), statistics=statistics
@@ -177,7 +179,7 @@ def train_and_evaluate(
       data.table.save(workdir)
       if statistics is not None:
         statistics.save(workdir)
-    state = begin(steps, checkpoints, iterator, workdir)
+    state = begin(config, method, data, steps, checkpoints, iterator, workdir)
     run = Run(config, data, steps, iterator, checkpoints, summaries, profile, started)
     state = train_stages(run, method.phase, state, should_stop)
     profile.stop()
@@ -209,6 +211,9 @@ def check_resumable(
 
 
 def begin(
+  config: ml_collections.ConfigDict,
+  method: methods.Method,
+  data: pipeline.Data,
   steps: steps_lib.Steps,
   checkpoints: checkpoint.Checkpoints,
   iterator: grain.DatasetIterator,
@@ -217,11 +222,31 @@ def begin(
   """A new state, or that of the last checkpoint; the iterator is then where it was."""
   if checkpoints.latest_step is None:
     state = steps.init()
+    if config.train.init_from:
+      state = sharding.replicate(warm_start.start(config, method, state), steps.replicated)
+    elif method.fit is not None:
+      state = fit(config, method, data, steps, state)
     log_parameters(state.best_params)
     return state
   state = checkpoints.restore(checkpoint.abstract(steps.init, steps.replicated), iterator)
   _log.info("resuming at step %d of %s", int(state.step), workdir)
   return state
+
+
+def fit(
+  config: ml_collections.ConfigDict,
+  method: methods.Method,
+  data: pipeline.Data,
+  steps: steps_lib.Steps,
+  state: Any,
+) -> Any:
+  """A new run's state with what is fitted on training examples, drawn at random."""
+  assert method.fit is not None
+  count = min(len(data.train), method.fit_examples)
+  _log.info("fitting on %d training examples", count)
+  rows = np.random.default_rng(config.seed).choice(len(data.train), count, replace=False)
+  batches = pipeline.eval_batches(data.train, config.eval.batch_size, rows)
+  return sharding.replicate(method.fit(state, batches), steps.replicated)
 
 
 def train_stages(run: Run, phase: methods.Phase | None, state: Any, should_stop: ShouldStop) -> Any:

@@ -42,6 +42,17 @@ def check_batch_size(batch_size: int, name: str, parts: int = 1) -> None:
     raise errors.UserError(f"{name} {batch_size} is not divisible by {devices} devices{of_each}")
 
 
+def replicate(tree: Any, everywhere: NamedSharding) -> Any:
+  """Arrays that every process has, those of the host as well, on every device."""
+
+  def put(x):
+    if isinstance(x, jax.Array):
+      return x
+    return jax.make_array_from_process_local_data(everywhere, np.asarray(x))
+
+  return jax.tree.map(put, tree)
+
+
 def put_share(batch: Mapping[str, np.ndarray], split: NamedSharding) -> dict[str, Any]:
   """Sends this process' share of a batch that every process has the whole of."""
   count, index = jax.process_count(), jax.process_index()

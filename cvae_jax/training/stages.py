@@ -17,6 +17,7 @@ from cvae_jax.data import pipeline
 from cvae_jax.training import checkpoint
 from cvae_jax.training import compilation
 from cvae_jax.training import failures
+from cvae_jax.training import sharding
 from cvae_jax.training import steps as steps_lib
 
 _log = logging.getLogger(__name__)
@@ -82,10 +83,7 @@ def prepare_rows(
     made = jax.device_get(prepare(params, inputs))
     batches.append({name: array[is_real] for name, array in made.items()})
   rows = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-  return {
-    name: jax.make_array_from_process_local_data(steps.replicated, array)
-    for name, array in rows.items()
-  }
+  return sharding.replicate(rows, steps.replicated)
 
 
 def begin_phase(

@@ -57,6 +57,21 @@ def merge(fields: Mapping[str, Any]) -> Any:
   return {**params, **buffers[0]} if buffers else params
 
 
+def split(variables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+  """A network's variables as parameters, which gradients move, and buffers."""
+  params = {"params": variables["params"]}
+  return params, {name: value for name, value in variables.items() if name != "params"}
+
+
+def warm_start(state: TrainState, params: Any) -> TrainState:
+  """A new run's state with the `best_params` of another run; what these lack stays as it is."""
+  trained, buffers = split(params)
+  ema_params = None if state.ema_params is None else jax.tree.map(jnp.copy, trained)
+  mine = state.buffers or {}
+  kept = {name: buffers.get(name, value) for name, value in mine.items()}
+  return state.replace(params=trained, ema_params=ema_params, buffers=kept or None)
+
+
 def make_schedule(config: ml_collections.ConfigDict, total_steps: int) -> optax.Schedule:
   """Learning rate by step: linear warm-up, and then what `schedule` says.
 

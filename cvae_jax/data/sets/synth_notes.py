@@ -1,4 +1,4 @@
-"""Notes made by classic synthesis: see `data.synth_notes` and `data.synth_factors`."""
+"""Notes made by classic synthesis: see `data.builders.synth_notes` and `.synth_factors`."""
 
 from cvae_jax.data import data_sets
 from cvae_jax.data import prepared
@@ -7,7 +7,11 @@ make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):
-  """See `data_sets.load`; variants are 'default', 'tiny', 'factors', 'grid' and 'full'."""
+  """See `data_sets.load`; variants are 'default', 'tiny', 'factors', 'grid', 'full', 'endless'.
+
+  'endless' has the notes of 'default', but that those to train on are drawn anew, see
+  `synthetic.endless`.
+  """
   from cvae_jax.data.builders import synth_factors
   from cvae_jax.data.builders import synth_notes
 
@@ -17,8 +21,20 @@ def open_set(config, variant, on_request):
     for builder in (synth_notes.SynthNotes, synth_factors.SynthFactors)
     for builder_config in builder.BUILDER_CONFIGS
   }
-  variant = data_sets.choose("synth_notes", variant, tuple(known))
+  variant = data_sets.choose("synth_notes", variant, (*known, "endless"))
+  if variant == "endless":
+    return _make_endless(prepared.open_own(config, synth_notes.SynthNotes, "default"))
   return prepared.open_own(config, known[variant], variant)
+
+
+def _make_endless(fixed: data_sets.DataSet) -> data_sets.DataSet:
+  from cvae_jax.data.synthetic import endless
+
+  def open_split(split, cache_gb, num_threads):
+    source = fixed.open_split(split, cache_gb, num_threads)
+    return endless.Endless(source) if split == "train" else source
+
+  return fixed._replace(name=fixed.name.replace("default", "endless"), open_split=open_split)
 
 
 def tiny(config):

@@ -29,10 +29,12 @@ class LatentHead(nn.Module):
   Attributes:
     latent_dim: D.
     gaussian: whether there is a variance.
+    zero: whether all weights begin at 0, beside a linear path that does the work.
   """
 
   latent_dim: int
   gaussian: bool
+  zero: bool = False
 
   @nn.compact
   def __call__(self, hidden: jax.Array, condition: jax.Array | None = None) -> Latent:
@@ -46,14 +48,20 @@ class LatentHead(nn.Module):
       zeros = nn.initializers.zeros
       return nn.Dense(self.latent_dim, use_bias=False, kernel_init=zeros, name=name)(condition)
 
-    mean = nn.Dense(self.latent_dim, name="mean")(hidden) + condition_term("mean_condition")
+    kernel_init = nn.initializers.zeros if self.zero else nn.initializers.lecun_normal()
+    mean = nn.Dense(self.latent_dim, kernel_init=kernel_init, name="mean")(hidden)
+    mean += condition_term("mean_condition")
     if not self.gaussian:
       return Latent(mean, None)
     # Zeros: before anything is learnt, q(z|x) has the prior's variance of 1.
     logvar = nn.Dense(self.latent_dim, kernel_init=nn.initializers.zeros, name="logvar")(hidden)
     logvar += condition_term("logvar_condition")
-    # Variances past e^-12 and e^6 say nothing more, and would overflow before they could come back.
-    return Latent(mean, jnp.clip(logvar, -12.0, 6.0))
+    return Latent(mean, clip_logvar(logvar))
+
+
+def clip_logvar(logvar: jax.Array) -> jax.Array:
+  """Variances past e^-12 and e^6 say nothing more, and would overflow before they came back."""
+  return jnp.clip(logvar, -12.0, 6.0)
 
 
 class PriorNetwork(nn.Module):
@@ -84,7 +92,7 @@ class PriorNetwork(nn.Module):
       means.append(nn.Dense(size, kernel_init=zeros, name=f"mean{suffix}")(x))
       logvars.append(nn.Dense(size, kernel_init=zeros, name=f"logvar{suffix}")(x))
     logvar = jnp.concatenate(logvars, axis=-1)
-    return Latent(jnp.concatenate(means, axis=-1), jnp.clip(logvar, -12.0, 6.0))
+    return Latent(jnp.concatenate(means, axis=-1), clip_logvar(logvar))
 
 
 class LabelCritic(nn.Module):

@@ -20,7 +20,7 @@ import numpy as np
 from cvae_jax.training import compilation
 
 SILENCE = -1.0  # the floor of a representation's features
-_SHARPNESS = 10.0  # of `above_silence`: it bends over a tenth of a unit, 4 dB at a floor of -80 dB
+SHARPNESS = 10.0  # of `above_silence`: it bends over a tenth of a unit, 4 dB at a floor of -80 dB
 _START = SILENCE - 0.25  # an output layer's first bias, which `above_silence` makes silence
 Padding = str | Sequence[tuple[int, int]]
 
@@ -245,11 +245,7 @@ def fit(x: jax.Array, shape: Sequence[int], floored: Sequence[bool] = ()) -> jax
   return jnp.pad(x - silence, [(0, 0), *short, (0, 0)]) + silence
 
 
-def _above_silence(x):
-  return SILENCE + nn.softplus(_SHARPNESS * (x - SILENCE)) / _SHARPNESS
-
-
-def above_silence(x: jax.Array, floored: Sequence[bool]) -> jax.Array:
+def above_silence(x: jax.Array, floored: Sequence[bool], sharpness: float = SHARPNESS) -> jax.Array:
   """Bends what lies below the floor up to it: a representation has nothing softer than silence.
 
   Half of a spectrogram's cells lie at the floor exactly. A linear output would have to hit it in
@@ -258,9 +254,9 @@ def above_silence(x: jax.Array, floored: Sequence[bool]) -> jax.Array:
   Args:
     x: [..., C] features.
     floored: for each channel, whether it is a level; the others are left as they are.
+    sharpness: of the bend.
   """
-  if all(floored):
-    return _above_silence(x)
   if not any(floored):
     return x
-  return jnp.where(np.asarray(floored), _above_silence(x), x)
+  bent = SILENCE + nn.softplus(sharpness * (x - SILENCE)) / sharpness
+  return bent if all(floored) else jnp.where(np.asarray(floored), bent, x)
