@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "load"]
 
 
-def load(workdir: str, step: int | str | None = None) -> "Synthesizer":
-  """Loads a run from its workdir: see `synthesizer.load`."""
+def load(workdir: str = "pretrained:notes", step: int | str | None = None) -> "Synthesizer":
+  """Loads a run from its workdir, or the pretrained one: see `synthesizer.load`."""
   from cvae_jax.synthesis import synthesizer  # JAX is imported when it is needed.
 
   return synthesizer.load(workdir, step)

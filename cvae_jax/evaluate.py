@@ -188,7 +188,7 @@ def _kept(workdir: str, step: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> None:
   """Evaluates a checkpoint of a workdir and prints the table."""
   parser = cli.Parser(prog="python -m cvae_jax.evaluate", description=__doc__)
-  run_flags.add_run(parser)
+  run_flags.add_run(parser, is_required=True)
   parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
   parser.add_argument("--full", action="store_true", help="measure all that can be measured")
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",

@@ -129,7 +129,7 @@ def get_base_config(
   # Parts of a batch whose gradients are computed one after the other: less memory, same result.
   train.accumulate_steps = 1
   train.steps = 1200
-  train.init_from = ""  # workdir of a run whose parameters this one begins with
+  train.init_from = ""  # workdir, or pretrained:NAME, of a run whose parameters this begins with
   train.log_every_steps = 50
   # Steps that the device makes at one call: more than 1 where a step is so short that the host
   # cannot keep up. Evaluation, checkpoints and signals come between calls.

@@ -6,13 +6,13 @@ that a command looks into its workdir before it parses the rest.
 
 import argparse
 from collections.abc import Sequence
-import os
 import sys
 from typing import TYPE_CHECKING
 from typing import Any
 
 from cvae_jax.core import errors
 from cvae_jax.core import flag_types
+from cvae_jax.core import workdirs
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 if TYPE_CHECKING:
@@ -27,9 +27,20 @@ def _step(text: str) -> int | str:
   return text if text == "best" else flag_types.whole()(text)
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
-  """Adds --workdir and --step."""
-  parser.add_argument("--workdir", required=True, help="of the run")
+def add_run(parser: argparse.ArgumentParser, is_required: bool = False) -> None:
+  """Adds --workdir and --step.
+
+  Args:
+    parser: to add them to.
+    is_required: whether a workdir must be given; without it the default is a pretrained run.
+  """
+  parser.add_argument(
+    "--workdir",
+    required=is_required,
+    type=workdirs.resolve,
+    default=None if is_required else workdirs.DEFAULT,
+    help="of the run" if is_required else f"of the run (default {workdirs.DEFAULT})",
+  )
   parser.add_argument(
     "--step",
     type=_step,
@@ -61,7 +72,7 @@ def load_form(args: argparse.Namespace) -> "forms.Form":
   from cvae_jax.core import config_file
   from cvae_jax.data import data_sets
 
-  return data_sets.make_form(config_file.load(os.path.expanduser(args.workdir)).data)
+  return data_sets.make_form(config_file.load(args.workdir).data)
 
 
 def add_draw(parser: argparse.ArgumentParser) -> None:
@@ -85,10 +96,10 @@ def find_vocabulary(argv: Sequence[str] | None = None) -> vocabulary_lib.Vocabul
   from cvae_jax.data import labels
 
   peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-  peek.add_argument("--workdir")
+  peek.add_argument("--workdir", default=workdirs.DEFAULT)
   try:
     known, _ = peek.parse_known_args(sys.argv[1:] if argv is None else argv)
-    return label_table.load(os.path.expanduser(known.workdir)).vocabulary
+    return label_table.load(workdirs.resolve(known.workdir)).vocabulary
   except (errors.UserError, argparse.ArgumentError, TypeError):  # What is wrong is said later.
     return labels.make_vocabulary(())
 

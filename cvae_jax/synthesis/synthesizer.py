@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
-import os
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ import numpy as np
 from cvae_jax import methods
 from cvae_jax.core import config_file
 from cvae_jax.core import errors
+from cvae_jax.core import workdirs
 from cvae_jax.data import data_sets
 from cvae_jax.data import forms
 from cvae_jax.data import label_table
@@ -290,17 +290,18 @@ class Synthesizer:
     return np.asarray(self._reconstruct(self.params, batch, jax.random.key(seed)))[0]
 
 
-def load(workdir: str, step: int | str | None = None) -> Synthesizer:
+def load(workdir: str = workdirs.DEFAULT, step: int | str | None = None) -> Synthesizer:
   """Loads a run from its workdir, which is all that it needs.
 
   Args:
-    workdir: that `cvae_jax.main` wrote.
+    workdir: that `cvae_jax.main` or `cvae_jax.package` wrote, or `pretrained:NAME` for a run that
+      comes with the package.
     step: of the checkpoint; 'best' for the best that was kept; the newest without it.
 
   Raises:
     UserError: a directory without a run, without a checkpoint or without this one.
   """
-  workdir = os.path.expanduser(workdir)
+  workdir = workdirs.resolve(workdir)
   config = config_file.load(workdir)
   table = label_table.load(workdir)
   form = data_sets.make_form(config.data)

@@ -23,6 +23,7 @@ import orbax.checkpoint as ocp
 from cvae_jax.core import errors
 from cvae_jax.core import quiet
 from cvae_jax.training import distributed
+from cvae_jax.training import packaged
 from cvae_jax.training import state as state_lib
 
 DIRECTORY = "checkpoints"
@@ -225,6 +226,10 @@ def restore_params(workdir: str, step: int | str | None = None) -> tuple[int, An
     UserError: a workdir without a checkpoint, or without this one.
   """
   folder = os.path.join(os.path.abspath(workdir), DIRECTORY)
+  if not os.path.isdir(folder) and packaged.exists(workdir):
+    if step not in (None, BEST, (found := packaged.load(workdir))[0]):
+      raise errors.UserError(f"{workdir} is a packaged run, of step {found[0]} alone")
+    return packaged.load(workdir)
   if not os.path.isdir(folder):
     raise errors.UserError(f"{workdir} holds no checkpoint: {folder} is missing")
   options = ocp.CheckpointManagerOptions(read_only=True)

@@ -1,7 +1,6 @@
 """A new run that begins with the parameters of another one: `train.init_from`."""
 
 import logging
-import os
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from cvae_jax import methods
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_file
 from cvae_jax.core import errors
+from cvae_jax.core import workdirs
 from cvae_jax.data import label_table
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.training import checkpoint
@@ -30,7 +30,7 @@ def check(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabula
   workdir = config.train.init_from
   if not workdir:
     return
-  before = config_lib.flatten(config_file.load(os.path.expanduser(workdir)))
+  before = config_lib.flatten(config_file.load(workdirs.resolve(workdir)))
   now = config_lib.flatten(config)
   differing = [
     f"{name} is {now.get(name)}, and {before.get(name)} there"
@@ -41,7 +41,7 @@ def check(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabula
     raise errors.UserError(
       f"train.init_from={workdir} is a run of another architecture: {'; '.join(differing)}"
     )
-  table = label_table.load(os.path.expanduser(workdir))
+  table = label_table.load(workdirs.resolve(workdir))
   for name in config.condition.labels:
     if vocabulary.get(name) != table.vocabulary.get(name):
       raise errors.UserError(
@@ -56,7 +56,7 @@ def start(config: ml_collections.ConfigDict, method: methods.Method, state: Any)
   Raises:
     UserError: a method that cannot, or parameters of other shapes.
   """
-  workdir = os.path.expanduser(config.train.init_from)
+  workdir = workdirs.resolve(config.train.init_from)
   if method.warm_start is None:
     raise errors.UserError(
       f"train.init_from: runs of method.name={config.method.name} cannot begin with another's "
