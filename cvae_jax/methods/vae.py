@@ -413,7 +413,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
   parts = make_parts(config, task)
   bind = lambda function: functools.partial(function, parts)
-  has_linear_path = bool(config.model.get("linear_ranks"))
+  has_linear_path = bool(getattr(parts.networks.autoencoder, "linear_ranks", ()))
   # An estimate of a density has a right mean, and its exponential has not.
   has_density = parts.is_gaussian and not (parts.flow is not None and parts.flow.probes)
   return methods.Method(

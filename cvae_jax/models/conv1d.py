@@ -131,11 +131,9 @@ class Conv1D(nn.Module):
         x = x + to_bias(condition)[:, None]
       x = nn.gelu(norm(x))
     code = self.head(x.reshape(x.shape[0], -1))
-    return (
-      linear_path.add(code, self.linear_path.encode(features, condition))
-      if self.linear_ranks
-      else code
-    )
+    if not self.linear_ranks:
+      return code
+    return linear_path.add(code, self.linear_path.encode(features, condition))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
@@ -188,7 +186,7 @@ def make_model(
     vibrato_cents=tuple(config.vibrato_cents),
     pitch=condition.pitch,
     condition_dim=condition.dim,
-    linear_ranks=tuple(config.linear_ranks),
+    linear_ranks=models.choose_linear_ranks(config, representation),
     dtype=jnp.dtype(config.dtype),
   )
 
@@ -202,8 +200,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.num_templates = 16  # spectra that the condition gives to the output; 0 for none
   config.harmonics = True  # templates of the partials too, where the condition has the pitch
   config.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)  # their bands, by number
-  # Directions over frames and bins of a linear path beside the network, as (32, 320); () for none.
-  config.linear_ranks = ()
+  # Directions over frames and bins of a linear path beside the network; () for none.
+  config.linear_ranks = (32, 320)
   config.vibrato_cents = ()  # depths that wider templates of the partials are for
   config.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
   return config

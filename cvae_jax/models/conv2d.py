@@ -25,6 +25,7 @@ from cvae_jax.core import errors
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.models.common import latent
 from cvae_jax.models.common import layers
+from cvae_jax.models.common import linear_path
 from cvae_jax.models.common import resampling
 
 ACTIVATIONS = {
@@ -104,6 +105,8 @@ class Conv2D(nn.Module):
     conditioning: 'concat' joins c to the flattened code and to z; 'film' has it scale and shift the
       channels of every hidden layer; 'both'.
     residual_blocks: after every hidden layer.
+    condition_dim: K.
+    linear_ranks: of the linear path, see `linear_path.LinearPath`; () for none.
     dtype: of the computation.
   """
 
@@ -121,14 +124,23 @@ class Conv2D(nn.Module):
   norm: str = "none"
   conditioning: str = "concat"
   residual_blocks: int = 0
+  condition_dim: int = 0
+  linear_ranks: tuple[int, ...] = ()
   dtype: jnp.dtype = jnp.float32
 
   def setup(self):
+    linear = bool(self.linear_ranks)
+    if linear:
+      self.linear_path = linear_path.LinearPath(
+        self.feature_shape, self.latent_dim, self.condition_dim, self.linear_ranks
+      )
+    # Beside a linear path the network begins at 0, and not at silence.
+    output = (False,) * self.feature_shape[-1] if linear else self.floored
     size = (self.kernel_size,) * 2
     self.down = [
       resampling.make_down(self.downsampling, c, size, self.dtype) for c in self.channels
     ]
-    self.head = latent.LatentHead(self.latent_dim, self.gaussian)
+    self.head = latent.LatentHead(self.latent_dim, self.gaussian, linear)
     shrink = 2 ** len(self.channels)
     flat_channels = self.flat_channels or self.channels[-1]
     if self.output_size == "exact":
@@ -144,7 +156,7 @@ class Conv2D(nn.Module):
     hidden = self.channels[::-1][1:]
     self.up = [
       *(resampling.make_up(self.upsampling, c, size, self.dtype) for c in hidden),
-      resampling.make_up(self.upsampling, self.feature_shape[-1], size, self.dtype, self.floored),
+      resampling.make_up(self.upsampling, self.feature_shape[-1], size, self.dtype, output),
     ]
     stage = functools.partial(
       Stage,
@@ -167,7 +179,10 @@ class Conv2D(nn.Module):
     if self.flat_channels:
       x = ACTIVATIONS[self.activation](self.narrow(x))
     x = x.reshape(x.shape[0], -1)
-    return self.head(x, None if self.conditioning == "film" else condition)
+    code = self.head(x, None if self.conditioning == "film" else condition)
+    if not self.linear_ranks:
+      return code
+    return linear_path.add(code, self.linear_path.encode(features, condition))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""
@@ -181,7 +196,11 @@ class Conv2D(nn.Module):
     *hidden, last = self.up
     for layer, stage in zip(hidden, self.up_stage, strict=True):
       x = stage(layer(x), condition)
-    x = layers.fit(last(x), self.feature_shape[:2], self.floored).astype(jnp.float32)
+    padding = () if self.linear_ranks else self.floored
+    x = layers.fit(last(x), self.feature_shape[:2], padding).astype(jnp.float32)
+    if self.linear_ranks:
+      x = x + self.linear_path.decode(z, condition)
+      return layers.above_silence(x, self.floored, linear_path.SHARPNESS)
     return layers.above_silence(x, self.floored)
 
   def __call__(self, features: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
@@ -195,7 +214,6 @@ def make_model(
   gaussian: bool,
 ) -> nn.Module:
   """Builds the network from the `model` section of a config."""
-  del condition  # Flax reads its size from c.
   return Conv2D(
     feature_shape=representation.shape,
     floored=representation.floored,
@@ -211,6 +229,8 @@ def make_model(
     norm=config.norm,
     conditioning=config.conditioning,
     residual_blocks=config.residual_blocks,
+    condition_dim=condition.dim,
+    linear_ranks=models.choose_linear_ranks(config, representation),
     dtype=jnp.dtype(config.dtype),
   )
 
@@ -229,6 +249,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.norm = "none"  # none, layer, group
   config.conditioning = "concat"  # concat (to code and z), film (at every hidden layer), both
   config.residual_blocks = 0  # after every hidden layer
+  # Directions over frames and bins of a linear path beside the network, as (32, 320); () for none.
+  config.linear_ranks = ()
   config.dtype = "float32"  # float32, bfloat16: of the computation; parameters stay float32
   return config
 
