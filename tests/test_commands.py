@@ -113,7 +113,7 @@ def test_as_processes_errors_are_a_line_and_status_2(tiny_run, tmp_path):
     (["--config=configs/cvae.py:tiny", "--config.train.steps=many"], "many"),
     (["--config=configs/cvae.py:tiny", "--frobnicate"], "frobnicate"),
     (["--config=configs/cvae.py:nsynth_wav"], "needs --config.data.dir"),
-    (["--config=configs/cvae.py:nsynth_wav", "--config.data.dir=/no"], "/no is no folder"),
+    (["--config=configs/cvae.py:nsynth_wav", "--config.data.dir=/no"], "/no is not a folder"),
   ],
 )  # fmt: skip
 def test_mains_errors_are_a_line_and_status_2(tmp_path, arguments, says):

@@ -100,7 +100,7 @@ def test_absl_commands_know_the_home_as_well(home):
     "cvae_jax.main", f"--config={ROOT}/configs/cvae.py:tiny", "--config.data.name=folder_notes",
     "--config.data.dir=~/sounds", "--workdir=~/run", env=env,
   )  # fmt: skip
-  assert done.returncode == 2 and f"{home}/sounds is no folder" in done.stderr, done.stderr
+  assert done.returncode == 2 and f"{home}/sounds is not a folder" in done.stderr, done.stderr
   assert not (ROOT / "~").exists()
 
 
@@ -108,7 +108,7 @@ def test_a_home_in_a_config_is_a_home(home, monkeypatch):
   monkeypatch.chdir(home)
   config = config_lib.get_base_config(data="folder_notes").data
   config.dir = "~/none"
-  with pytest.raises(errors.UserError, match=f"{home}/none is no folder"):
+  with pytest.raises(errors.UserError, match=f"{home}/none is not a folder"):
     data_sets.load(config)
   assert config.dir == "~/none"  # What a run was begun with is kept.
   config = config_lib.get_base_config(data="soundfont_notes").data
