@@ -49,7 +49,7 @@ def test_a_damaged_shard_is_named_and_what_to_do(tmp_path, tfds_dir, damage, lab
     loop.train_and_evaluate(config, str(tmp_path / "run"))
   message = one_line(error)
   assert f"of {os.path.dirname(shard)} cannot be read (" in message
-  assert "remove the folder, and it is prepared anew" in message
+  assert "remove the folder to prepare it again" in message
   assert not os.path.exists(tmp_path / "run" / "results.json")
 
 

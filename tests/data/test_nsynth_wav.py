@@ -125,10 +125,10 @@ EDITS = {
   "pitch must be 0-127, got 1000": lambda e: _first(e).update(pitch=10**4000),
   r"velocity must be int, got \[\[\[\[": lambda e: _first(e).update(velocity=_nest(300)),
   "must be a JSON object of labels, got \\[": lambda e: e.update({next(iter(e)): _nest(300)}),
-  "instrument_str must be a name of letters": lambda e: _first(e).update(instrument_str="a\nb"),
-  "instrument_str must be a name": lambda e: _first(e).update(instrument_str=" "),
+  "instrument_str must be a printable name, got": lambda e: _first(e).update(instrument_str="a\nb"),
+  "instrument_str must be a printable name": lambda e: _first(e).update(instrument_str=" "),
   r"note 'new\\nline' must be named": lambda e: e.update({"new\nline": _first(e)}),
-  "note '../../etc' must be named in letters": lambda e: e.update({"../../etc": _first(e)}),
+  "note '../../etc' must be named with letters": lambda e: e.update({"../../etc": _first(e)}),
 }
 
 
@@ -191,7 +191,7 @@ def _same_name_in_both_splits(folder):
   [
     (_rewrite("{"), "examples.json is not JSON"),
     (_rewrite("[]"), "must be a JSON object of at least one note by name"),
-    (_rewrite("{}"), "hold at least one"),
+    (_rewrite("{}"), "must be a JSON object of at least one"),
     (_rewrite("[" * 100_000), "examples.json is not JSON: it is nested too deep"),
     (_rewrite('{"a": ' + "9" * 5000 + "}"), "examples.json is not JSON: Exceeds the limit"),
     (_rewrite('{"a\\nb": 1, "a\\nb": 2}'), r"'a\\nb' is listed twice"),
@@ -224,9 +224,9 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
       "data.name must be one of folder_notes, nsynth, nsynth_wav, recordings, soundfont_notes, "
       "sounds, synth_notes, got 'mnist'",
     ),
-    ("synth_notes/huge", "comes as default, tiny, factors, grid, full, factors_tiny, got 'huge'"),
+    ("synth_notes/huge", "must be one of default, tiny, factors, grid, full, factors_tiny, got 'huge'"),
     ("nsynth/full", r"nsynth/full is not prepared .* in .*nsynth/full/2\.3\.3: "),
-    ("nsynth/half", "nsynth comes as full, gansynth_subset, .*, got 'half'"),
+    ("nsynth/half", "variant of nsynth must be one of full, gansynth_subset, .*, got 'half'"),
   ],
 )
 def test_data_sets_that_are_not_there_are_named(tmp_path, name, says):

@@ -106,7 +106,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
       continue
     if field not in FIELDS or field in seen:
       raise errors.UserError(
-        f"data.folder.pattern '{pattern}': {{{field}}} must be one of {', '.join(FIELDS)}, used once"
+        f"data.folder.pattern '{pattern}': {{{field}}} must be one of {', '.join(FIELDS)}, once"
       )
     seen.add(field)
     expression = {"pitch": r"\d+|[A-Ga-g][#s♯b♭]?-?\d+", "velocity": r"\d+"}.get(field, r".+?")

@@ -57,8 +57,8 @@ def read_rows(
   if required not in names or unknown:
     header_text = ", ".join(" ".join(cell.split()) for cell in cells)[:200]
     raise errors.UserError(
-      f"{table_name} must have a column '{required}' and any of {', '.join(optional or ['others'])}, "
-      f"got {header_text or 'nothing'}"
+      f"{table_name} must have a column '{required}' and any of "
+      f"{', '.join(optional or ['others'])}, got {header_text or 'nothing'}"
     )
   repeated = next((column for column in names if names.count(column) > 1), None)
   if repeated:
