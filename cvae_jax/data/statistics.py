@@ -81,7 +81,7 @@ def _summarize_values(label: vocabulary_lib.Label, values: np.ndarray) -> str:
       return ", ".join(map(str, unique))
     return f"{unique[0]}-{unique[-1]}"
   if label.open_set or unique.size > 5:
-    return f"{unique.size:,} values"
+    return f"{unique.size:,} distinct"
   return ", ".join(label.names[i] for i in unique)
 
 

@@ -45,9 +45,9 @@ def test_the_table_counts_by_family():
   table, header = statistics.make_table(split), statistics.make_header(split)
   assert header[:6] == ["family", "examples", "pitch", "velocity", "source", "instrument"]
   assert [row[:6] for row in table] == [
-    ["bass", "3", "50, 60, 69", "25, 50", "acoustic, synthetic", "2 values"],
-    ["guitar", "1", "40", "127", "electronic", "1 values"],
-    ["all", "4", "40, 50, 60, 69", "25, 50, 127", "acoustic, electronic, synthetic", "3 values"],
+    ["bass", "3", "50, 60, 69", "25, 50", "acoustic, synthetic", "2 distinct"],
+    ["guitar", "1", "40", "127", "electronic", "1 distinct"],
+    ["all", "4", "40, 50, 60, 69", "25, 50, 127", "acoustic, electronic, synthetic", "3 distinct"],
   ]
   assert [row[7:] for row in table] == [["0", "1"], ["1", "0"], ["1", "1"]]
   text = statistics.format_table(table, header).splitlines()
