@@ -65,7 +65,7 @@ def test_a_filter_of_a_label_that_there_is_not_is_refused():
   for fields, name in (({"families": ("organ",)}, "family"), ({"min_pitch": 60}, "pitch")):
     config = get_config("cvae").data.filter
     config.update(fields)
-    with pytest.raises(errors.UserError, match=f"needs examples with the label '{name}'"):
+    with pytest.raises(errors.UserError, match=f"needs the label '{name}'"):
       filters.select(columns, drums, config, "train")
 
 
