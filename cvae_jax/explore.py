@@ -130,9 +130,9 @@ def traverse(args: argparse.Namespace) -> None:
       f"--num must be at most {synth.method.code_size}, the dimensions of a code, got {args.num}"
     )
   if args.input is None:
-    drawn = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
-    code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0, count=1)
-    point = latent_space.Point(code, drawn)
+    drawn_labels = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
+    code = latent_space.draw_code(synth, drawn_labels, args.seed, temperature=0.0, count=1)
+    point = latent_space.Point(code, drawn_labels)
   else:
     point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
     point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))

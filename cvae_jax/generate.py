@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
 
   synth = run_flags.load_run(args)
   labels = run_flags.asked_labels(args)
-  drawn = synth.draw_labels(args.num, args.seed, **labels)
+  drawn_labels = synth.draw_labels(args.num, args.seed, **labels)
   for label in synth.vocabulary.of_kind(vocabulary_lib.NUMBER):
     if label.name in synth.conditions and label.is_class and labels[label.name] is not None:
       trained_values = synth.table.known(label.name)
@@ -46,27 +46,27 @@ def main(argv: list[str] | None = None) -> None:
           "%s %g is outside of this run's training data (%d-%d): the result may be unusable",
           label.name, labels[label.name], trained_values.min(), trained_values.max(),
         )  # fmt: skip
-  examples = synth.sample(drawn, args.seed, args.temperature, args.num)
+  examples = synth.sample(drawn_labels, args.seed, args.temperature, args.num)
   for i, example in enumerate(examples):
-    name = stem(synth.vocabulary, synth.conditions, drawn, i, args.seed)
+    name = stem(synth.vocabulary, synth.conditions, drawn_labels, i, args.seed)
     path = os.path.join(args.out, name + synth.form.suffix)
     synth.form.write(path, example)
     _log.info("%s", path)
 
 
-def stem(vocabulary, conditions, drawn, index: int, seed: int) -> str:
+def stem(vocabulary, conditions, label_columns, index: int, seed: int) -> str:
   """File stem from an example's labels, seed and index: guitar_acoustic-060-100-seed0-0."""
 
   def number_of(value):
     return "any" if value < 0 else f"{int(value):03d}" if value == int(value) else f"{value:g}"
 
   names = [
-    label.text_of(drawn[label.name][index])
+    label.text_of(label_columns[label.name][index])
     for label in vocabulary.of_kind(vocabulary_lib.NAMES)
     if label.name in conditions and not label.open_set
   ]
   numbers = [
-    number_of(np.asarray(drawn[label.name][index]))
+    number_of(np.asarray(label_columns[label.name][index]))
     for label in vocabulary.of_kind(vocabulary_lib.NUMBER)
     if label.name in conditions
   ]

@@ -63,7 +63,7 @@ def _with_parts(argv: list[str]) -> list[str]:
 
 
 def default_workdir(config_file: str) -> str:
-  """Default workdir, from the config file's name, variants and parts: runs/cvae-tiny-data-sounds."""
+  """Default workdir, from the config file's name and variants: runs/cvae-tiny-data-sounds."""
   path, _, variant = config_file.partition(":")
   variant = variant.replace("=", "-").replace("/", "_")
   stem = os.path.splitext(os.path.basename(path))[0]
@@ -94,15 +94,15 @@ def _parse(argv: list[str]) -> list[str]:
       cli.set_up()  # Before parts import JAX, which reads its settings.
       sys.argv = argv = _with_parts(FLAGS.read_flags_from_files(argv, force_gnu=False))
       config_lib.check_flags(argv, config_lib.load(_config_file(argv)))
-    rest = FLAGS(argv)
+    arguments = FLAGS(argv)
     config_check.check(_CONFIG.value)
     distributed.check_flags(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
-    if len(rest) > 1:
-      raise errors.UserError(f"'{rest[1]}' is not a flag: flags begin with --")
+    if len(arguments) > 1:
+      raise errors.UserError(f"'{arguments[1]}' is not a flag: flags begin with --")
     outputs.check_directory(_workdir(), "--workdir")
   except cli.OF_FLAGS as e:
     cli.fail(e)
-  return rest
+  return arguments
 
 
 def _workdir() -> str:

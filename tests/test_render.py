@@ -145,7 +145,11 @@ def test_the_command_plays_what_other_programs_write(tiny_run, tmp_path):
     (None, [], "does not exist"),
     (b"", [], "cannot be read as a MIDI file"),
     (b"RIFF....WAVE", [], "cannot be read as a MIDI file"),
-    (b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", [], "holds no notes other than percussion"),
+    (
+      b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0",
+      [],
+      "holds no notes other than percussion",
+    ),
     (
       mw.song(mw.track(mw.on(0, 60), mw.off(480, 60)), division=0),
       [],

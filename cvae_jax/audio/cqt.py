@@ -84,8 +84,8 @@ def _make_octaves(sample_rate, n_bins, fmin_hz, bins_per_octave) -> tuple[_Octav
     # Scaled as librosa's `scale=True`: a sine's magnitude depends on the filter's length.
     basis = basis * (np.sqrt(lengths[rows]) / n_fft)[:, None]
     spectra = np.fft.fft(basis, axis=1)[:, : n_fft // 2 + 1]
-    used = np.flatnonzero(np.abs(spectra).max(axis=0) > _NEGLIGIBLE * np.abs(spectra).max())
-    first, last = used[0], used[-1] + 1
+    used_bins = np.flatnonzero(np.abs(spectra).max(axis=0) > _NEGLIGIBLE * np.abs(spectra).max())
+    first, last = used_bins[0], used_bins[-1] + 1
     octaves.append(_Octave(n_fft, int(first), spectra[:, first:last].astype(np.complex64)))
   return tuple(octaves)
 

@@ -101,20 +101,20 @@ class AudioFile:
   def __init__(self, path: str):
     self.path = path
     size = _check_regular(path)
-    with contextlib.ExitStack() as opened, _one_line_errors(path):
+    with contextlib.ExitStack() as stack, _one_line_errors(path):
       # Unbuffered: libsndfile reads from the same descriptor at its current position.
-      self._file = opened.enter_context(open(path, "rb", buffering=0))
+      self._file = stack.enter_context(open(path, "rb", buffering=0))
       header = headers.read(self._file, size)
       if header.missing:
         raise errors.UserError(f"{path} is truncated: its last {header.missing} bytes are missing")
-      self._stream = opened.enter_context(_open(self._file, header))
+      self._stream = stack.enter_context(_open(self._file, header))
       self.sample_rate = self._stream.samplerate
       self.num_frames = self._stream.frames
       if not MIN_RATE <= self.sample_rate <= MAX_RATE:
         raise errors.UserError(
           f"{path} has a sample rate of {self.sample_rate} Hz: it must be {MIN_RATE} to {MAX_RATE}"
         )
-      self._opened = opened.pop_all()
+      self._opened = stack.pop_all()
 
   def __enter__(self) -> "AudioFile":
     return self

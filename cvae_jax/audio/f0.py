@@ -75,16 +75,16 @@ def yin(
   tiny = np.finfo(np.float32).tiny
   normalised = (difference / (mean + tiny))[..., min_period - 1 :]  # [..., N, P] periods
 
-  before, here, after = normalised[..., :-2], normalised[..., 1:-1], normalised[..., 2:]
-  curvature, slope = after + before - 2 * here, (after - before) / 2
+  previous, current, following = normalised[..., :-2], normalised[..., 1:-1], normalised[..., 2:]
+  curvature, slope = following + previous - 2 * current, (following - previous) / 2
   inside = jnp.abs(slope) < jnp.abs(curvature)
   shift = jnp.where(inside, -slope / jnp.where(inside, curvature, 1.0), 0.0)
   edges = [(0, 0)] * (normalised.ndim - 1)
   shift = jnp.pad(shift, [*edges, (1, 1)])
-  trough = jnp.pad((here < before) & (here <= after), [*edges, (1, 1)])
+  trough = jnp.pad((current < previous) & (current <= following), [*edges, (1, 1)])
   trough = trough.at[..., 0].set(normalised[..., 0] < normalised[..., 1])
   trough = trough.at[..., -1].set(normalised[..., -1] < normalised[..., -2])
   low = trough & (normalised < trough_threshold)
-  chosen = jnp.where(jnp.any(low, -1), jnp.argmax(low, -1), jnp.argmin(normalised, -1))
-  refined = jnp.take_along_axis(shift, chosen[..., None], axis=-1)[..., 0]
-  return sample_rate / (min_period + chosen + refined)
+  period_index = jnp.where(jnp.any(low, -1), jnp.argmax(low, -1), jnp.argmin(normalised, -1))
+  refined = jnp.take_along_axis(shift, period_index[..., None], axis=-1)[..., 0]
+  return sample_rate / (min_period + period_index + refined)

@@ -155,10 +155,10 @@ def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
     UserError: as `read_clip`.
   """
   audio, changes = _read(path, sample_rate, 0, num_samples)
-  is_longer, missing = audio.size > num_samples, num_samples - audio.size
+  is_longer, num_missing = audio.size > num_samples, num_samples - audio.size
   audio, changes = _attenuate(Recording(audio[:num_samples], changes))
-  if missing > 0:
-    audio, changes = np.pad(audio, (0, missing)), (*changes, "padded")
+  if num_missing > 0:
+    audio, changes = np.pad(audio, (0, num_missing)), (*changes, "padded")
   elif is_longer:
     changes = (*changes, "cut")
   return Recording(np.ascontiguousarray(audio, np.float32), changes)

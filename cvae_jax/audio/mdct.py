@@ -73,8 +73,8 @@ def mdct(
   """
   check.check_audio(audio)
   frames = num_frames(audio.shape[-1], num_bins)
-  after = (frames + 1) * num_bins - num_bins - audio.shape[-1]
-  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(num_bins, after)])
+  pad_after = (frames + 1) * num_bins - num_bins - audio.shape[-1]
+  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(num_bins, pad_after)])
   x = stft.frame(audio, 2 * num_bins, num_bins) * make_window(window, num_bins)
   half = num_bins // 2
   a, b, c, d = (x[..., i * half : (i + 1) * half] for i in range(4))

@@ -243,7 +243,7 @@ def griffin_lim(
     ValueError, TypeError: if magnitudes are not finite, empty, or integers.
 
   Source: Griffin & Lim 1984; Perraudin, Balazs & Sondergaard 2013, algorithm 2. The parameters
-  and the update are those of `librosa.griffinlim` and, but for names, of
+  and the update are those of `librosa.griffinlim` and, except for names, of
   `torchaudio.functional.griffinlim` with power 1.
   """
   check.check_array(magnitude, "the magnitudes", 2)

@@ -102,13 +102,13 @@ def _convolve_rows(rows, count, num_bands, backward):
   batch = rows.shape[:-2]
   rows = rows.reshape(-1, *rows.shape[-2:])
   rows = jnp.pad(rows, [(0, 0), (0, blocks_in * _BLOCK - rows.shape[1]), (0, 0)])
-  before = len(kernel) - 1 if backward else 0
-  after = blocks_out + len(kernel) - 1 - before - blocks_in
+  pad_before = len(kernel) - 1 if backward else 0
+  pad_after = blocks_out + len(kernel) - 1 - pad_before - blocks_in
   out = lax.conv_general_dilated(
     rows.reshape(-1, blocks_in, _BLOCK * num_bands),
     kernel,
     (1,),
-    [(before, after)],
+    [(pad_before, pad_after)],
     dimension_numbers=("NWC", "WIO", "NWC"),
   )
   return out.reshape(*batch, -1, num_bands)[..., :count, :]
@@ -141,10 +141,10 @@ def analyse(audio: Float[Array, "*batch T"], num_bands: int = 16) -> Float[Array
   check.check_audio(audio)
   filters = make_filters(num_bands)
   frames = num_frames(audio.shape[-1], num_bands)
-  before = filters.shape[-1] - 1 - num_bands
-  after = (frames - 1) * num_bands + filters.shape[-1] - before - audio.shape[-1]
-  after += -(before + audio.shape[-1] + after) % num_bands  # To whole rows.
-  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(before, after)])
+  pad_before = filters.shape[-1] - 1 - num_bands
+  pad_after = (frames - 1) * num_bands + filters.shape[-1] - pad_before - audio.shape[-1]
+  pad_after += -(pad_before + audio.shape[-1] + pad_after) % num_bands  # To whole rows.
+  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(pad_before, pad_after)])
   rows = audio.reshape(*audio.shape[:-1], -1, num_bands)
   return _convolve_rows(rows, frames, num_bands, backward=False)
 

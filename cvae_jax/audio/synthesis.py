@@ -117,8 +117,8 @@ def adsr(
     x[:, None] for x in (attack_s, decay_s, sustain, release_s)
   )
   decay = sustain + (1.0 - sustain) * jnp.exp(-jnp.maximum(t - attack_s, 0.0) / decay_s)
-  held = jnp.minimum(t / attack_s, 1.0) * decay
-  return held * jnp.exp(-jnp.maximum(t - hold_s, 0.0) / release_s)
+  envelope = jnp.minimum(t / attack_s, 1.0) * decay
+  return envelope * jnp.exp(-jnp.maximum(t - hold_s, 0.0) / release_s)
 
 
 def harmonic_numbers(count: int) -> Float[Array, " K"]:
@@ -157,8 +157,8 @@ def harmonics(
   amplitudes = band_limit(amplitudes, f0_hz[:, None] * numbers, sample_rate)
   offsets = 0.0 if key is None else jax.random.uniform(key, amplitudes.shape)
   spectrum = -0.5j * _TABLE_LENGTH * amplitudes * jnp.exp(2j * jnp.pi * offsets)
-  rest = _TABLE_LENGTH // 2 - numbers.size
-  table = jnp.fft.irfft(jnp.pad(spectrum, ((0, 0), (1, rest))), axis=-1)  # [B, 8192]
+  num_zeros = _TABLE_LENGTH // 2 - numbers.size
+  table = jnp.fft.irfft(jnp.pad(spectrum, ((0, 0), (1, num_zeros))), axis=-1)  # [B, 8192]
   table = jnp.concatenate([table[:, -1:], table, table[:, :2]], axis=-1)
   position = (phase - jnp.floor(phase)) * _TABLE_LENGTH
   index = jnp.clip(position.astype(jnp.int32), 0, _TABLE_LENGTH - 1)

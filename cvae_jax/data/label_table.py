@@ -79,12 +79,12 @@ class LabelTable(NamedTuple):
   def difference(self, other: "LabelTable") -> str | None:
     """Describes how another table differs; None if both are of the same examples."""
     for name in self.vocabulary.names:
-      mine, theirs = self.vocabulary.get(name), other.vocabulary.find(name)
-      if theirs is None:
+      own_label, other_label = self.vocabulary.get(name), other.vocabulary.find(name)
+      if other_label is None:
         return f"the label {name} is missing"
-      if mine != theirs and not mine.open_set:
-        new = [x for x in theirs.names if x not in mine.names]
-        gone = [x for x in mine.names if x not in theirs.names]
+      if own_label != other_label and not own_label.open_set:
+        new = [x for x in other_label.names if x not in own_label.names]
+        gone = [x for x in own_label.names if x not in other_label.names]
         changes = [
           f"{', '.join(x[:5])} {w}" for x, w in ((new, "is new"), (gone, "is missing")) if x
         ]

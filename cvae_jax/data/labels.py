@@ -62,7 +62,7 @@ def make_vocabulary(instruments: Sequence[str]) -> vocabulary_lib.Vocabulary:
   )
 
 
-def index_of(value: str | int, names: tuple[str, ...], what: str) -> int:
+def index_of(value: str | int, names: tuple[str, ...], label: str) -> int:
   """Index of a label that is given by name or number.
 
   Raises:
@@ -72,15 +72,15 @@ def index_of(value: str | int, names: tuple[str, ...], what: str) -> int:
     return names.index(value)
   if not isinstance(value, str) and 0 <= int(value) < len(names):
     return int(value)
-  raise errors.UserError(f"{what} must be one of {', '.join(names)}, got '{value}'")
+  raise errors.UserError(f"{label} must be one of {', '.join(names)}, got '{value}'")
 
 
-def check_range(value: int, high: int, what: str) -> int:
+def check_range(value: int, high: int, label: str) -> int:
   """Returns the value as an integer if it is in 0 to `high`.
 
   Raises:
     UserError: if it is not; the message names the range.
   """
   if not 0 <= int(value) <= high:
-    raise errors.UserError(f"{what} must be 0-{high}, got {value}")
+    raise errors.UserError(f"{label} must be 0-{high}, got {value}")
   return int(value)

@@ -161,8 +161,8 @@ def _write_file(
     while True:
       peak, count, changes = 0.0, 0, tuple[str, ...]()
       out.seek(begin)
-      for audio, done in files.read_parts(entry.path, rate, max_s):
-        changes = done
+      for audio, part_changes in files.read_parts(entry.path, rate, max_s):
+        changes = part_changes
         peak = max(peak, float(np.abs(audio).max(initial=0.0)))
         count += audio.size
         out.write(_quantise(audio, gain))
@@ -188,8 +188,8 @@ def _pieces(place: Place, count: int) -> list[tuple[str, int, int]]:
 
 
 def _describe(entry: Entry, vocabulary: vocabulary_lib.Vocabulary) -> str:
-  shown = [x for x in vocabulary.labels if not x.open_set]
-  return " ".join(f"{x.name}={x.text_of(entry.labels[x.name])}" for x in shown)
+  closed_labels = [x for x in vocabulary.labels if not x.open_set]
+  return " ".join(f"{x.name}={x.text_of(entry.labels[x.name])}" for x in closed_labels)
 
 
 def _write(

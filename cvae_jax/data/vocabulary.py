@@ -105,10 +105,10 @@ class Label(NamedTuple):
     if self.kind == NUMBER:
       return "any" if value < 0 else f"{float(value):g}"
     if np.ndim(value):
-      chosen = np.flatnonzero(np.asarray(value) > 0)
+      indices = np.flatnonzero(np.asarray(value) > 0)
       if self.kind == FLAGS:
-        return "+".join(self.names[i] for i in chosen) or "none"
-      return "-".join(f"{self.names[i]}{100 * value[i]:.0f}" for i in chosen)
+        return "+".join(self.names[i] for i in indices) or "none"
+      return "-".join(f"{self.names[i]}{100 * value[i]:.0f}" for i in indices)
     return self.names[int(value)] if value >= 0 else "any"
 
 
@@ -134,7 +134,7 @@ class Vocabulary(NamedTuple):
     """The label with a name; None if there is none."""
     return next((label for label in self.labels if label.name == name), None)
 
-  def get(self, name: str, what: str = "label") -> Label:
+  def get(self, name: str, role: str = "label") -> Label:
     """The label with a name.
 
     Args:
@@ -147,7 +147,7 @@ class Vocabulary(NamedTuple):
     label = self.find(name)
     if label is None:
       label_names = ", ".join(self.names) or "none: these examples have no labels"
-      raise errors.UserError(f"{what} must be one of {label_names}, got '{name}'")
+      raise errors.UserError(f"{role} must be one of {label_names}, got '{name}'")
     return label
 
   @property

@@ -198,14 +198,14 @@ def draw_data_set(splits: Mapping[str, Any]) -> bytes:
 
 def _draw_names(axis, splits, label) -> None:
   """Bars of the names that occur, with the splits side by side."""
-  used = sorted({int(v) for s in splits.values() for v in np.unique(s.labels[label.name])})
+  values = sorted({int(v) for s in splits.values() for v in np.unique(s.labels[label.name])})
   height = 0.8 / len(splits)
   for i, (name, split) in enumerate(splits.items()):
-    counts = [int((split.labels[label.name] == value).sum()) for value in used]
-    places = np.arange(len(used)) + (i - (len(splits) - 1) / 2) * height
+    counts = [int((split.labels[label.name] == value).sum()) for value in values]
+    places = np.arange(len(values)) + (i - (len(splits) - 1) / 2) * height
     axis.barh(places, counts, 0.9 * height, color=f"C{i}", label=name)
-  size = 9 if len(used) <= 12 else max(3, round(110 / len(used)))
-  axis.set_yticks(range(len(used)), [label.names[v] for v in used], fontsize=size)
+  size = 9 if len(values) <= 12 else max(3, round(110 / len(values)))
+  axis.set_yticks(range(len(values)), [label.names[v] for v in values], fontsize=size)
   axis.invert_yaxis()
   axis.set_xlabel(f"examples by {label.name}")
   axis.legend(frameon=False, fontsize=8)

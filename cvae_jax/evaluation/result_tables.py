@@ -247,7 +247,7 @@ def make_table(
   examples (`is_comparable=False`), no best is marked and no bounds are shown.
   """
   rows, best = [], []
-  used = set()
+  used_bounds = set()
   for measure in all_measures(section, results):
     run_values = [_place(measure, section.path).of(r) for r in results]
     if all(map(math.isnan, run_values)):
@@ -257,7 +257,7 @@ def make_table(
       values = [_place(measure, path).of(r) for r in results]
       bounds.append(next((v for v in values if not math.isnan(v)), math.nan))
       if not math.isnan(bounds[-1]):
-        used.add(title)
+        used_bounds.add(title)
     rows.append([measure.title, *(tables.cell(v, measure.digits) for v in (*run_values, *bounds))])
     numbers = [v * measure.direction for v in run_values if not math.isnan(v)]
     best_columns = {
@@ -270,7 +270,7 @@ def make_table(
     best.append(best_columns)
   if not rows:
     return None
-  keep = [title in used for title in section.bounds]
+  keep = [title in used_bounds for title in section.bounds]
   columns = [True] * (1 + len(names)) + keep
   header = [h for h, k in zip(["", *names, *section.bounds], columns, strict=True) if k]
   rows = [[c for c, k in zip(row, columns, strict=True) if k] for row in rows]

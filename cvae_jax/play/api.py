@@ -81,8 +81,8 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
   async def _on_invalid(request, error):
     del request
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
-    return responses.JSONResponse({"detail": f"{where}: {first['msg']}".lstrip(": ")}, 422)
+    field = ".".join(str(part) for part in first["loc"] if part != "body")
+    return responses.JSONResponse({"detail": f"{field}: {first['msg']}".lstrip(": ")}, 422)
 
   async def decode(point, draft=False):
     future = player.engine.submit(point, draft)

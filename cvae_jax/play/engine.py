@@ -139,21 +139,21 @@ class Engine:
       return
     draft = requests[0].draft
     same_quality = [r for r in requests if r.draft == draft]
-    chosen: list[tuple[_Request, int]] = []
+    batch_rows: list[tuple[_Request, int]] = []
     for i in range(max(len(r.point.code) for r in same_quality)):
       for request in same_quality:
         row = len(request.audio) + i
-        if row < len(request.point.code) and len(chosen) < BATCH_SIZES[-1]:
-          chosen.append((request, row))
-      if len(chosen) == BATCH_SIZES[-1]:
+        if row < len(request.point.code) and len(batch_rows) < BATCH_SIZES[-1]:
+          batch_rows.append((request, row))
+      if len(batch_rows) == BATCH_SIZES[-1]:
         break
-    chosen.sort(key=lambda pair: pair[1])  # Rows of one request stay in order.
-    size = next(s for s in BATCH_SIZES if s >= len(chosen))
-    filled = [chosen[i] for i in notes_lib.fill_up(np.arange(len(chosen)), size)]
+    batch_rows.sort(key=lambda pair: pair[1])  # Rows of one request stay in order.
+    size = next(s for s in BATCH_SIZES if s >= len(batch_rows))
+    padded_rows = [batch_rows[i] for i in notes_lib.fill_up(np.arange(len(batch_rows)), size)]
     point = latent_space.Point(
-      np.stack([r.point.code[row] for r, row in filled]),
+      np.stack([r.point.code[row] for r, row in padded_rows]),
       {
-        name: np.stack([r.point.labels[name][row] for r, row in filled])
+        name: np.stack([r.point.labels[name][row] for r, row in padded_rows])
         for name in self.synth.vocabulary.names
       },
     )
@@ -161,15 +161,15 @@ class Engine:
       audio = latent_space.decode(self.draft if draft else self.synth, point)
     except Exception as e:  # Reported to the clients; the thread must survive.
       _log.exception("decoding a batch failed")
-      for request in {id(r): r for r, _ in chosen}.values():
+      for request in {id(r): r for r, _ in batch_rows}.values():
         self._remove(requests, request, len(request.point.code) - len(request.audio))
         if not request.future.cancelled():
           request.future.set_exception(e)
       return
-    for (request, _), note in zip(chosen, audio, strict=False):
+    for (request, _), note in zip(batch_rows, audio, strict=False):
       request.audio.append(note)
     with self._lock:
-      self._waiting -= len(chosen)
+      self._waiting -= len(batch_rows)
     for request in [r for r in requests if len(r.audio) == len(r.point.code)]:
       self._remove(requests, request, 0)
       if request.future.set_running_or_notify_cancel():

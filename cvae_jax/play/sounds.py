@@ -62,8 +62,8 @@ def to_point(
   if any(p is not None for p in sound.places) and palette is None:
     raise errors.UserError("this run has no map of its latent space: places must be empty")
   count = len(pitches)
-  drawn = synth.draw_labels(1, sound.seed, **sound.labels)
-  columns = {name: np.repeat(value, count, axis=0) for name, value in drawn.items()}
+  drawn_labels = synth.draw_labels(1, sound.seed, **sound.labels)
+  columns = {name: np.repeat(value, count, axis=0) for name, value in drawn_labels.items()}
   if vocabulary_lib.PITCH in columns:
     is_whole = all(float(p).is_integer() for p in pitches)
     columns[vocabulary_lib.PITCH] = np.asarray(pitches, np.int32 if is_whole else np.float32)
@@ -80,20 +80,20 @@ def to_point(
 
 def describe_labels(synth: synthesizer.Synthesizer, point: latent_space.Point) -> dict[str, Any]:
   """The first example's labels by name, pitch included, as `Synthesizer.resolve` takes them."""
-  named: dict[str, Any] = {}
+  label_values: dict[str, Any] = {}
   soft = synth.vocabulary.soften({name: column[:1] for name, column in point.labels.items()})
   for label in synth.vocabulary.labels:
     value = soft[label.name][0]
     if label.kind == vocabulary_lib.NUMBER:
       number = round(float(value), 3)
-      named[label.name] = number if label.between else round(number)
+      label_values[label.name] = number if label.between else round(number)
     elif label.kind == vocabulary_lib.FLAGS:
-      named[label.name] = [label.names[i] for i in np.flatnonzero(value > 0.5)]
+      label_values[label.name] = [label.names[i] for i in np.flatnonzero(value > 0.5)]
     elif label.open_set:
       if value >= 0:
-        named[label.name] = label.names[int(value)]
+        label_values[label.name] = label.names[int(value)]
     else:
       weights = {label.names[i]: round(float(w), 4) for i, w in enumerate(value) if w > 1e-4}
       if weights:
-        named[label.name] = next(iter(weights)) if len(weights) == 1 else weights
-  return named
+        label_values[label.name] = next(iter(weights)) if len(weights) == 1 else weights
+  return label_values

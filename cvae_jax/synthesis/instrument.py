@@ -36,9 +36,9 @@ class Key(NamedTuple):
 
 def _decode(synth, code, columns, seed):
   """Decodes codes in batches of a fixed size; yields notes [T]."""
-  for rows, filled in notes.batches(np.arange(len(code)), _BATCH):
-    chosen = {name: column[filled] for name, column in columns.items()}
-    point = latent_space.Point(code[filled], chosen)
+  for rows, padded_rows in notes.batches(np.arange(len(code)), _BATCH):
+    batch_labels = {name: column[padded_rows] for name, column in columns.items()}
+    point = latent_space.Point(code[padded_rows], batch_labels)
     yield from latent_space.decode(synth, point, seed)[: rows.size]
 
 
@@ -75,8 +75,8 @@ def make_instrument(
     synth.vocabulary.get(vocabulary_lib.PITCH).parse_number(pitch)
     if velocity_label is not None:
       velocity_label.parse_number(velocity)
-  drawn = synth.draw_labels(1, seed, **labels)
-  columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn.items()}
+  drawn_labels = synth.draw_labels(1, seed, **labels)
+  columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn_labels.items()}
   pitch_column = np.asarray([p for p, _ in grid], np.int32)
   velocity_column = np.asarray([v for _, v in grid], np.int32)
   columns[vocabulary_lib.PITCH] = pitch_column

@@ -126,9 +126,9 @@ def draw_code(
   key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
   size = 1 if count == 1 else _BATCH_SIZE  # Two compiled sizes serve all counts.
   codes = []
-  for rows, filled in notes.batches(np.arange(count), size):
-    chosen = {name: column[filled] for name, column in conditions.items()}
-    codes.append(np.asarray(_drawer(synth)(synth.params, chosen, key))[: rows.size])
+  for rows, padded_rows in notes.batches(np.arange(count), size):
+    batch_labels = {name: column[padded_rows] for name, column in conditions.items()}
+    codes.append(np.asarray(_drawer(synth)(synth.params, batch_labels, key))[: rows.size])
   return np.concatenate(codes)
 
 

@@ -82,10 +82,10 @@ def example_inputs(
   synth: synthesizer.Synthesizer, batch_size: int, seed: int = 0
 ) -> list[np.ndarray]:
   """Draws inputs as the run itself would, to compare two programs with."""
-  drawn = synth.vocabulary.soften(synth.draw_labels(batch_size, seed))
+  drawn_labels = synth.vocabulary.soften(synth.draw_labels(batch_size, seed))
   code_shape = synth.method.code_shape or ()
   code = np.random.default_rng(seed).standard_normal((batch_size, *code_shape))
-  label_values = [drawn[name] for name in synth.conditions]
+  label_values = [drawn_labels[name] for name in synth.conditions]
   return [np.asarray(x, np.float32) for x in (code, *label_values)]
 
 

@@ -142,15 +142,15 @@ class Synthesizer:
     if not 0 <= seed < 2**32:
       raise errors.UserError(f"seed must be 0 to {2**32 - 1}, got {seed}")
     resolved = self.resolve(**labels)
-    drawn = self.table.draw(np.random.default_rng(seed), resolved, num)
+    columns = self.table.draw(np.random.default_rng(seed), resolved, num)
     if self.config.condition.drop_rate:
       for name in self.conditions:
         if name not in resolved:
-          drawn[name] = np.full_like(drawn[name], -1)
+          columns[name] = np.full_like(columns[name], -1)
     velocity = vocabulary_lib.VELOCITY
-    if velocity in drawn and velocity not in self.conditions:
-      drawn[velocity][:] = self.vocabulary.get(velocity).high
-    return drawn
+    if velocity in columns and velocity not in self.conditions:
+      columns[velocity][:] = self.vocabulary.get(velocity).high
+    return columns
 
   @functools.cached_property
   def _sample(self):

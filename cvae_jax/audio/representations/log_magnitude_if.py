@@ -17,13 +17,13 @@ from cvae_jax.audio import stft
 def hold_phase(phase: jax.Array, audible: jax.Array) -> jax.Array:
   """Replaces the phases [B, N, F] of inaudible cells by that of the last audible frame."""
 
-  def step(held, frame):
-    held = jnp.where(frame[1], frame[0], held)
-    return held, held
+  def step(held_phase, frame):
+    held_phase = jnp.where(frame[1], frame[0], held_phase)
+    return held_phase, held_phase
 
   frames = (jnp.moveaxis(phase, 1, 0), jnp.moveaxis(audible, 1, 0))
-  _, held = jax.lax.scan(step, jnp.zeros_like(phase[:, 0]), frames)
-  return jnp.moveaxis(held, 0, 1)
+  _, held_phase = jax.lax.scan(step, jnp.zeros_like(phase[:, 0]), frames)
+  return jnp.moveaxis(held_phase, 0, 1)
 
 
 def make_representation(config, num_samples: int, sample_rate: int):

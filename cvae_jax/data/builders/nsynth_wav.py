@@ -72,8 +72,8 @@ def _get(entry: dict[str, Any], field: str, kind: type) -> Any:
   ):  # Some libraries write 60 as 60.0.
     value = int(value)
   if not isinstance(value, kind) or isinstance(value, bool):
-    shown = "it is missing" if value is None else f"got {reprlib.repr(value)}"
-    raise errors.UserError(f"{field} must be {kind.__name__}, {shown}")
+    problem = "it is missing" if value is None else f"got {reprlib.repr(value)}"
+    raise errors.UserError(f"{field} must be {kind.__name__}, {problem}")
   if isinstance(value, str) and not (value.strip() and value.isprintable()):
     raise errors.UserError(f"{field} must be a printable name, got {value[:40]!r}")
   return value
@@ -84,8 +84,8 @@ def _check_qualities(values: Any) -> dict[str, bool]:
   if values is None:
     values = [0] * count
   if not isinstance(values, list) or len(values) != count or any(v not in (0, 1) for v in values):
-    shown = reprlib.repr(values)
-    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {shown}")
+    text = reprlib.repr(values)
+    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {text}")
   return dict(zip(labels.QUALITIES, map(bool, values), strict=True))
 
 
@@ -103,21 +103,21 @@ def _check_labels(entry: Any) -> dict[str, Any]:
   }
 
 
-def _check_note(name: str, entry: Any, audio_dir: str, where: str) -> NoteFile:
+def _check_note(name: str, entry: Any, audio_dir: str, json_path: str) -> NoteFile:
   if not re.fullmatch(r"[A-Za-z0-9_.+#-]+", name):
     raise errors.UserError(
-      f"{where}: note '{repr(name)[1:-1][:80]}' must be named with letters, digits and _.+#- only"
+      f"{json_path}: note '{repr(name)[1:-1][:80]}' must be named with letters, digits and _.+#-"
     )
   try:
     checked = _check_labels(entry)
   except errors.UserError as e:
-    raise errors.UserError(f"{where}: note '{name}': {e}") from None
+    raise errors.UserError(f"{json_path}: note '{name}': {e}") from None
   for extension in _EXTENSIONS:
     path = os.path.join(audio_dir, name + extension)
     if os.path.isfile(path):
       return NoteFile(name, path, checked)
   raise errors.UserError(
-    f"{where}: note '{name}' has no audio file: "
+    f"{json_path}: note '{name}' has no audio file: "
     f"{os.path.join(audio_dir, name)}.wav (or .flac) is missing"
   )
 
@@ -136,7 +136,7 @@ def read_folder(path: str) -> dict[str, list[NoteFile]]:
       f"data.dir {path} is not a folder: it must hold nsynth-train and nsynth-valid"
     )
   folder: dict[str, list[NoteFile]] = {}
-  seen: dict[str, str] = {}
+  split_of_note: dict[str, str] = {}
   for split in SPLITS:
     split_dir = os.path.join(path, f"nsynth-{split}")
     if not os.path.isdir(split_dir):
@@ -145,16 +145,19 @@ def read_folder(path: str) -> dict[str, list[NoteFile]]:
           f"{split_dir} is missing: data.dir must hold nsynth-train and -valid"
         )
       continue
-    where = os.path.join(split_dir, "examples.json")
+    json_path = os.path.join(split_dir, "examples.json")
     audio_dir = os.path.join(split_dir, "audio")
-    content = _read_json(where)
-    folder[split] = [_check_note(name, content[name], audio_dir, where) for name in sorted(content)]
+    content = _read_json(json_path)
+    folder[split] = [
+      _check_note(name, content[name], audio_dir, json_path) for name in sorted(content)
+    ]
     for note in folder[split]:
-      if note.name in seen:
+      if note.name in split_of_note:
         raise errors.UserError(
-          f"{where}: note '{note.name}' is also in nsynth-{seen[note.name]}; names must differ"
+          f"{json_path}: note '{note.name}' is also in nsynth-{split_of_note[note.name]}; "
+          "names must differ"
         )
-      seen[note.name] = split
+      split_of_note[note.name] = split
   return folder
 
 

@@ -118,23 +118,27 @@ def draw(index: store.Index, num_samples: int, silence_db: float) -> bytes:
 
   names = list(dict.fromkeys(index.names.tolist()))
   seconds = index.lengths / index.sample_rate
-  used = np.zeros(len(index.names))
+  used_s = np.zeros(len(index.names))
   for split_name in store.SPLITS:
     rows, _ = clips.find_places(index, split_name, num_samples, silence_db)
-    np.add.at(used, rows, num_samples / index.sample_rate)
-  used = np.minimum(used, seconds)
+    np.add.at(used_s, rows, num_samples / index.sample_rate)
+  used_s = np.minimum(used_s, seconds)
   shown_names = sorted(names, key=lambda n: -seconds[index.names == n].sum())[:_MAX_BARS]
   figure, axes = drawing.new_figure(9.0, 1.2 + 0.2 * len(shown_names))
   axis = axes[0, 0]
-  left = np.zeros(len(shown_names))
+  bar_starts = np.zeros(len(shown_names))
   for number, split_name in enumerate(store.SPLITS):
     in_split = index.splits == store.SPLITS.index(split_name)
-    widths = np.asarray([used[in_split & (index.names == name)].sum() for name in shown_names])
-    axis.barh(range(len(shown_names)), widths, 0.8, left, color=f"C{number}", label=split_name)
-    left += widths
+    widths = np.asarray([used_s[in_split & (index.names == name)].sum() for name in shown_names])
+    axis.barh(
+      range(len(shown_names)), widths, 0.8, bar_starts, color=f"C{number}", label=split_name
+    )
+    bar_starts += widths
   total = np.asarray([seconds[index.names == name].sum() for name in shown_names])
-  silent = np.maximum(total - left, 0.0)
-  axis.barh(range(len(shown_names)), silent, 0.8, left, color="0.8", label="silence or remainder")
+  silent = np.maximum(total - bar_starts, 0.0)
+  axis.barh(
+    range(len(shown_names)), silent, 0.8, bar_starts, color="0.8", label="silence or remainder"
+  )
   title = lambda name: name if len(name) <= 48 else f"{name[:22]}...{name[-23:]}"
   axis.set_yticks(range(len(shown_names)), [title(name) for name in shown_names], fontsize=7)
   axis.set_ylim(len(shown_names) - 0.4, -0.6)

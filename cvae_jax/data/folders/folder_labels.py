@@ -99,19 +99,19 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
   Raises:
     UserError: if a field is unknown or occurs twice, or there is none.
   """
-  expressions, seen = [], set()
+  expressions, fields = [], set()
   for text, field in re.findall(r"([^{}]*)(?:\{([^{}]*)\})?", pattern):
     expressions.append(re.escape(text))
     if not field:
       continue
-    if field not in FIELDS or field in seen:
+    if field not in FIELDS or field in fields:
       raise errors.UserError(
         f"data.folder.pattern '{pattern}': {{{field}}} must be one of {', '.join(FIELDS)}, once"
       )
-    seen.add(field)
+    fields.add(field)
     expression = {"pitch": r"\d+|[A-Ga-g][#s♯b♭]?-?\d+", "velocity": r"\d+"}.get(field, r".+?")
     expressions.append(f"(?P<{field}>{expression})")
-  if not seen:
+  if not fields:
     raise errors.UserError(f"data.folder.pattern '{pattern}' has no field, such as {{pitch}}")
   return re.compile("".join(expressions))
 

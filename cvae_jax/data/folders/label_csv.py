@@ -115,19 +115,21 @@ def _read(text: str, table_name: str) -> Iterator[tuple[int, list[str]]]:
     line = reader.line_num
 
 
-def _check_row(cells: list[str], columns: list[str], required: str, where: str) -> dict[str, str]:
+def _check_row(
+  cells: list[str], columns: list[str], required: str, row_name: str
+) -> dict[str, str]:
   while len(cells) > len(columns) and not cells[-1]:
     cells.pop()
   while len(cells) < len(columns) and not columns[len(cells)]:
     cells.append("")
   if len(cells) != len(columns):
-    raise errors.UserError(f"{where}: it has {len(cells)} cells, the header has {len(columns)}")
+    raise errors.UserError(f"{row_name}: it has {len(cells)} cells, the header has {len(columns)}")
   row = {column: cell for column, cell in zip(columns, cells, strict=True) if column and cell}
   for column, cell in row.items():
     if len(cell.splitlines()) > 1:
       raise errors.UserError(
-        f"{where}: the column {column} has a line break; is there an unclosed quote?"
+        f"{row_name}: the column {column} has a line break; is there an unclosed quote?"
       )
   if required not in row:
-    raise errors.UserError(f"{where}: it has no {required}")
+    raise errors.UserError(f"{row_name}: it has no {required}")
   return row

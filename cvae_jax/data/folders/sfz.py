@@ -157,13 +157,13 @@ class _Reader:
 
   def _tokens(self, line: str) -> Iterator[tuple[re.Match[str], str]]:
     """A line's tokens, and for an opcode its raw value."""
-    at = 0
-    while match := _TOKEN.search(line, at):
-      at = match.end()
+    position = 0
+    while match := _TOKEN.search(line, position):
+      position = match.end()
       value = ""
       if match["opcode"]:
-        value = self._cut_value(match["opcode"].lower(), line[at : at + _MAX_VALUE + 1])
-        at += len(value)
+        value = self._cut_value(match["opcode"].lower(), line[position : position + _MAX_VALUE + 1])
+        position += len(value)
       yield match, value
 
   def _cut_value(self, opcode: str, rest: str) -> str:

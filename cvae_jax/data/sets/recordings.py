@@ -60,8 +60,8 @@ def open_set(config, variant, on_request):
   form, settings = make_form(config), config.recordings
   folder = data_sets.need_folder(config, "recordings", "the folder of the recordings")
   entries, vocabulary = find_entries(folder)
-  where = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
-  index = store.prepare(where, entries, vocabulary, form.sample_rate, split)
+  store_dir = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
+  index = store.prepare(store_dir, entries, vocabulary, form.sample_rate, split)
   places = {
     name: len(clips.find_places(index, name, form.num_samples, settings.silence_db)[0])
     for name in store.SPLITS

@@ -107,8 +107,10 @@ def open_set(config, variant, on_request):
   folder = data_sets.need_folder(config, "sounds", "the folder of the sounds")
   entries, vocabulary = find_entries(folder, config.sounds)
   settings = (form.sample_rate, form.duration_s)
-  where = store.locate(config.tfds_dir, "sounds", entries, settings)
-  index = store.prepare(where, entries, vocabulary, form.sample_rate, split, max_s=form.duration_s)
+  store_dir = store.locate(config.tfds_dir, "sounds", entries, settings)
+  index = store.prepare(
+    store_dir, entries, vocabulary, form.sample_rate, split, max_s=form.duration_s
+  )
   return data_sets.DataSet(
     f"sounds of {folder}",
     form,

@@ -147,8 +147,8 @@ def deal(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> tuple[np.nda
 def _compare_sets(predicted, real, halves) -> dict[str, float]:
   """Measures between two sets with matching labels: means over both assignments of the halves."""
   scores = []
-  for own, other in (halves, halves[::-1]):
-    features, reference = predicted.features[own], real.features[other]
+  for half, other in (halves, halves[::-1]):
+    features, reference = predicted.features[half], real.features[other]
     bins = distribution.compare_bins(reference, features)
     overlap = distribution.density_and_coverage(reference, features)
     scores.append(

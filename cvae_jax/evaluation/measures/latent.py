@@ -65,18 +65,18 @@ def measure_probes(run: measures.Run) -> dict[str, float] | None:
   if not count or run.method.encode is None:
     return None
   probed = probed_labels(run.data.vocabulary)
-  drawn, means, columns = [], [], []
+  draws, means, columns = [], [], []
   for i, source in enumerate((run.data.train, run.data.held_out)):
     rows = notes.spread_rows(len(source), count)
     key = jax.random.fold_in(jax.random.key(run.config.seed), i)
-    drawn.append(_flat(_codes(run, source, rows, key)))
+    draws.append(_flat(_codes(run, source, rows, key)))
     means.append(_flat(_codes(run, source, rows)))
     columns.append({name: source.labels[name][rows] for name in probed})
   accuracies = {}
   for name in probed:
     train_labels, test_labels = (column[name] for column in columns)
     if len(np.unique(train_labels)) > 1:
-      accuracies[name] = probes.linear_probe(drawn[0], train_labels, drawn[1], test_labels)
+      accuracies[name] = probes.linear_probe(draws[0], train_labels, draws[1], test_labels)
       accuracies[f"{name}_of_mean"] = probes.linear_probe(
         means[0], train_labels, means[1], test_labels
       )
@@ -227,12 +227,12 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
   size = run.batch_size
 
   def flush():
-    chosen = np.asarray([row for row, _ in pending])
-    filled = notes.fill_up(np.arange(len(pending)), size)
-    inputs = {name: column[chosen][filled] for name, column in batch.items()}
-    audio = np.stack([notes.to_float(pending[i][1]) for i in filled])
+    pending_rows = np.asarray([row for row, _ in pending])
+    padded = notes.fill_up(np.arange(len(pending)), size)
+    inputs = {name: column[pending_rows][padded] for name, column in batch.items()}
+    audio = np.stack([notes.to_float(pending[i][1]) for i in padded])
     encoded = _flat(np.asarray(encode(run.params, {**inputs, "audio": audio})))
-    codes[chosen] = encoded[: len(pending)]
+    codes[pending_rows] = encoded[: len(pending)]
     pending.clear()
 
   for row, samples in synth_factors.render_table(table, run.config.seed):
