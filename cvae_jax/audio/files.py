@@ -59,9 +59,8 @@ def _read(path: str, sample_rate: int, first: int, count: int | None) -> Recordi
       audio, changes = source.read(first, None if count is None else count + 1)
       return Recording(audio, changes)
     margin = rate // 20 + 1024
-    unit = rate // math.gcd(
-      rate, sample_rate
-    )  # frames after which the sampling instants of both rates coincide
+    # Frames after which the sampling instants of both rates coincide.
+    unit = rate // math.gcd(rate, sample_rate)
     start = max(0, (first * rate // sample_rate - margin) // unit * unit)
     limit = None if count is None else -(-(first + count) * rate // sample_rate) + margin - start
     audio, changes = source.read(start, limit)

@@ -6,10 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-_FIRST_S, _LAST_S = (
-  0.6,
-  2.9,
-)  # search range, of NSynth's notes: after the attack and before the release
+# Search range, of NSynth's notes: after the attack and before the release.
+_FIRST_S, _LAST_S = 0.6, 2.9
 _MIN_LENGTH_S = 0.4
 _WINDOW_S = 0.064
 _FADE_S = 0.032

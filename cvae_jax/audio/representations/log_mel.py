@@ -41,9 +41,8 @@ def get_config() -> ml_collections.ConfigDict:
   config = representations.get_recovery()
   config.n_mels = 256  # number of mel bins
   config.fmin_hz = 27.5  # lowest frequency; A0
-  config.fmax_hz = config_dict.placeholder(
-    float
-  )  # highest frequency; half the sample rate if not given
+  # Highest frequency; half the sample rate if not given.
+  config.fmax_hz = config_dict.placeholder(float)
   return config
 
 

@@ -83,9 +83,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.griffin_lim_iters = 8
   config.n_mels = 256  # number of mel bins
   config.fmin_hz = 27.5  # lowest frequency; A0
-  config.fmax_hz = config_dict.placeholder(
-    float
-  )  # highest frequency; half the sample rate if not given
+  # Highest frequency; half the sample rate if not given.
+  config.fmax_hz = config_dict.placeholder(float)
   return config
 
 

@@ -29,9 +29,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.folder = folder = ml_collections.ConfigDict()
   # Of file names without extension; fields are family, source, instrument, pitch, velocity.
   folder.pattern = "{family}_{source}_{instrument}-{pitch}-{velocity}"
-  folder.labels = config_dict.placeholder(
-    str
-  )  # a .csv or .sfz file in the folder; file names if not given
+  # A .csv or .sfz file in the folder; file names if not given.
+  folder.labels = config_dict.placeholder(str)
   folder.family = "keyboard"  # default where the labels have none
   folder.source = "acoustic"  # default where the labels have none
   folder.velocity = 100  # default where the labels have none

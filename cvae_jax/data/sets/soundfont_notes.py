@@ -28,9 +28,8 @@ def get_config() -> ml_collections.ConfigDict:
   """Default fields of the data set."""
   config = ml_collections.ConfigDict()
   config.soundfont = soundfont = ml_collections.ConfigDict()
-  soundfont.path = config_dict.placeholder(
-    str
-  )  # an SF2 or SF3 file; the system's default if not given
+  # An SF2 or SF3 file; the system's default if not given.
+  soundfont.path = config_dict.placeholder(str)
   soundfont.programs = ()  # 0-127; all programs if empty
   soundfont.include_effects = False  # whether to include sound effects and percussion
   soundfont.pitch_step = 1  # semitones between pitches, from 21 to 108

@@ -129,9 +129,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.sounds = sounds = ml_collections.ConfigDict()
   sounds.sample_rate = 44_100  # Hz
   sounds.duration_s = 2.0  # longer sounds are cut, shorter ones padded
-  sounds.labels = config_dict.placeholder(
-    str
-  )  # a .csv file in the folder; sub-folders if not given
+  # A .csv file in the folder; sub-folders if not given.
+  sounds.labels = config_dict.placeholder(str)
   sounds.columns = ("kind",)  # of the table, used as labels
   # Column whose values are held out; files if not given.
   sounds.held_out = config_dict.placeholder(str)
