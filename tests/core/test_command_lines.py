@@ -401,7 +401,7 @@ def test_a_sound_on_stdout_is_alone_there(tiny_run, note):
   assert done.returncode == 0, done.stderr
   audio, rate = soundfile.read(io.BytesIO(done.stdout))
   assert rate == 16_000 and audio.shape == (64_000,) and len(done.stdout) == 128_044
-  assert b"as pitch" in done.stderr
+  assert b"labels: pitch" in done.stderr
 
 
 def test_a_platform_that_is_not_there_is_no_other_one_the_second_time():
