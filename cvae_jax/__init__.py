@@ -1,4 +1,4 @@
-"""Generating musical notes with conditional variational autoencoders, in JAX.
+"""Conditional variational autoencoders for musical notes, in JAX.
 
 >>> import cvae_jax
 >>> synth = cvae_jax.load("runs/cvae")
@@ -17,6 +17,6 @@ __all__ = ["__version__", "load"]
 
 def load(workdir: str = "pretrained:notes", step: int | str | None = None) -> "Synthesizer":
   """Loads a run from its workdir, or the pretrained one: see `synthesizer.load`."""
-  from cvae_jax.synthesis import synthesizer  # JAX is imported when it is needed.
+  from cvae_jax.synthesis import synthesizer  # Imports JAX only when needed.
 
   return synthesizer.load(workdir, step)

@@ -2,10 +2,10 @@
 
 python -m cvae_jax.ablate --config=configs/ablations/depth.py --seeds=3
 
-It is kept in --workdir, runs/ablations/depth without one. Started again it goes on where it was,
-and leaves alone what is done; a run that another ablation beside it has made with the very same
-config is taken from there. As a job array, each job by itself and the table in the end:
---index=0 to --index=N-1 (--list says which), then --report.
+Results are written to --workdir, by default runs/ablations/depth. An interrupted ablation is
+resumed; finished runs are skipped, and a run of a sibling ablation with an identical config is
+reused. For a job array, run each job with --index=0 to --index=N-1 (--list shows them), then
+--report.
 """
 
 import logging
@@ -21,55 +21,60 @@ from cvae_jax.core import flag_types
 from cvae_jax.core import outputs
 from cvae_jax.evaluation import ablation as ablation_lib
 
-_log = logging.getLogger("cvae_jax.ablate")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.ablate")  # Also when run as __main__.
 
 
 def run_job(ablation: ablation_lib.Ablation, job: ablation_lib.Job, workdir: str) -> None:
-  """Trains a run, or goes on with it; does nothing where it is finished."""
-  config, where = ablation_lib.make_config(ablation, job), job.workdir(workdir)
-  if ablation_lib.read_results(config, where) is not None:
-    _log.info("%s, seed %d: done before", job.variant, job.seed)
+  """Trains or resumes a run; does nothing if it is finished."""
+  config, job_workdir = ablation_lib.make_config(ablation, job), job.workdir(workdir)
+  if ablation_lib.read_results(config, job_workdir) is not None:
+    _log.info("%s, seed %d: already finished", job.variant, job.seed)
     return
   twin = ablation_lib.find_twin(config, workdir)
   if twin is not None:
-    ablation_lib.take_over(twin, where)
-    _log.info("%s, seed %d: the same as %s, and taken from there", job.variant, job.seed, twin)
+    ablation_lib.take_over(twin, job_workdir)
+    _log.info("%s, seed %d: reused from %s", job.variant, job.seed, twin)
     return
-  from cvae_jax.training import loop  # After `cli.set_up`, which JAX reads on import.
+  from cvae_jax.training import loop  # After `cli.set_up`, whose settings JAX reads on import.
 
-  loop.train_and_evaluate(config, where)
+  loop.train_and_evaluate(config, job_workdir)
 
 
 def run_all(command: list[str], jobs: list[ablation_lib.Job]) -> list[str]:
-  """Runs every job in a process of its own, in turn; returns what failed.
+  """Runs every job in its own process, one after the other; returns the failed jobs.
 
-  A process of its own, so that a run finds the same machine whatever ran before it.
+  Separate processes keep runs independent of each other.
   """
   failed = []
   for index, job in enumerate(jobs):
     _log.info("%d of %d: %s, seed %d", index + 1, len(jobs), job.variant, job.seed)
-    done = subprocess.run([*command, f"--index={index}"], check=False)
-    if done.returncode > 128 or done.returncode < 0:
+    process = subprocess.run([*command, f"--index={index}"], check=False)
+    if process.returncode > 128 or process.returncode < 0:
       raise errors.Interrupted("stopped: the same command resumes it", None)
-    if done.returncode:
+    if process.returncode:
       failed.append(f"{job.variant}, seed {job.seed}")
   return failed
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Runs what the flags ask for."""
+  """Runs the ablation, or the part of it that the flags select."""
   parser = cli.Parser(prog="python -m cvae_jax.ablate", description=__doc__)
-  parser.add_argument("--config", required=True, help="a file of configs/ablations")
-  parser.add_argument("--workdir", help="gets runs/, table.md, table.csv and figure.png")
+  parser.add_argument("--config", required=True, help="file of configs/ablations")
+  parser.add_argument("--workdir", help="directory of runs/, table.md, table.csv and figure.png")
   parser.add_argument(
-    "--seeds", type=flag_types.whole(most=10_000), default=1, help="runs of each variant"
+    "--seeds",
+    type=flag_types.whole(most=10_000),
+    default=1,
+    help="runs of each variant (default 1)",
   )
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
-                      help="of all variants' config")  # fmt: skip
-  which = parser.add_mutually_exclusive_group()
-  which.add_argument("--index", type=flag_types.whole(), help="of the one job to run")
-  which.add_argument("--list", action="store_true", help="say which jobs there are, and no more")
-  which.add_argument("--report", action="store_true", help="make the table of what is finished")
+                      help="sets a config field of all variants")  # fmt: skip
+  mode = parser.add_mutually_exclusive_group()
+  mode.add_argument("--index", type=flag_types.whole(), help="runs a single job")
+  mode.add_argument("--list", action="store_true", help="lists the jobs and exits")
+  mode.add_argument(
+    "--report", action="store_true", help="writes the table of the finished runs and exits"
+  )
   args = parser.parse_args(argv)
   if args.seeds < 1:
     raise errors.UserError(f"--seeds must be 1 or more, got {args.seeds}")

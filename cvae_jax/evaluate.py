@@ -1,4 +1,4 @@
-"""Measures a run on a split: inside training, and alone on a workdir.
+"""Evaluates a run on a split of its data set; also called at the end of training.
 
 python -m cvae_jax.evaluate --workdir=runs/cvae --full
 """
@@ -37,7 +37,7 @@ from cvae_jax.evaluation.measures import reconstruction
 from cvae_jax.training import compilation
 from cvae_jax.training import sharding
 
-_log = logging.getLogger("cvae_jax.evaluate")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.evaluate")  # Also when run as __main__.
 
 RESULTS = "results.json"
 
@@ -49,17 +49,17 @@ def average(
   rng: jax.Array,
   put: Callable[[Mapping[str, np.ndarray]], Mapping[str, jax.Array]],
 ) -> dict[str, float]:
-  """Exact averages over a split: sums and counts added up, then divided.
+  """Averages metrics exactly over a split, from the batches' sums and counts.
 
   Args:
     eval_step: of a method, jitted.
     params: of the network.
     batches: of `pipeline.eval_batches`.
-    rng: random key; a batch's key is folded out of it by its position.
-    put: sends a batch to the devices.
+    rng: random key; the key of batch i is `fold_in(rng, i)`.
+    put: transfers a batch to the devices.
 
   Returns:
-    Metric by name. 'mse_db2' comes back as 'rmse_db', the root of its average.
+    Metrics by name. 'mse_db2' is returned as 'rmse_db', the root of its average.
   """
   totals: dict[str, list[float]] = {}
   for i, batch in enumerate(batches):
@@ -72,7 +72,7 @@ def average(
   return _finish({name: total / count for name, (total, count) in totals.items()})
 
 
-_ROOT_OF = {"mse_db2": "rmse_db"}  # metrics that are averaged as squares
+_ROOT_OF = {"mse_db2": "rmse_db"}  # metrics that are roots of averages
 
 
 def _finish(metrics: dict[str, float]) -> dict[str, float]:
@@ -83,11 +83,11 @@ def _finish(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def metric_names(sums: Mapping[str, Any]) -> list[str]:
-  """The names of `average`, of what an `eval_step` returns."""
+  """Names of the metrics of `average`, given what an `eval_step` returns."""
   return sorted(_ROOT_OF.get(name, name) for name in sums)
 
 
-# By its place in the results; in the order that they are measured in.
+# By key in the results, in the order of evaluation.
 MEASURES: dict[str, Callable[[measures.Run], Any]] = {
   "baselines": bounds.measure_bounds,
   "pitch": generation.measure_pitch,
@@ -102,7 +102,7 @@ MEASURES: dict[str, Callable[[measures.Run], Any]] = {
   "artefacts": artefacts.measure_artefacts,
   "own": own.measure_own,
 }
-# How many notes each is measured on by --full.
+# Number of notes of each measure with --full.
 FULL = {
   "eval.waveform_notes": 512,
   "eval.probe_notes": 2048,
@@ -118,17 +118,17 @@ def evaluate_run(
   params: Any,
   data: pipeline.Data,
 ) -> dict[str, Any]:
-  """All of a run's figures on its evaluation split, with their bounds; by this process alone.
+  """Computes all measures of a run on its evaluation split, with bounds; in a single process.
 
   Args:
     config: a whole config.
     method: of the run.
     params: to evaluate.
-    data: the run's notes.
+    data: the run's data.
 
   Returns:
-    {'eval': averages over the split}, and of `MEASURES` what the config asks for and the method
-    can.
+    {'eval': averages over the split}, and the results of those `MEASURES` that the config enables
+    and the method supports, by name.
   """
   mesh = sharding.make_mesh(local=True)
   params = jax.device_put(params, sharding.replicated(mesh))
@@ -143,21 +143,21 @@ def evaluate_run(
   )
   run = measures.Run(config, method, params, data)
   for name, measure in MEASURES.items():
-    found = measure(run)
-    if found is not None:
-      results[name] = found
+    values = measure(run)
+    if values is not None:
+      results[name] = values
   return results
 
 
 def save_results(results: Mapping[str, Any], workdir: str) -> None:
-  """Writes results.json into a workdir, whole or not at all; what is not finite is null."""
+  """Writes results.json into a workdir, atomically; numbers that are not finite become null."""
   with atomic.open_file(os.path.join(workdir, RESULTS)) as f:
     json.dump(finite(results), f, indent=2, allow_nan=False)
     f.write("\n")
 
 
 def finite(value: Any) -> Any:
-  """Results with None in place of what is not finite: JSON has no NaN."""
+  """Replaces numbers that are not finite by None, since JSON has no NaN."""
   if isinstance(value, Mapping):
     return {k: finite(v) for k, v in value.items()}
   if isinstance(value, (list, tuple)):
@@ -166,7 +166,7 @@ def finite(value: Any) -> Any:
 
 
 def load_results(workdir: str) -> dict[str, Any] | None:
-  """Reads a workdir's results.json; None where it is not there, or is none."""
+  """Reads a workdir's results.json; None if it is missing or invalid."""
   try:
     results = json_file.load(os.path.join(workdir, RESULTS))
   except (FileNotFoundError, errors.UserError):
@@ -174,14 +174,14 @@ def load_results(workdir: str) -> dict[str, Any] | None:
   return finite(results) if isinstance(results, dict) else None
 
 
-def _kept(workdir: str, step: int) -> dict[str, Any]:
-  """What training has found of this checkpoint beside measures: its size and its time."""
-  before = load_results(workdir) or {}
-  same = before.get("step") == step
+def _training_entries(workdir: str, step: int) -> dict[str, Any]:
+  """Entries that training wrote for this checkpoint: number of parameters and duration."""
+  old_results = load_results(workdir) or {}
+  is_same_step = old_results.get("step") == step
   return {
-    name: before[name]
+    name: old_results[name]
     for name in ("parameters", "seconds", "train_steps")
-    if same and name in before
+    if is_same_step and name in old_results
   }
 
 
@@ -189,10 +189,10 @@ def main(argv: list[str] | None = None) -> None:
   """Evaluates a checkpoint of a workdir and prints the table."""
   parser = cli.Parser(prog="python -m cvae_jax.evaluate", description=__doc__)
   run_flags.add_run(parser, is_required=True)
-  parser.add_argument("--split", help="of the data set; the run's evaluation split without one")
-  parser.add_argument("--full", action="store_true", help="measure all that can be measured")
+  parser.add_argument("--split", help="split of the data set (default: the run's evaluation split)")
+  parser.add_argument("--full", action="store_true", help="compute all measures")
   parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
-                      help="of the run's config, as eval.generation_notes=500")  # fmt: skip
+                      help="sets a config field: eval.generation_notes=500")  # fmt: skip
   args = parser.parse_args(argv)
 
   run = run_flags.load_run(args)
@@ -206,7 +206,9 @@ def main(argv: list[str] | None = None) -> None:
     run.config.data.eval_split = args.split
   results = evaluate_run(run.config, run.method, run.params, pipeline.open_data(run.config.data))
   _log.info("%s", result_tables.describe(results))
-  save_results({**_kept(args.workdir, run.step), **results, "step": run.step}, args.workdir)
+  save_results(
+    {**_training_entries(args.workdir, run.step), **results, "step": run.step}, args.workdir
+  )
 
 
 if __name__ == "__main__":

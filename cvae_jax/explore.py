@@ -1,4 +1,4 @@
-"""Notes between notes, as other notes, and along an attribute, from a trained run.
+"""Latent-space operations of a trained run: interpolation, timbre transfer, neighbours, traversal.
 
 python -m cvae_jax.explore interpolate --workdir=runs/cvae a.wav b.wav --steps=8 --out=out/
 python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --family=flute --semitones=7
@@ -21,11 +21,11 @@ from cvae_jax.core import outputs
 from cvae_jax.core import run_flags
 from cvae_jax.evaluation import drawing
 
-_log = logging.getLogger("cvae_jax.explore")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.explore")  # Also when run as __main__.
 
 
 def interpolate(args: argparse.Namespace) -> None:
-  """Writes the notes from one recording to another, or all of them as one WAV."""
+  """Writes interpolations between two recordings, as separate files or as one WAV."""
   from cvae_jax.synthesis import latent_space
 
   synth = run_flags.load_run(args)
@@ -45,11 +45,11 @@ def interpolate(args: argparse.Namespace) -> None:
 
 
 def _write_joined(synth, path, examples) -> None:
-  """Writes what examples sound like, one after the other, as one WAV."""
+  """Writes examples, rendered and concatenated, as one WAV."""
   from cvae_jax.audio import files
 
-  heard = [synth.form.hear(example) for example in examples]
-  files.write_wav(path, np.concatenate([audio for audio, _ in heard]), heard[0][1])
+  rendered = [synth.form.hear(example) for example in examples]
+  files.write_wav(path, np.concatenate([audio for audio, _ in rendered]), rendered[0][1])
   _log.info("%s", path)
 
 
@@ -59,40 +59,40 @@ def _parse_attribute(text: str) -> tuple[str, float]:
     return name, flag_types.real(-1000, 1000)(amount or "1")
   except argparse.ArgumentTypeError as e:
     raise errors.UserError(
-      f"--attribute wants NAME:AMOUNT, as bright:1.5; got '{text}' ({e})"
+      f"--attribute must be NAME:AMOUNT, such as bright:1.5, got '{text}' ({e})"
     ) from None
 
 
 def _find_attribute(synth, columns, name: str) -> np.ndarray:
-  """[M] bool: which examples have an attribute, a flag or a name of the vocabulary."""
+  """[M] bool: whether examples have an attribute, which is a flag or a name of a label."""
   for label in synth.vocabulary.labels:
     if name in label.names and not label.open_set:
       index = label.names.index(name)
       column = columns[label.name]
       return column[:, index] > 0 if column.ndim == 2 else column == index
-  known = [n for x in synth.vocabulary.labels if not x.open_set for n in x.names]
-  if not known:
-    raise errors.UserError(f"this run's examples have no attributes, and so none is '{name}'")
-  raise errors.UserError(f"attribute must be one of {', '.join(known)}, got '{name}'")
+  attributes = [n for x in synth.vocabulary.labels if not x.open_set for n in x.names]
+  if not attributes:
+    raise errors.UserError(f"attribute '{name}' is unknown: this run's examples have no attributes")
+  raise errors.UserError(f"attribute must be one of {', '.join(attributes)}, got '{name}'")
 
 
 def convert(args: argparse.Namespace) -> None:
-  """Writes a recording's code under other labels, or moved along attributes."""
+  """Decodes a recording's code with other labels, or shifted along attribute vectors."""
   from cvae_jax.data import pipeline
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
 
-  moves = [_parse_attribute(text) for text in args.attribute]
+  shifts = [_parse_attribute(text) for text in args.attribute]
   synth = run_flags.load_run(args)
-  for name, _ in moves:  # Before the work.
+  for name, _ in shifts:  # Fails early.
     _find_attribute(synth, synth.table.columns, name)
   example = reconstruct.read_example(synth, args.input)
   point = latent_space.encode(synth, example, seed=args.seed)
-  wanted = run_flags.asked_labels(args)
-  point = latent_space.relabel(synth, point, args.semitones, **wanted)
-  if moves:
+  labels = run_flags.asked_labels(args)
+  point = latent_space.relabel(synth, point, args.semitones, **labels)
+  if shifts:
     codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
-    for name, amount in moves:
+    for name, amount in shifts:
       vector = note_codes.attribute_vector(codes, _find_attribute(synth, codes.labels(), name))
       point = point._replace(code=point.code + amount * vector)
   synth.form.write(args.output, latent_space.decode(synth, point, args.seed)[0])
@@ -100,7 +100,7 @@ def convert(args: argparse.Namespace) -> None:
 
 
 def neighbours(args: argparse.Namespace) -> None:
-  """Prints the training notes whose codes are nearest to a recording's."""
+  """Prints the training notes whose codes are nearest to that of a recording."""
   from cvae_jax.data import pipeline
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
@@ -110,14 +110,14 @@ def neighbours(args: argparse.Namespace) -> None:
   synth = run_flags.load_run(args)
   point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
   codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
-  places, distances = note_codes.neighbours(codes, point.code[0], args.num)
+  indices, distances = note_codes.neighbours(codes, point.code[0], args.num)
   ids = codes.labels()["id"]
-  for place, distance in zip(places, distances, strict=True):
-    _log.info("%8.3f  %s", distance, ids[place])
+  for index, distance in zip(indices, distances, strict=True):
+    _log.info("%8.3f  %s", distance, ids[index])
 
 
 def traverse(args: argparse.Namespace) -> None:
-  """Writes a note along single dimensions of z: a WAV for each of them, and a figure of all."""
+  """Varies single dimensions of z: writes a WAV for each dimension, and a figure."""
   from cvae_jax.data import pipeline
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
@@ -127,12 +127,12 @@ def traverse(args: argparse.Namespace) -> None:
   synth = run_flags.load_run(args)
   if args.num > synth.method.code_size:
     raise errors.UserError(
-      f"--num must be at most {synth.method.code_size}, the dimensions of a code; got {args.num}"
+      f"--num must be at most {synth.method.code_size}, the dimensions of a code, got {args.num}"
     )
   if args.input is None:
-    drawn = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
-    code = latent_space.draw_code(synth, drawn, args.seed, temperature=0.0, count=1)
-    point = latent_space.Point(code, drawn)
+    drawn_labels = synth.draw_labels(1, args.seed, **run_flags.asked_labels(args))
+    code = latent_space.draw_code(synth, drawn_labels, args.seed, temperature=0.0, count=1)
+    point = latent_space.Point(code, drawn_labels)
   else:
     point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
     point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))
@@ -154,7 +154,7 @@ def traverse(args: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Runs the command that the arguments name."""
+  """Runs a sub-command."""
   parser = cli.Parser(
     prog="python -m cvae_jax.explore",
     description=__doc__,
@@ -165,60 +165,72 @@ def main(argv: list[str] | None = None) -> None:
   settings = cli.Parser(add_help=False)
   run_flags.add_run(settings)
   settings.add_argument(
-    "--seed", type=run_flags.SEED, default=0, help="the same one gives the same samples"
+    "--seed", type=run_flags.SEED, default=0, help="the same seed gives the same samples"
   )
 
-  one = commands.add_parser("interpolate", parents=[settings], help="from one note to another")
-  one.add_argument("a", help="recording that it begins with")
-  one.add_argument("b", help="recording that it ends with")
-  one.add_argument(
+  command = commands.add_parser(
+    "interpolate", parents=[settings], help="interpolates between two notes"
+  )
+  command.add_argument("a", help="first recording")
+  command.add_argument("b", help="last recording")
+  command.add_argument(
     "--steps",
     type=flag_types.whole(most=1000),
     default=8,
-    help="notes, both ends among them (default 8)",
+    help="number of notes, both ends included (default 8)",
   )
-  one.add_argument("--path", default="spherical", help="of the codes: linear, spherical (default)")
-  one.add_argument("--part", default="both", help="that goes over: code, labels, both (default)")
-  one.add_argument("--join", action="store_true", help="write one WAV of all")
-  one.add_argument("--out", default="out", help="directory of the WAVs (default out)")
-  one.set_defaults(run=interpolate)
-
-  one = commands.add_parser("convert", parents=[settings], help="a note as another one")
-  one.add_argument("input", help="recording")
-  one.add_argument("output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff; .mid of scores")
-  one.add_argument(
-    "--semitones", type=flag_types.real(-127, 127), default=0.0, help="to move the pitch by"
+  command.add_argument(
+    "--path", default="spherical", help="path of the codes: linear, spherical (default)"
   )
-  one.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
-                   help="a name of a label to move along, as bright:1.5")  # fmt: skip
-  run_flags.add_labels(one, vocabulary)
-  one.set_defaults(run=convert)
+  command.add_argument(
+    "--part", default="both", help="what is interpolated: code, labels, both (default)"
+  )
+  command.add_argument("--join", action="store_true", help="write a single WAV")
+  command.add_argument("--out", default="out", help="directory of the WAVs (default out)")
+  command.set_defaults(run=interpolate)
 
-  one = commands.add_parser("neighbours", parents=[settings], help="training notes that are near")
-  one.add_argument("input", help="recording")
-  one.add_argument("--num", type=flag_types.whole(), default=5, help="how many (default 5)")
-  one.set_defaults(run=neighbours)
+  command = commands.add_parser("convert", parents=[settings], help="changes the labels of a note")
+  command.add_argument("input", help="recording")
+  command.add_argument(
+    "output", help="output file: .wav, .flac, .ogg, .mp3 or .aiff; .mid for scores"
+  )
+  command.add_argument(
+    "--semitones", type=flag_types.real(-127, 127), default=0.0, help="pitch shift"
+  )
+  command.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
+                   help="shifts the code along an attribute, such as bright:1.5")  # fmt: skip
+  run_flags.add_labels(command, vocabulary)
+  command.set_defaults(run=convert)
 
-  one = commands.add_parser("traverse", parents=[settings], help="along dimensions of z")
-  one.add_argument("input", nargs="?", help="recording; the prior's middle without one")
-  one.add_argument(
+  command = commands.add_parser(
+    "neighbours", parents=[settings], help="finds the nearest training notes"
+  )
+  command.add_argument("input", help="recording")
+  command.add_argument(
+    "--num", type=flag_types.whole(), default=5, help="number of neighbours (default 5)"
+  )
+  command.set_defaults(run=neighbours)
+
+  command = commands.add_parser("traverse", parents=[settings], help="varies dimensions of z")
+  command.add_argument("input", nargs="?", help="recording (default: the mode of the prior)")
+  command.add_argument(
     "--num",
     type=flag_types.whole(most=1000),
     default=4,
-    help="dimensions, the widest first (default 4)",
+    help="number of dimensions, by decreasing deviation (default 4)",
   )
-  one.add_argument(
-    "--steps", type=flag_types.whole(most=1000), default=5, help="notes of each (default 5)"
+  command.add_argument(
+    "--steps", type=flag_types.whole(most=1000), default=5, help="notes per dimension (default 5)"
   )
-  one.add_argument(
+  command.add_argument(
     "--span",
     type=flag_types.real(-100, 100),
     default=2.0,
-    help="to either side, in deviations of codes (default 2)",
+    help="range on both sides, in standard deviations of codes (default 2)",
   )
-  one.add_argument("--out", default="out", help="directory of what is written (default out)")
-  run_flags.add_labels(one, vocabulary)
-  one.set_defaults(run=traverse)
+  command.add_argument("--out", default="out", help="output directory (default out)")
+  run_flags.add_labels(command, vocabulary)
+  command.set_defaults(run=traverse)
 
   args = parser.parse_args(argv)
   if hasattr(args, "out"):

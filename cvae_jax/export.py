@@ -1,12 +1,12 @@
-"""Writes an instrument for a sampler, or a run's decoder as a program for other runtimes.
+"""Exports a sampler instrument, or a run's decoder as a program for other runtimes.
 
     python -m cvae_jax.export --workdir=runs/cvae --family=organ --seed=3 --out=organ/
     python -m cvae_jax.export --workdir=runs/cvae --format=stablehlo --out=decoder.stablehlo
 
-`--format=sfz` (the default) writes NAME.sfz with its samples beside it, loops and all: any sampler
-that reads SFZ plays it, as the free sforzando and sfizz do. `--format=sf2` writes a soundfont, for
-FluidSynth and its like; `--format=wav` samples alone. `--format=stablehlo` and `--format=onnx`
-write the decoder with the way back to a waveform, from z and labels: see `portable.py`.
+`--format=sfz` (the default) writes NAME.sfz and its looped samples, for samplers that read SFZ,
+such as the free sforzando and sfizz. `--format=sf2` writes a soundfont, for FluidSynth and others;
+`--format=wav` writes only the samples. `--format=stablehlo` and `--format=onnx` write the decoder,
+from z and labels to waveforms: see `portable.py`.
 """
 
 import argparse
@@ -22,45 +22,47 @@ from cvae_jax.core import outputs
 from cvae_jax.core import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
 
-_log = logging.getLogger("cvae_jax.export")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.export")  # Also when run as __main__.
 
 _PROGRAMS = ("stablehlo", "onnx")
 
 
 def parse_pitches(text: str) -> list[int]:
-  """36-84, or 36-84:3 for every third key.
+  """Parses a range of pitches: 36-84, or 36-84:3 for every third key.
 
   Raises:
-    UserError: what is no such range.
+    UserError: if the text is not such a range.
   """
   keys, _, step = text.partition(":")
   low, _, high = keys.partition("-")
   try:
     first, last, by = int(low), int(high or low), int(step or 1)
   except ValueError:
-    raise errors.UserError(f"--pitches wants a range as 36-84 or 36-84:3, got {text}") from None
+    raise errors.UserError(
+      f"--pitches must be a range such as 36-84 or 36-84:3, got {text}"
+    ) from None
   if not (0 <= first <= last <= 127 and by > 0):
-    raise errors.UserError(f"--pitches must rise from 0 to 127 at most, got {text}")
+    raise errors.UserError(f"--pitches must be an increasing range within 0-127, got {text}")
   return list(range(first, last + 1, by))
 
 
 def parse_velocities(text: str) -> list[int]:
-  """50,100,127.
+  """Parses a list of velocities: 50,100,127.
 
   Raises:
-    UserError: what is no such list.
+    UserError: if the text is not such a list.
   """
   try:
     velocities = sorted({int(v) for v in text.split(",")})
   except ValueError:
-    raise errors.UserError(f"--velocities wants numbers as 50,100,127, got {text}") from None
-  if not 1 <= velocities[0] <= velocities[-1] <= 127:  # 0 is a note that is let go.
+    raise errors.UserError(f"--velocities must be numbers such as 50,100,127, got {text}") from None
+  if not 1 <= velocities[0] <= velocities[-1] <= 127:  # Velocity 0 means note-off.
     raise errors.UserError(f"--velocities must be 1 to 127, got {text}")
   return velocities
 
 
 def write_program(args: argparse.Namespace) -> None:
-  """Writes a decoder, to the file --out."""
+  """Exports the decoder to the file --out."""
   from cvae_jax.synthesis import portable
 
   path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
@@ -73,15 +75,15 @@ def write_program(args: argparse.Namespace) -> None:
   else:
     with atomic.open_file(path, "wb") as f:
       f.write(portable.to_stablehlo(program, args.batch))
-  takes = ", ".join(
+  inputs = ", ".join(
     f"{name} {[args.batch, *shape]}"
     for name, shape in zip(program.inputs, program.shapes, strict=True)
   )
-  _log.info("%s: from %s", path, takes)
+  _log.info("%s: from %s", path, inputs)
 
 
 def write_instrument(args: argparse.Namespace) -> None:
-  """Writes an instrument, into the directory --out."""
+  """Exports an instrument to the directory --out."""
   velocities = parse_velocities(args.velocities)
   pitches = None if args.pitches is None else parse_pitches(args.pitches)
   outputs.check_directory(args.out)
@@ -94,23 +96,23 @@ def write_instrument(args: argparse.Namespace) -> None:
   synth = run_flags.load_run(args)
   instrument.check(synth)
   if pitches is None:
-    known = synth.table.known("pitch")
-    pitches = list(range(int(known.min()), int(known.max()) + 1))
-  asked = run_flags.asked_labels(args)
+    trained_pitches = synth.table.known("pitch")
+    pitches = list(range(int(trained_pitches.min()), int(trained_pitches.max()) + 1))
+  labels = run_flags.asked_labels(args)
   keys = instrument.make_instrument(
-    synth, pitches, velocities, args.seed, args.temperature, **asked
+    synth, pitches, velocities, args.seed, args.temperature, **labels
   )
   for name, body in formats.pack(keys, args.format, synth.sample_rate, title).items():
     with atomic.open_file(os.path.join(args.out, name), "wb") as f:
       f.write(body)
   looped = sum(key.loop is not None for key in keys)
-  _log.info("%s: %d samples, %d of them with a loop", args.out, len(keys), looped)
+  _log.info("%s: %d samples, %d with a loop", args.out, len(keys), looped)
   if args.format != "wav":
     _log.info("%s", os.path.join(args.out, f"{title}.{args.format}"))
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Writes what the flags ask for."""
+  """Exports an instrument or a program."""
   parser = cli.Parser(
     prog="python -m cvae_jax.export",
     description=__doc__,
@@ -118,22 +120,26 @@ def main(argv: list[str] | None = None) -> None:
   )
   run_flags.add_run(parser)
   parser.add_argument("--format", default="sfz", help="sfz (default), sf2, wav; stablehlo, onnx")
-  parser.add_argument("--out", default="instrument", help="directory, or file of a program")
+  parser.add_argument(
+    "--out", default="instrument", help="directory of an instrument, or file of a program"
+  )
   parser.add_argument("--pitches", help="36-84 or 36-84:3; the training range by default")
-  parser.add_argument("--velocities", default="127", help="of the layers, as 50,127 (default 127)")
+  parser.add_argument(
+    "--velocities", default="127", help="of the velocity layers, such as 50,127 (default 127)"
+  )
   run_flags.add_draw(parser)
   parser.add_argument(
     "--batch",
     type=flag_types.whole(most=4096),
     default=1,
-    help="notes at a time of a program (default 1)",
+    help="batch size of a program (default 1)",
   )
-  without = (vocabulary_lib.PITCH, vocabulary_lib.VELOCITY)
-  run_flags.add_labels(parser, run_flags.find_vocabulary(argv), without)
+  excluded_labels = (vocabulary_lib.PITCH, vocabulary_lib.VELOCITY)
+  run_flags.add_labels(parser, run_flags.find_vocabulary(argv), excluded_labels)
   args = parser.parse_args(argv)
-  known = (*play.FORMATS, *_PROGRAMS)
-  if args.format not in known:
-    raise errors.UserError(f"--format must be one of {', '.join(known)}, got {args.format}")
+  all_formats = (*play.FORMATS, *_PROGRAMS)
+  if args.format not in all_formats:
+    raise errors.UserError(f"--format must be one of {', '.join(all_formats)}, got {args.format}")
   if args.batch < 1:
     raise errors.UserError(f"--batch must be 1 or more, got {args.batch}")
   (write_program if args.format in _PROGRAMS else write_instrument)(args)

@@ -1,4 +1,4 @@
-"""Figures of a clip: what it looks like, in every transform.
+"""Draws figures of a clip: its waveform, and its spectrograms in every transform.
 
 python -m cvae_jax.figures clip.wav --out=figures/
 """
@@ -17,7 +17,7 @@ from cvae_jax.evaluation import drawing
 
 
 def draw_waveform(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of the whole waveform, and of 20 ms of it around its loudest sample."""
+  """Draws the waveform, and 20 ms of it around its loudest sample; returns a PNG."""
   figure, axes = drawing.new_figure(9, 4.6, 2)
   time = np.arange(audio.size) / sample_rate
   axes[0, 0].plot(time, audio, linewidth=0.4)
@@ -26,7 +26,7 @@ def draw_waveform(audio: np.ndarray, sample_rate: int) -> bytes:
   start = int(np.clip(middle - sample_rate // 100, 0, max(0, audio.size - sample_rate // 50)))
   near = slice(start, start + sample_rate // 50)
   axes[1, 0].plot(time[near], audio[near], marker=".", markersize=3, linewidth=0.8)
-  axes[1, 0].set_title("20 ms around its loudest sample: a dot is a sample")
+  axes[1, 0].set_title("20 ms around the loudest sample; each dot is a sample")
   for axis in axes[:, 0]:
     axis.margins(x=0)
     axis.set_xlabel("time, s")
@@ -36,17 +36,17 @@ def draw_waveform(audio: np.ndarray, sample_rate: int) -> bytes:
 
 
 def draw_spectrum(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of the magnitudes of the Fourier transform of the whole clip, linear and in dB."""
+  """Draws the magnitude spectrum of the whole clip, linear and in dB; returns a PNG."""
   figure, axes = drawing.new_figure(9, 4.6, 2)
   magnitude = np.abs(np.fft.rfft(audio * np.hanning(audio.size)))
   magnitude /= max(magnitude.max(), 1e-12)
   frequency_hz = np.fft.rfftfreq(audio.size, 1 / sample_rate)
   axes[0, 0].plot(frequency_hz, magnitude, linewidth=0.7)
-  axes[0, 0].set_title("Spectrum, linear: the strongest partials alone can be seen")
+  axes[0, 0].set_title("Spectrum, linear: only the strongest partials are visible")
   axes[0, 0].set_ylabel("magnitude")
   level_db = 20 * np.log10(np.maximum(magnitude, 1e-6))
   axes[1, 0].plot(frequency_hz, level_db, linewidth=0.4)
-  axes[1, 0].set_title("The same in dB: what the ear hears")
+  axes[1, 0].set_title("The same in dB, which is closer to perception")
   axes[1, 0].set_ylabel("dB below the peak")
   axes[1, 0].set_ylim(-100, 3)
   for axis in axes[:, 0]:
@@ -57,7 +57,7 @@ def draw_spectrum(audio: np.ndarray, sample_rate: int) -> bytes:
 
 
 def _magnitude(audio, n_fft=2048, hop_length=256):
-  """[F, N] magnitudes; a full-scale sine has 1."""
+  """[F, N] magnitudes; 1 is a full-scale sine."""
   import jax.numpy as jnp
 
   from cvae_jax.audio import stft
@@ -70,27 +70,27 @@ def _decibels(magnitude):
   return 20 * np.log10(np.maximum(magnitude, 1e-4))
 
 
-def _draw_linear_and_db(magnitude, sample_rate, hop_length, y_axis, what) -> bytes:
+def _draw_linear_and_db(magnitude, sample_rate, hop_length, y_axis, title) -> bytes:
   figure, axes = drawing.new_figure(11, 4.4, 1, 2)
   mesh = drawing.specshow(axes[0, 0], magnitude, sample_rate, hop_length, y_axis, cmap="magma")
   figure.colorbar(mesh, ax=axes[0, 0], label="magnitude")
-  axes[0, 0].set_title(f"{what}, linear")
+  axes[0, 0].set_title(f"{title}, linear")
   level_db = _decibels(magnitude / max(magnitude.max(), 1e-12))
   mesh = drawing.specshow(
     axes[0, 1], level_db, sample_rate, hop_length, y_axis, cmap="magma", vmin=-80, vmax=0
   )
   figure.colorbar(mesh, ax=axes[0, 1], label="dB below the peak")
-  axes[0, 1].set_title(f"{what}, in dB")
+  axes[0, 1].set_title(f"{title}, in dB")
   return drawing.to_png(figure)
 
 
 def draw_spectrogram(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of the STFT's magnitudes (2,048 samples, hop 256), linear and in dB."""
+  """Draws the STFT magnitudes (n_fft 2,048, hop 256), linear and in dB; returns a PNG."""
   return _draw_linear_and_db(_magnitude(audio), sample_rate, 256, "linear", "Spectrogram")
 
 
 def draw_mel_spectrogram(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of the mel spectrogram (128 bins), linear and in dB."""
+  """Draws the mel spectrogram (128 bins), linear and in dB; returns a PNG."""
   import jax.numpy as jnp
 
   from cvae_jax.audio import mel
@@ -101,7 +101,7 @@ def draw_mel_spectrogram(audio: np.ndarray, sample_rate: int) -> bytes:
 
 
 def draw_windows(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of four windows and how far each lets a partial leak into other bins."""
+  """Draws four windows and their spectral leakage; returns a PNG."""
   from cvae_jax.audio import stft
 
   del audio, sample_rate
@@ -119,7 +119,7 @@ def draw_windows(audio: np.ndarray, sample_rate: int) -> bytes:
   axes[0, 0].set_xlabel("sample")
   axes[0, 0].set_ylabel("weight")
   axes[0, 0].legend()
-  axes[0, 1].set_title("What a sine leaks into other bins")
+  axes[0, 1].set_title("Leakage of a sine into other bins")
   axes[0, 1].set_xlabel("distance from the sine, in bins")
   axes[0, 1].set_ylabel("dB below the sine")
   axes[0, 1].set_xlim(-16, 16)
@@ -130,7 +130,7 @@ def draw_windows(audio: np.ndarray, sample_rate: int) -> bytes:
 
 
 def draw_resolution(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of the clip's first second by window lengths (across) and hops (down)."""
+  """Draws spectrograms by window length (columns) and hop (rows); returns a PNG."""
   windows, overlaps = (256, 1024, 4096), (2, 4, 8)
   figure, axes = drawing.new_figure(12, 8.4, 3, 3, sharex=True, sharey=True)
   for i, overlap in enumerate(overlaps):
@@ -142,7 +142,7 @@ def draw_resolution(audio: np.ndarray, sample_rate: int) -> bytes:
         axes[i, j], level_db, sample_rate, hop_length, "linear", cmap="magma", vmin=-80, vmax=0
       )
       axes[i, j].set_title(
-        f"window {size} ({1000 * size / sample_rate:.0f} ms, {sample_rate / size:.1f} Hz a bin), "
+        f"window {size} ({1000 * size / sample_rate:.0f} ms, {sample_rate / size:.1f} Hz per bin), "
         f"hop {hop_length}",
         fontsize=9,
       )
@@ -151,15 +151,17 @@ def draw_resolution(audio: np.ndarray, sample_rate: int) -> bytes:
       axes[i, j].label_outer()
   figure.colorbar(mesh, ax=axes, label="dB below the peak", shrink=0.6)
   figure.suptitle(
-    "A long window tells partials apart, a short one tells when; the hop is how often"
+    "Long windows resolve partials, short windows resolve time; the hop sets the frame rate"
   )
   return drawing.to_png(figure)
 
 
 def draw_rainbowgram(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A PNG of the constant-Q transform: brightness is level, colour instantaneous frequency.
+  """Draws the constant-Q transform: brightness is level, colour instantaneous frequency.
 
-  Source: Engel et al. 2017, figure 1. A steady partial keeps one colour.
+  A steady partial has a constant colour. Returns a PNG.
+
+  Source: Engel et al. 2017, figure 1.
   """
   import jax.numpy as jnp
   from matplotlib import colors
@@ -169,7 +171,7 @@ def draw_rainbowgram(audio: np.ndarray, sample_rate: int) -> bytes:
 
   librosa = lazy_librosa.load()
   hop_length, fmin_hz, bins_per_octave = 256, 32.703, 36
-  # As many as lie with their bandwidth under half the rate.
+  # As many bins as lie below half the sample rate with their bandwidth.
   n_bins = int(bins_per_octave * np.log2(0.45 * sample_rate / fmin_hz))
   transform = cqt.cqt(
     jnp.asarray(audio, jnp.float32), sample_rate, hop_length, fmin_hz, n_bins, bins_per_octave
@@ -190,8 +192,8 @@ def draw_rainbowgram(audio: np.ndarray, sample_rate: int) -> bytes:
     ax=axes[0, 0],
   )
   mesh = librosa.display.specshow(frequency, cmap="rainbow", vmin=-1, vmax=1, **settings)
-  figure.colorbar(mesh, ax=axes[0, 0], label="instantaneous frequency, half turns a frame")
-  # Black over the colours, the more the softer.
+  figure.colorbar(mesh, ax=axes[0, 0], label="instantaneous frequency, half cycles per frame")
+  # A black overlay, more opaque for lower levels.
   mask = colors.LinearSegmentedColormap.from_list("mask", [(0, 0, 0, 1), (0, 0, 0, 0)])
   librosa.display.specshow(level_db, cmap=mask, vmin=-60, vmax=0, **settings)
   axes[0, 0].set_xlabel("time, s")
@@ -214,7 +216,7 @@ FIGURES: dict[str, Callable[[np.ndarray, int], bytes]] = {
 def main(argv: list[str] | None = None) -> None:
   """Draws all figures of a clip."""
   parser = cli.Parser(prog="python -m cvae_jax.figures", description=__doc__)
-  parser.add_argument("clip", help="a WAV or FLAC; of a long one the first ten seconds")
+  parser.add_argument("clip", help="audio file; the first ten seconds are used")
   parser.add_argument("--out", default="figures", help="directory of the PNGs")
   args = parser.parse_args(argv)
   outputs.check_directory(args.out)

@@ -15,19 +15,19 @@ from cvae_jax.core import outputs
 from cvae_jax.core import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
 
-_log = logging.getLogger("cvae_jax.generate")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.generate")  # Also when run as __main__.
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Generates what the flags ask for."""
+  """Generates examples with the labels of the flags."""
   parser = cli.Parser(
     prog="python -m cvae_jax.generate",
-    description="Generates sounds as WAVs, or scores as MIDI files. A label that is not given is "
-    "drawn from the labels of training examples that share those that are.",
+    description="Generates sounds as WAVs, or scores as MIDI files. Labels that are not given are "
+    "drawn from training examples that have the given labels.",
   )
   run_flags.add_run(parser)
   parser.add_argument(
-    "--num", type=flag_types.whole(most=10_000), default=1, help="how many (default 1)"
+    "--num", type=flag_types.whole(most=10_000), default=1, help="number of examples (default 1)"
   )
   run_flags.add_draw(parser)
   parser.add_argument("--out", default="out", help="directory of the files (default out)")
@@ -36,37 +36,37 @@ def main(argv: list[str] | None = None) -> None:
   outputs.check_directory(args.out)
 
   synth = run_flags.load_run(args)
-  asked = run_flags.asked_labels(args)
-  drawn = synth.draw_labels(args.num, args.seed, **asked)
+  labels = run_flags.asked_labels(args)
+  drawn_labels = synth.draw_labels(args.num, args.seed, **labels)
   for label in synth.vocabulary.of_kind(vocabulary_lib.NUMBER):
-    if label.name in synth.conditions and label.is_class and asked[label.name] is not None:
-      known = synth.table.known(label.name)
-      if not known.min() <= asked[label.name] <= known.max():
+    if label.name in synth.conditions and label.is_class and labels[label.name] is not None:
+      trained_values = synth.table.known(label.name)
+      if not trained_values.min() <= labels[label.name] <= trained_values.max():
         _log.warning(
-          "%s %g was not in this run's training data (%d-%d): expect anything",
-          label.name, asked[label.name], known.min(), known.max(),
+          "%s %g is outside of this run's training data (%d-%d): the result may be unusable",
+          label.name, labels[label.name], trained_values.min(), trained_values.max(),
         )  # fmt: skip
-  examples = synth.sample(drawn, args.seed, args.temperature, args.num)
+  examples = synth.sample(drawn_labels, args.seed, args.temperature, args.num)
   for i, example in enumerate(examples):
-    name = stem(synth.vocabulary, synth.conditions, drawn, i, args.seed)
+    name = stem(synth.vocabulary, synth.conditions, drawn_labels, i, args.seed)
     path = os.path.join(args.out, name + synth.form.suffix)
     synth.form.write(path, example)
     _log.info("%s", path)
 
 
-def stem(vocabulary, conditions, drawn, index: int, seed: int) -> str:
-  """guitar_acoustic-060-100-seed0-0: what an example was asked to be, and which one it is."""
+def stem(vocabulary, conditions, label_columns, index: int, seed: int) -> str:
+  """File stem from an example's labels, seed and index: guitar_acoustic-060-100-seed0-0."""
 
   def number_of(value):
     return "any" if value < 0 else f"{int(value):03d}" if value == int(value) else f"{value:g}"
 
   names = [
-    label.text_of(drawn[label.name][index])
+    label.text_of(label_columns[label.name][index])
     for label in vocabulary.of_kind(vocabulary_lib.NAMES)
     if label.name in conditions and not label.open_set
   ]
   numbers = [
-    number_of(np.asarray(drawn[label.name][index]))
+    number_of(np.asarray(label_columns[label.name][index]))
     for label in vocabulary.of_kind(vocabulary_lib.NUMBER)
     if label.name in conditions
   ]

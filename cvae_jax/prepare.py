@@ -1,4 +1,4 @@
-"""Prepares a data set, and says what is in it.
+"""Prepares a data set, summarises it and draws it.
 
 python -m cvae_jax.prepare synth_notes
 python -m cvae_jax.prepare soundfont_notes --config.data.soundfont.path=piano.sf2
@@ -24,37 +24,39 @@ from cvae_jax.core import outputs
 from cvae_jax.evaluation import drawing
 
 FLAGS = flags.FLAGS
-_log = logging.getLogger("cvae_jax.prepare")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.prepare")  # Also when run as __main__.
 _DATA_DIR = flags.DEFINE_string(
-  "data_dir", None, "Where prepared data sets are kept; TFDS' own place without it."
+  "data_dir", None, "Directory of prepared data sets; by default that of TFDS."
 )
 _MEASURE = flags.DEFINE_integer(
-  "measure", 20_000, "Notes of each split whose level is measured.", lower_bound=1
+  "measure", 20_000, "Number of notes per split whose level is measured.", lower_bound=1
 )
 FIGURE, EXTRA_FIGURE = "labels.png", "files.png"
 
 
 def _find_config(arguments: list[str]) -> ml_collections.ConfigDict:
-  """The config of the data set that a command line names; the default's where it names none."""
+  """The config of the data set that a command line names; the default config if it names none."""
   for argument in (x for x in arguments if not x.startswith("-")):
     try:
       return config_lib.get_base_config(data=argument)
-    except errors.UserError:  # The value of a flag, or a name that is none: that is said later.
+    except errors.UserError:  # The value of a flag, or an unknown name, which is reported later.
       continue
   return config_lib.get_base_config()
 
 
 def _parse(argv: list[str]) -> list[str]:
-  """Parses the flags and the name; what cannot be parsed is one line and exit status 2."""
-  sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]  # ml_collections reads it itself.
+  """Parses the flags and the name; errors are reported in one line, with exit status 2."""
+  sys.argv = argv = [argv[0], *cli.expand_home(argv[1:])]  # ml_collections reads sys.argv itself.
   try:
-    # What flags there are depends on the data set: its fields are among them.
+    # The flags include the fields of the data set.
     config = _find_config(argv[1:])
     config_lib.check_flags(argv, config)
     config_flags.DEFINE_config_dict("config", config)
     names = FLAGS(argv)[1:]
     if len(names) != 1:
-      raise errors.UserError(f"one data set is wanted, as synth_notes; got {len(names)}")
+      raise errors.UserError(
+        f"give the name of one data set, such as synth_notes, got {len(names)}"
+      )
     config_lib.set_part(FLAGS.config, "data", names[0])
     config_check.check(FLAGS.config)
     if _DATA_DIR.value:
@@ -68,7 +70,7 @@ def prepare(data, measured_notes: int) -> str:
   """Prepares the data set of a `data` section, logs its table and draws it.
 
   Returns:
-    The folder that it is in.
+    The folder of the prepared data set.
   """
   from cvae_jax.data import data_sets
   from cvae_jax.data import pipeline
@@ -83,10 +85,10 @@ def prepare(data, measured_notes: int) -> str:
       continue
     source = pipeline.open_split(data_set, split, 0.0, data.num_threads)
     splits[split] = statistics.measure(source, measured_notes, data.num_threads)
-    of = "" if len(source) <= measured_notes else f", of which {measured_notes:,} are measured"
+    note = "" if len(source) <= measured_notes else f", {measured_notes:,} measured"
     header = statistics.make_header(splits[split])
     table = statistics.format_table(statistics.make_table(splits[split]), header)
-    _log.info("\n%s: %s examples%s\n%s", split, f"{len(source):,}", of, table)
+    _log.info("\n%s: %s examples%s\n%s", split, f"{len(source):,}", note, table)
   size = f"{data_set.num_bytes / 1e9:.2f} GB"
   if data_set.num_bytes < 1e9:
     size = f"{data_set.num_bytes / 1e6:.1f} MB"
@@ -107,7 +109,7 @@ def prepare(data, measured_notes: int) -> str:
 
 
 def main(names: list[str]) -> None:
-  """Prepares what the command line names."""
+  """Prepares the data set that the command line names."""
   del names
   data = FLAGS.config.data
   if _DATA_DIR.value:

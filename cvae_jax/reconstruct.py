@@ -1,4 +1,4 @@
-"""Sends a recording, or a MIDI file, through a trained run and back.
+"""Encodes and decodes a recording or a MIDI file with a trained run.
 
 python -m cvae_jax.reconstruct --workdir=runs/cvae in.wav out.wav
 """
@@ -16,38 +16,42 @@ from cvae_jax.data import forms
 if TYPE_CHECKING:
   from cvae_jax.synthesis.synthesizer import Synthesizer
 
-_log = logging.getLogger("cvae_jax.reconstruct")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.reconstruct")  # Also when run as __main__.
 
 
-def read_example(synth: "Synthesizer", path: str, untold: Sequence[str] = ()) -> np.ndarray:
-  """A file as an example of a run's form; what had to be done to it is logged.
+def read_example(synth: "Synthesizer", path: str, ignored: Sequence[str] = ()) -> np.ndarray:
+  """Reads a file as an example of a run's form, and logs the changes made to it.
 
   Args:
     synth: the run.
     path: of the file.
-    untold: what is not worth a line.
+    ignored: changes that are not logged.
 
   Raises:
-    UserError: a file that cannot be read.
+    UserError: if the file cannot be read.
   """
   example, changes = synth.form.read(path)
-  for change in (x for x in changes if x not in untold):
+  for change in (x for x in changes if x not in ignored):
     _log.info("%s: %s", path, change)
   return example
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Reconstructs what the arguments name."""
+  """Reconstructs a file."""
   parser = cli.Parser(
     prog="python -m cvae_jax.reconstruct",
-    description="Encodes a recording and decodes it again. Labels that a conditional run needs "
-    "and that are not given are inferred by the run itself: those that make it likeliest.",
+    description="Encodes a recording and decodes it again. Labels that the run is conditioned on "
+    "and that are not given are inferred by maximum likelihood.",
   )
   run_flags.add_run(parser)
-  parser.add_argument("--seed", type=run_flags.SEED, default=0, help="of the phases' recovery")
-  parser.add_argument("input", help="audio of any format, rate, length and channel count; or MIDI")
+  parser.add_argument("--seed", type=run_flags.SEED, default=0, help="seed of the phase recovery")
   parser.add_argument(
-    "output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff, at the run's rate; .mid of scores"
+    "input",
+    help="audio file of any format, sample rate, length and number of channels; or MIDI file",
+  )
+  parser.add_argument(
+    "output",
+    help="output file: .wav, .flac, .ogg, .mp3 or .aiff, at the run's sample rate; .mid for scores",
   )
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
@@ -55,22 +59,22 @@ def main(argv: list[str] | None = None) -> None:
 
   synth = run_flags.load_run(args)
   form = synth.form
-  # A run of excerpts makes all of the file.
+  # A run of excerpts reconstructs the whole file.
   excerpt = form if isinstance(form, forms.Waveform) and form.is_excerpt else None
   original = read_example(synth, args.input, ("cut",) if excerpt else ())
-  found = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
+  labels = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
   if excerpt:
     from cvae_jax.synthesis import passages
 
-    seconds = passages.reconstruct_file(synth, args.input, args.output, found, args.seed)
-    _log.info("all %.1f s of it, by excerpts of %.2f s", seconds, excerpt.duration_s)
+    seconds = passages.reconstruct_file(synth, args.input, args.output, labels, args.seed)
+    _log.info("reconstructed %.1f s in excerpts of %.2f s", seconds, excerpt.duration_s)
   else:
-    form.write(args.output, synth.reconstruct(original, found, args.seed))
+    form.write(args.output, synth.reconstruct(original, labels, args.seed))
   if synth.conditions:
-    shown = [
-      f"{name} {synth.vocabulary.get(name).text_of(found[name][0])}" for name in synth.conditions
+    label_texts = [
+      f"{name} {synth.vocabulary.get(name).text_of(labels[name][0])}" for name in synth.conditions
     ]
-    _log.info("as %s", ", ".join(shown))
+    _log.info("labels: %s", ", ".join(label_texts))
   _log.info("%s", args.output)
 
 

@@ -1,4 +1,4 @@
-"""Plays a MIDI file by a run's notes.
+"""Renders a MIDI file with a run's notes.
 
 python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae
 python -m cvae_jax.render song.mid song.wav --workdir=runs/cvae --map=0:organ,40:flute
@@ -10,14 +10,14 @@ from cvae_jax.core import cli
 from cvae_jax.core import errors
 from cvae_jax.core import run_flags
 
-_log = logging.getLogger("cvae_jax.render")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.render")  # Also when run as __main__.
 
 
 def parse_map(text: str) -> dict[int, str]:
-  """0:organ,40:flute to families by program.
+  """Parses a map from programs to families: 0:organ,40:flute.
 
   Raises:
-    UserError: what is no such map, or names no family.
+    UserError: if the text is not such a map, or a family is unknown.
   """
   from cvae_jax.data import labels
 
@@ -25,17 +25,19 @@ def parse_map(text: str) -> dict[int, str]:
   for part in filter(None, text.split(",")):
     program, _, family = part.partition(":")
     if not program.isdecimal() or int(program) > 127 or not family:
-      raise errors.UserError(f"--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got {part}")
+      raise errors.UserError(f"--map must be PROGRAM:FAMILY, such as 0:organ,40:flute, got {part}")
     labels.index_of(family, labels.FAMILIES, "family")
     mapped[int(program)] = family
   return mapped
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Renders what the arguments name."""
+  """Renders a file."""
   parser = cli.Parser(prog="python -m cvae_jax.render", description=__doc__)
   parser.add_argument("input", help="MIDI file")
-  parser.add_argument("output", help="to write: .wav, .flac, .ogg, .mp3 or .aiff; mono, 16 kHz")
+  parser.add_argument(
+    "output", help="output file: .wav, .flac, .ogg, .mp3 or .aiff; mono, at the run's sample rate"
+  )
   run_flags.add_run(parser)
   parser.add_argument("--map", default="", help="families by program: 0:organ,40:flute")
   run_flags.add_draw(parser)

@@ -65,7 +65,7 @@ def test_a_note_is_the_same_however_many_are_asked_for_beside_it(synth):
   "arguments,says",
   [
     (["--family=kazoo"], "family must be one of bass, .* got 'kazoo'"),
-    (["--family=guitar"], "guitar was not in this run's training data: it knows bass, flute"),
+    (["--family=guitar"], "guitar was not in this run's training data: it has bass, flute"),
     (["--pitch=128"], "pitch must be 0-127, got 128"),
     (["--pitch=-1"], "pitch must be 0-127, got -1"),
     (["--velocity=200"], "velocity must be 0-127, got 200"),
@@ -84,7 +84,7 @@ def test_what_cannot_be_asked_for_is_one_line_and_writes_nothing(
 
 
 def test_an_unconditional_run_says_so(unconditional):
-  with pytest.raises(errors.UserError, match="this run is unconditional: it cannot be asked for"):
+  with pytest.raises(errors.UserError, match="this run is unconditional: it takes no label"):
     cvae_jax.load(unconditional["vae"]).generate(pitch=60)
   audio = cvae_jax.load(unconditional["vae"]).generate(seed=1)
   assert audio.shape == (64_000,) and np.isfinite(audio).all()
@@ -113,7 +113,7 @@ def test_as_processes_errors_are_a_line_and_status_2(tiny_run, tmp_path):
     (["--config=configs/cvae.py:tiny", "--config.train.steps=many"], "many"),
     (["--config=configs/cvae.py:tiny", "--frobnicate"], "frobnicate"),
     (["--config=configs/cvae.py:nsynth_wav"], "needs --config.data.dir"),
-    (["--config=configs/cvae.py:nsynth_wav", "--config.data.dir=/no"], "/no is no folder"),
+    (["--config=configs/cvae.py:nsynth_wav", "--config.data.dir=/no"], "/no is not a folder"),
   ],
 )  # fmt: skip
 def test_mains_errors_are_a_line_and_status_2(tmp_path, arguments, says):

@@ -86,9 +86,9 @@ def test_the_command_writes_what_the_map_names(synth, tiny_run, tmp_path):
   "arguments,says",
   [
     (["--format=sf3"], "--format must be one of sfz, sf2, wav, stablehlo, onnx, got sf3"),
-    (["--pitches=84-36"], "--pitches must rise from 0 to 127 at most, got 84-36"),
-    (["--pitches=low"], "--pitches wants a range as 36-84 or 36-84:3, got low"),
-    (["--velocities=soft"], "--velocities wants numbers as 50,100,127, got soft"),
+    (["--pitches=84-36"], "--pitches must be an increasing range within 0-127, got 84-36"),
+    (["--pitches=low"], "--pitches must be a range such as 36-84 or 36-84:3, got low"),
+    (["--velocities=soft"], "--velocities must be numbers such as 50,100,127, got soft"),
     (["--velocities=128"], "--velocities must be 1 to 127, got 128"),
     (["--velocities=0,127"], "--velocities must be 1 to 127, got 0,127"),
     (["--temperature=nan"], "--temperature: must be 0 to 100, got nan"),

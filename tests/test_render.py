@@ -145,13 +145,17 @@ def test_the_command_plays_what_other_programs_write(tiny_run, tmp_path):
     (None, [], "does not exist"),
     (b"", [], "cannot be read as a MIDI file"),
     (b"RIFF....WAVE", [], "cannot be read as a MIDI file"),
-    (b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", [], "holds no notes but percussion"),
+    (
+      b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0",
+      [],
+      "holds no notes other than percussion",
+    ),
     (
       mw.song(mw.track(mw.on(0, 60), mw.off(480, 60)), division=0),
       [],
-      "cannot be read as a MIDI file (its time division is 0 ticks a beat",
+      "cannot be read as a MIDI file (its time division is 0 ticks per beat",
     ),
-    (b"", ["--map=piano"], "--map wants PROGRAM:FAMILY, as 0:organ,40:flute; got piano"),
+    (b"", ["--map=piano"], "--map must be PROGRAM:FAMILY, such as 0:organ,40:flute, got piano"),
     (b"", ["--map=0:kazoo"], "family must be one of"),
   ],
 )

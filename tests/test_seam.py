@@ -210,6 +210,6 @@ def test_it_is_played_and_exported(foreign, runs, tmp_path, name):
     out = tmp_path / "decoder.stablehlo"
     export.main([f"--workdir={runs[name]}", "--format=stablehlo", f"--out={out}"])
     assert out.stat().st_size > 1000
-    with pytest.raises(errors.UserError, match=r"keyboard|needs a run that makes sounds"):
+    with pytest.raises(errors.UserError, match=r"keyboard|needs a run that generates sounds"):
       export.main([f"--workdir={runs[name]}", "--pitches=60", f"--out={tmp_path / 'sfz'}"])
   assert json.loads(json.dumps(card))["form"] == ("score" if name == "tokens" else "sound")

@@ -1,7 +1,7 @@
-"""Variations of a note that keep its pitch and family: what other instruments of its kind are like.
+"""Augmentation of notes that preserves pitch and family: random equalisers and envelopes.
 
-A few thousand notes are learnt by heart before instruments as such are. An equaliser and an
-envelope, drawn anew whenever a note is seen, give every instrument neighbours that nobody recorded.
+A network overfits a few thousand notes before it generalises to other instruments. A new random
+equaliser and envelope for every training example simulate unseen instruments.
 """
 
 import jax
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from jaxtyping import Key
 import numpy as np
 
-_WAVES = 6  # of the equaliser's curve
+_WAVES = 6  # cosines of the equaliser's curve
 _LOWEST_HZ = 60.0  # below it the curve is flat
 
 
@@ -24,17 +24,18 @@ def vary(
 ) -> Float[Array, "B T"]:
   """Gives each waveform a smooth random equaliser and a smooth random envelope.
 
-  The equaliser's gain in dB is a sum of cosines over log-frequency, half a wave to three waves over
-  the whole range, each normal with a standard deviation of `equaliser_db` over the root of its
-  number. The envelope's is a slope and a hump, both normal with `envelope_db` at the note's end and
-  at its middle. Neither is removed from the level: normalise afterwards.
+  The equaliser's gain in dB is a sum of cosines over log-frequency, with half a period to three
+  periods over the whole range. The amplitude of cosine k is normal with a standard deviation of
+  `equaliser_db` / sqrt(k). The envelope's gain in dB is a linear slope plus a hump, both normal
+  with a standard deviation of `envelope_db` at the note's end and middle. Both change the level:
+  normalise afterwards.
 
   Args:
     audio: [B, T] waveforms.
     key: random key.
     sample_rate: in Hz.
-    equaliser_db: 0.0 for none.
-    envelope_db: 0.0 for none.
+    equaliser_db: standard deviation; 0.0 disables the equaliser.
+    envelope_db: standard deviation; 0.0 disables the envelope.
 
   Returns:
     [B, T] waveforms.

@@ -1,4 +1,4 @@
-"""What every transform asks of its input, checked while it is traced."""
+"""Checks of the transforms' inputs, at trace time."""
 
 import jax
 import jax.numpy as jnp
@@ -6,23 +6,22 @@ import numpy as np
 
 
 def check_array(array: jax.Array, what: str, min_ndim: int = 1) -> None:
-  """Refuses what would come out as a silent NaN, or as nonsense.
+  """Checks dtype, rank and, outside of `jax.jit`, values of an array.
 
-  Rank and dtype are known while a function is traced; values only where there are any, which is
-  outside of `jax.jit` (inside, set `jax_debug_nans`).
+  Values are not known while a function is traced; there, set `jax_debug_nans`.
 
   Args:
     array: floating point or complex.
-    what: its name, for the message.
-    min_ndim: axes that it must have at least.
+    what: name of the array, for the message.
+    min_ndim: minimal number of axes.
 
   Raises:
-    TypeError: integers, whose scale nobody has said.
-    ValueError: too few axes, an empty one, or values that are not finite.
+    TypeError: for integers, whose full scale is ambiguous.
+    ValueError: for too few axes, an empty array, or values that are not finite.
   """
   if not jnp.issubdtype(array.dtype, jnp.inexact):
     raise TypeError(
-      f"{what} must be floating point, got {array.dtype}: divide samples of 16 bits by 32768"
+      f"{what} must be floating point, got {array.dtype}: divide 16-bit samples by 32768"
     )
   if array.ndim < min_ndim:
     raise ValueError(f"{what} must have at least {min_ndim} axes, got shape {array.shape}")
@@ -39,15 +38,15 @@ def check_array(array: jax.Array, what: str, min_ndim: int = 1) -> None:
 
 
 def check_audio(audio: jax.Array, min_samples: int = 1, what: str = "a frame") -> None:
-  """`check_array` of a waveform ([..., T]), and that it is long enough.
+  """Checks a waveform: `check_array`, and its length.
 
   Args:
     audio: [..., T] waveform.
-    min_samples: T must be at least.
-    what: needs so many, for the message.
+    min_samples: minimal T.
+    what: name of what needs so many samples, for the message.
 
   Raises:
-    ValueError, TypeError: as `check_array`, or a waveform that is too short.
+    ValueError, TypeError: as `check_array`, or if the waveform is too short.
   """
   check_array(audio, "the waveform")
   if audio.shape[-1] < min_samples:

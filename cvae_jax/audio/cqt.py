@@ -1,8 +1,8 @@
-"""Constant-Q transform: frequencies in equal steps of pitch, each with a window of its own length.
+"""Constant-Q transform: bins at equal steps of pitch, with windows that scale with the period.
 
 Each octave's filters are applied in the frequency domain, in frames as long as its longest filter.
-No octave is resampled, so that every one is exact; librosa, which halves the sample rate with every
-octave, agrees to rounding where it does not resample and within a few parts in a hundred elsewhere.
+Octaves are not resampled, so that all are exact. librosa halves the sample rate with every octave:
+it agrees to rounding where it does not resample, and within a few percent elsewhere.
 """
 
 import functools
@@ -20,14 +20,14 @@ from cvae_jax.audio import stft
 from cvae_jax.core import errors
 from cvae_jax.core import lazy_librosa
 
-# Bins of a filter's spectrum this far below its peak (100 dB) are left out of the product.
+# Bins of a filter's spectrum that are 100 dB or more below its peak are left out of the product.
 _NEGLIGIBLE = 1e-5
-_RIDGE = 1e-4  # of the mean power of a filter
+_RIDGE = 1e-4  # regularisation, relative to the mean power of a filter
 _C1_HZ = 32.70319566257483
 
 
 class _Octave(NamedTuple):
-  """Filters that share a frame length: their spectra [K, bins] from a bin of the transform on."""
+  """Filters that share a frame length: spectra [K, bins], starting at bin `first_bin`."""
 
   n_fft: int
   first_bin: int
@@ -41,10 +41,10 @@ def frequencies(n_bins: int, fmin_hz: float, bins_per_octave: int) -> np.ndarray
 
 @functools.lru_cache(maxsize=8)
 def _filter_lengths(sample_rate, n_bins, fmin_hz, bins_per_octave):
-  """Samples of each filter ([n_bins]), and the relative bandwidth that all have.
+  """Length of each filter in samples ([n_bins]), and their common relative bandwidth.
 
   Raises:
-    UserError: parameters of no transform, or bins beyond half the sample rate.
+    UserError: if parameters are invalid, or bins exceed half the sample rate.
   """
   librosa = lazy_librosa.load()
 
@@ -53,7 +53,7 @@ def _filter_lengths(sample_rate, n_bins, fmin_hz, bins_per_octave):
       "a constant-Q transform needs n_bins of 2 or more, bins_per_octave of 1 or more and a "
       f"positive fmin, got {n_bins}, {bins_per_octave} and {fmin_hz:g} Hz"
     )
-  # (r^2 - 1) / (r^2 + 1) at a step of r, as librosa has it.
+  # (r^2 - 1) / (r^2 + 1) for a frequency ratio r of adjacent bins, as in librosa.
   step = 2.0 ** (2.0 / bins_per_octave)
   alpha = (step - 1) / (step + 1)
   lengths, cutoff_hz = librosa.filters.wavelet_lengths(
@@ -78,15 +78,14 @@ def _make_octaves(sample_rate, n_bins, fmin_hz, bins_per_octave) -> tuple[_Octav
   octaves = []
   for start in range(0, n_bins, bins_per_octave):
     rows = slice(start, min(start + bins_per_octave, n_bins))
-    alphas: Any = np.full(len(freqs_hz[rows]), alpha)  # librosa's own annotation says a float.
+    alphas: Any = np.full(len(freqs_hz[rows]), alpha)  # librosa annotates it as a float.
     basis, _ = librosa.filters.wavelet(freqs=freqs_hz[rows], sr=sample_rate, alpha=alphas)
     n_fft = basis.shape[1]
-    # Over sqrt(length), so that a sine's magnitude depends on its level and its filter's length
-    # as librosa's `scale=True` has it.
+    # Scaled as librosa's `scale=True`: a sine's magnitude depends on the filter's length.
     basis = basis * (np.sqrt(lengths[rows]) / n_fft)[:, None]
     spectra = np.fft.fft(basis, axis=1)[:, : n_fft // 2 + 1]
-    used = np.flatnonzero(np.abs(spectra).max(axis=0) > _NEGLIGIBLE * np.abs(spectra).max())
-    first, last = used[0], used[-1] + 1
+    used_bins = np.flatnonzero(np.abs(spectra).max(axis=0) > _NEGLIGIBLE * np.abs(spectra).max())
+    first, last = used_bins[0], used_bins[-1] + 1
     octaves.append(_Octave(n_fft, int(first), spectra[:, first:last].astype(np.complex64)))
   return tuple(octaves)
 
@@ -105,18 +104,18 @@ def cqt(
     audio: [..., T] waveform.
     sample_rate: in Hz.
     hop_length: in samples.
-    fmin_hz: of the lowest bin; C1 by default.
-    n_bins: F.
+    fmin_hz: frequency of the lowest bin; C1 by default.
+    n_bins: F, number of bins.
     bins_per_octave: 12 for semitones.
 
   Returns:
     [..., N, F] complex64, N = 1 + T // hop_length, frame n centred at sample n * hop_length.
 
   Raises:
-    UserError: bins beyond half the sample rate.
+    UserError: if bins exceed half the sample rate.
 
-  Source: Schoerkhuber & Klapuri 2010. Agrees with `librosa.cqt(sparsity=0)`, axes swapped: exactly
-  in its top octave, and within its resampling's error in the others.
+  Source: Schoerkhuber & Klapuri 2010. Agrees with `librosa.cqt(sparsity=0)`, axes swapped: to
+  rounding in its top octave, and within its resampling error in the others.
   """
   check.check_audio(audio)
   parts = []
@@ -130,7 +129,7 @@ def cqt(
 
 
 def full_scale(sample_rate: int, n_bins: int, fmin_hz: float, bins_per_octave: int) -> np.ndarray:
-  """Magnitude in each bin of a sine of amplitude 1 at its centre ([n_bins] float32).
+  """Magnitude in each bin of a full-scale sine at the bin's centre ([n_bins] float32).
 
   Raises:
     UserError: as `cqt`.
@@ -141,11 +140,11 @@ def full_scale(sample_rate: int, n_bins: int, fmin_hz: float, bins_per_octave: i
 
 @functools.lru_cache(maxsize=4)
 def _make_inverse(sample_rate, n_fft, n_bins, fmin_hz, bins_per_octave) -> np.ndarray:
-  """[n_bins, 1 + n_fft // 2]: the linear map that is best over sines of all frequencies."""
+  """[n_bins, 1 + n_fft // 2] least-squares map from CQT to STFT magnitudes, over sines."""
   octaves = _make_octaves(sample_rate, n_bins, fmin_hz, bins_per_octave)
   size = max(2 * n_fft, *(octave.n_fft for octave in octaves))
-  points = np.arange(1, size // 2)  # Sines of amplitude 1, `size` of them to the sample rate.
-  # What each of them gives in every constant-Q bin ...
+  points = np.arange(1, size // 2)  # Frequencies of unit sines, in units of sample_rate / size.
+  # Magnitude of each sine in every constant-Q bin ...
   responses = []
   for octave in octaves:
     kernels = np.zeros((len(octave.spectra), octave.n_fft), np.complex64)
@@ -158,7 +157,7 @@ def _make_inverse(sample_rate, n_fft, n_bins, fmin_hz, bins_per_octave) -> np.nd
   lobe = np.abs(np.fft.fft(window, size)) / 2
   bins = np.arange(n_fft // 2 + 1) * (size // n_fft)
   linear = lobe[np.abs(points[:, None] - bins)]  # [sines, F]
-  # As many sines in every octave, and a little ridge: neighbouring filters are nearly dependent.
+  # Sines are weighted equally per octave; the ridge is needed as adjacent filters are similar.
   weighted = constant_q.T / points
   gram = weighted @ constant_q
   ridge = _RIDGE * np.trace(gram) / n_bins
@@ -173,17 +172,17 @@ def cqt_to_linear(
   fmin_hz: float = _C1_HZ,
   bins_per_octave: int = 12,
 ) -> Float[Array, "*batch N F"]:
-  """Magnitudes of an STFT from those of a constant-Q transform ([..., N, K] to [..., N, F]).
+  """STFT magnitudes from constant-Q magnitudes ([..., N, K] to [..., N, F]).
 
-  The linear map that serves sines of all frequencies best, then nothing below 0. What lies outside
-  of the constant-Q bins is lost, and so is what is finer than they are at high frequencies.
+  The least-squares linear map over sines of all frequencies, clipped at 0. Frequencies outside of
+  the constant-Q bins are lost, and so is detail finer than the bins at high frequencies.
 
   Args:
     magnitude: [..., N, K] of `cqt`.
     sample_rate: in Hz.
     n_fft: of the STFT (Hann window of the same length), in samples.
-    fmin_hz: as it was given to `cqt`.
-    bins_per_octave: as it was given to `cqt`.
+    fmin_hz: as in `cqt`.
+    bins_per_octave: as in `cqt`.
   """
   check.check_array(magnitude, "the magnitudes", 2)
   inverse = _make_inverse(sample_rate, n_fft, magnitude.shape[-1], fmin_hz, bins_per_octave)

@@ -1,4 +1,4 @@
-"""Magnitudes and decibels."""
+"""Conversion between amplitudes, powers and decibels."""
 
 import math
 
@@ -18,15 +18,15 @@ def amplitude_to_db(
   Args:
     amplitude: non-negative, of any shape.
     ref: the amplitude of 0 dB.
-    amin: the least amplitude told apart.
-    top_db: what lies further than this under the maximum of the whole array is lifted to there;
-      None for no such floor. (A floor that depends on the array is wrong for a batch: pass None.)
+    amin: lower bound of the amplitude.
+    top_db: floor in dB below the maximum of the whole array; None for no floor. For batches use
+      None, since the floor depends on all examples.
 
   Returns:
     dB, of the same shape.
 
   Raises:
-    ValueError: amin, ref or top_db that is not positive.
+    ValueError: if amin, ref or top_db is not positive.
 
   Agrees with `librosa.amplitude_to_db`.
   """
@@ -37,7 +37,7 @@ def amplitude_to_db(
 
 
 def db_to_amplitude(level_db: Float[Array, "*shape"], ref: float = 1.0) -> Float[Array, "*shape"]:
-  """Amplitude of decibels: the inverse of `amplitude_to_db`, as `librosa.db_to_amplitude`."""
+  """Amplitude of decibels, the inverse of `amplitude_to_db`; as `librosa.db_to_amplitude`."""
   return ref * jnp.power(10.0, level_db / 20.0)
 
 
@@ -47,7 +47,7 @@ def power_to_db(
   amin: float = 1e-10,
   top_db: float | None = 80.0,
 ) -> Float[Array, "*shape"]:
-  """Decibels of a power: as `amplitude_to_db` of its root. Agrees with `librosa.power_to_db`."""
+  """Decibels of a power; see `amplitude_to_db`. Agrees with `librosa.power_to_db`."""
   if amin <= 0 or ref <= 0 or (top_db is not None and top_db < 0):
     raise ValueError(f"amin, ref and top_db must be positive, got {amin}, {ref}, {top_db}")
   level = 10.0 * jnp.log10(jnp.maximum(power, amin)) - 10.0 * math.log10(max(ref, amin))
@@ -55,12 +55,12 @@ def power_to_db(
 
 
 def db_to_power(level_db: Float[Array, "*shape"], ref: float = 1.0) -> Float[Array, "*shape"]:
-  """Power of decibels: the inverse of `power_to_db`, as `librosa.db_to_power`."""
+  """Power of decibels, the inverse of `power_to_db`; as `librosa.db_to_power`."""
   return ref * jnp.power(10.0, level_db / 10.0)
 
 
 def to_unit(level_db: Float[Array, "*shape"], floor_db: float) -> Float[Array, "*shape"]:
-  """Levels of floor_db to 0 dB as -1 to 1; what is softer than the floor is at the floor.
+  """Maps levels from floor_db..0 dB to -1..1; lower levels are clipped.
 
   Args:
     level_db: of any shape.
@@ -70,13 +70,13 @@ def to_unit(level_db: Float[Array, "*shape"], floor_db: float) -> Float[Array, "
 
 
 def from_unit(features: Float[Array, "*shape"], floor_db: float) -> Float[Array, "*shape"]:
-  """The inverse of `to_unit`, for features that a network has made: held at floor_db to 0 dB."""
+  """The inverse of `to_unit`, clipped to floor_db..0 dB for a network's predictions."""
   return jnp.clip((1.0 - features) * floor_db / 2.0, floor_db, 0.0)
 
 
 def audible(level_db: Float[Array, "*shape"], floor_db: float) -> Float[Array, "*shape"]:
-  """Amplitude of levels, and none within 1 dB of the floor.
+  """Amplitude of levels; 0 within 1 dB of the floor.
 
-  Hundreds of bins at the floor would be heard as hiss.
+  Hundreds of bins at the floor would be audible as hiss.
   """
   return jnp.where(level_db > floor_db + 1.0, db_to_amplitude(level_db), 0.0)

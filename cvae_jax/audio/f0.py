@@ -24,9 +24,9 @@ def yin(
 ) -> Float[Array, "*batch N"]:
   """Fundamental frequency of every frame in Hz ([..., T] to [..., N]).
 
-  The first lag at which the normalised difference dips under the threshold, refined by a parabola;
-  where none does, the lag of the least difference. Every frame is given a frequency, a silent one
-  too: tell by the level.
+  The period is the first lag at which the normalised difference has a minimum below the threshold,
+  refined by a parabola; if there is none, the lag of the global minimum. Silent frames get a
+  frequency too: use the level to detect them.
 
   Args:
     audio: [..., T] waveform.
@@ -35,12 +35,12 @@ def yin(
     sample_rate: in Hz.
     frame_length: in samples; more than two periods of `fmin_hz`.
     hop_length: in samples; a quarter of a frame by default.
-    trough_threshold: of the cumulative mean normalised difference.
-    center: whether frame n is centred at sample n * hop_length, by zeros on both sides.
+    trough_threshold: threshold of the cumulative mean normalised difference.
+    center: whether frame n is centred at sample n * hop_length, by zero padding.
 
   Raises:
-    UserError: frequencies that the frame or the sample rate has no room for.
-    ValueError: a waveform shorter than a frame.
+    UserError: if the frequencies do not fit the frame length or the sample rate.
+    ValueError: if the waveform is shorter than a frame.
 
   Source: de Cheveigne & Kawahara 2002, equations 6 to 8. Agrees with `librosa.yin`.
   """
@@ -62,28 +62,29 @@ def yin(
   min_period = math.floor(sample_rate / fmax_hz)
   max_period = min(math.ceil(sample_rate / fmin_hz), frame_length - 1)
 
-  # Autocorrelation by FFT, long enough that nothing wraps round at the lags that are kept.
+  # Autocorrelation by FFT, long enough to avoid circular wrapping at the lags used.
   n_fft = 2 ** math.ceil(math.log2(frame_length + max_period + 1))
   power = jnp.square(jnp.abs(jnp.fft.rfft(frames, n_fft)))
   correlation = jnp.fft.irfft(power, n_fft)[..., : max_period + 1]
   energy = jnp.cumsum(jnp.square(frames), axis=-1)
-  # d(k) = sum of (y(m) - y(m + k))^2 over all m, zeros outside of the frame, less its first samples
+  # d(k) = sum of (y(m) - y(m + k))^2 over all m, with zeros outside of the frame, minus the energy
+  # of the first k samples
   difference = 2 * (correlation[..., :1] - correlation[..., 1:]) - energy[..., :max_period]
   lags = np.arange(1, max_period + 1, dtype=np.float32)
   mean = jnp.cumsum(difference, axis=-1) / lags
   tiny = np.finfo(np.float32).tiny
   normalised = (difference / (mean + tiny))[..., min_period - 1 :]  # [..., N, P] periods
 
-  before, here, after = normalised[..., :-2], normalised[..., 1:-1], normalised[..., 2:]
-  curvature, slope = after + before - 2 * here, (after - before) / 2
+  previous, current, following = normalised[..., :-2], normalised[..., 1:-1], normalised[..., 2:]
+  curvature, slope = following + previous - 2 * current, (following - previous) / 2
   inside = jnp.abs(slope) < jnp.abs(curvature)
   shift = jnp.where(inside, -slope / jnp.where(inside, curvature, 1.0), 0.0)
   edges = [(0, 0)] * (normalised.ndim - 1)
   shift = jnp.pad(shift, [*edges, (1, 1)])
-  trough = jnp.pad((here < before) & (here <= after), [*edges, (1, 1)])
+  trough = jnp.pad((current < previous) & (current <= following), [*edges, (1, 1)])
   trough = trough.at[..., 0].set(normalised[..., 0] < normalised[..., 1])
   trough = trough.at[..., -1].set(normalised[..., -1] < normalised[..., -2])
   low = trough & (normalised < trough_threshold)
-  chosen = jnp.where(jnp.any(low, -1), jnp.argmax(low, -1), jnp.argmin(normalised, -1))
-  refined = jnp.take_along_axis(shift, chosen[..., None], axis=-1)[..., 0]
-  return sample_rate / (min_period + chosen + refined)
+  period_index = jnp.where(jnp.any(low, -1), jnp.argmax(low, -1), jnp.argmin(normalised, -1))
+  refined = jnp.take_along_axis(shift, period_index[..., None], axis=-1)[..., 0]
+  return sample_rate / (min_period + period_index + refined)

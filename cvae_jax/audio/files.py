@@ -1,4 +1,4 @@
-"""Audio files in and out: any rate, any channel count, never half a file taken for a whole one."""
+"""Reads and writes audio files of any sample rate and number of channels; detects truncation."""
 
 from collections.abc import Iterator
 import io
@@ -15,7 +15,7 @@ from cvae_jax.core import errors
 from cvae_jax.core import lazy_librosa
 from cvae_jax.core import outputs
 
-# By ending: libsndfile's format and its kind of samples.
+# libsndfile's format and subtype, by file extension.
 FORMATS = {
   ".wav": ("WAV", "PCM_16"),
   ".flac": ("FLAC", "PCM_16"),
@@ -24,12 +24,12 @@ FORMATS = {
   ".aiff": ("AIFF", "PCM_16"),
   ".aif": ("AIFF", "PCM_16"),
 }
-_PART_S = 30.0  # seconds of a long recording that are read at a time
-_WRITE_BLOCK = 2**16  # samples; libvorbis keeps a whole call's on the stack
+_PART_S = 30.0  # seconds of a recording that are read at a time
+_WRITE_BLOCK = 2**16  # samples; libvorbis allocates a whole call's samples on the stack
 
 
 class _EndError(errors.UserError):
-  """A part of a file that begins after its end."""
+  """A requested part begins after the end of the file."""
 
 
 class Recording(NamedTuple):
@@ -37,9 +37,9 @@ class Recording(NamedTuple):
 
   Attributes:
     audio: [T] float32 in full scale -1 to 1.
-    changes: what had to be done to it, in words: 'stereo' (channels averaged), 'antiphase' (they
-      cancel each other: the loudest one taken), 'resampled', 'attenuated' (it went past full scale,
-      and was brought to it), 'padded', 'cut'.
+    changes: made to the file's samples: 'stereo' (channels averaged), 'antiphase' (channels cancel
+      each other: the loudest one used), 'resampled', 'attenuated' (exceeded full scale, and scaled
+      to it), 'padded', 'cut'.
   """
 
   audio: np.ndarray
@@ -47,9 +47,9 @@ class Recording(NamedTuple):
 
 
 def _read(path: str, sample_rate: int, first: int, count: int | None) -> Recording:
-  """Samples of a file at a rate, from the `first` on; a few more than `count`, which is checked by.
+  """Reads slightly more than `count` samples of a file from sample `first`, at a sample rate.
 
-  Only that much of the file is read, and as much around it as the resampler's filter reaches.
+  Only this part of the file is read, plus the length of the resampling filter on both sides.
   """
   with decoding.AudioFile(path) as source:
     rate = source.sample_rate
@@ -59,11 +59,12 @@ def _read(path: str, sample_rate: int, first: int, count: int | None) -> Recordi
       audio, changes = source.read(first, None if count is None else count + 1)
       return Recording(audio, changes)
     margin = rate // 20 + 1024
-    unit = rate // math.gcd(rate, sample_rate)  # frames after which both have a sample at once
+    # Frames after which the sampling instants of both rates coincide.
+    unit = rate // math.gcd(rate, sample_rate)
     start = max(0, (first * rate // sample_rate - margin) // unit * unit)
     limit = None if count is None else -(-(first + count) * rate // sample_rate) + margin - start
     audio, changes = source.read(start, limit)
-  librosa = lazy_librosa.load()  # Slow, and most files are at the right rate.
+  librosa = lazy_librosa.load()  # Slow to import, and most files have the right rate.
 
   audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
   audio = audio[first - start * sample_rate // rate :]
@@ -73,7 +74,7 @@ def _read(path: str, sample_rate: int, first: int, count: int | None) -> Recordi
 
 
 def _attenuate(recording: Recording) -> Recording:
-  """A recording that went past full scale, brought to it."""
+  """Scales a recording that exceeds full scale to full scale."""
   peak = np.abs(recording.audio).max()
   if peak <= 1.0:
     return recording
@@ -87,23 +88,22 @@ def read_clip(
   duration_s: float | None = None,
   attenuate: bool = True,
 ) -> Recording:
-  """Reads a WAV, FLAC or other file that libsndfile knows, as a mono waveform of its own length.
+  """Reads an audio file in a format of libsndfile, or a part of it, as a mono waveform.
 
-  Channels are averaged; another rate is resampled (soxr, high quality). A long recording is read by
-  parts with `start_s` and `duration_s`: no more of the file is read or kept in memory, and parts
-  are the same samples as of the whole.
+  Channels are averaged, and other sample rates resampled (soxr, high quality). With `start_s` and
+  `duration_s` only that part of the file is read; its samples equal those of the whole file.
 
   Args:
     path: of the file.
-    sample_rate: wanted, in Hz.
-    start_s: where to begin, in seconds.
-    duration_s: seconds at most; to the end without it.
-    attenuate: whether what goes past full scale is brought to it. Parts that are put together want
-      one gain for all, and so none here.
+    sample_rate: of the result, in Hz.
+    start_s: start of the part, in seconds.
+    duration_s: maximal duration, in seconds; None for the rest of the file.
+    attenuate: whether to scale what exceeds full scale. Use False for parts that are concatenated,
+      which need a common gain.
 
   Raises:
-    UserError: one line that names the file, for one that is missing, empty, truncated, no audio, or
-      holds samples that are no numbers; or that ends before `start_s`.
+    UserError: if the file is missing, empty, truncated or not audio, holds samples that are not
+      finite, or ends before `start_s`; the message names the file.
   """
   first = round(start_s * sample_rate)
   count = None if duration_s is None else round(duration_s * sample_rate)
@@ -113,14 +113,14 @@ def read_clip(
 
 
 def read_parts(path: str, sample_rate: int, max_s: float | None = None) -> Iterator[Recording]:
-  """A file from its beginning in parts of 30 s: the samples of `read_clip`, at bounded memory.
+  """Reads a file in parts of 30 s, in bounded memory; the samples are those of `read_clip`.
 
-  What goes past full scale is left so: one gain for all parts is the caller's to choose.
+  Parts that exceed full scale are not attenuated: the caller chooses a common gain.
 
   Args:
     path: of the file.
-    sample_rate: wanted, in Hz.
-    max_s: seconds at most.
+    sample_rate: of the result, in Hz.
+    max_s: maximal total duration, in seconds.
 
   Raises:
     UserError: as `read_clip`.
@@ -143,33 +143,33 @@ def read_parts(path: str, sample_rate: int, max_s: float | None = None) -> Itera
 def read_note(path: str, num_samples: int, sample_rate: int) -> Recording:
   """Reads a file as a note of fixed length, padded with silence or cut; see `read_clip`.
 
-  Of a long recording no more is read than the note.
+  Only as much of the file is read as the note needs.
 
   Args:
     path: of the file.
-    num_samples: T wanted.
-    sample_rate: wanted, in Hz.
+    num_samples: T.
+    sample_rate: of the result, in Hz.
 
   Raises:
     UserError: as `read_clip`.
   """
   audio, changes = _read(path, sample_rate, 0, num_samples)
-  is_longer, missing = audio.size > num_samples, num_samples - audio.size
+  is_longer, num_missing = audio.size > num_samples, num_samples - audio.size
   audio, changes = _attenuate(Recording(audio[:num_samples], changes))
-  if missing > 0:
-    audio, changes = np.pad(audio, (0, missing)), (*changes, "padded")
+  if num_missing > 0:
+    audio, changes = np.pad(audio, (0, num_missing)), (*changes, "padded")
   elif is_longer:
     changes = (*changes, "cut")
   return Recording(np.ascontiguousarray(audio, np.float32), changes)
 
 
 def to_bytes(audio: np.ndarray, sample_rate: int, ending: str) -> bytes:
-  """A mono file of the format of an ending; samples past full scale are clipped.
+  """Encodes a mono waveform as an audio file; samples are clipped to full scale.
 
   Args:
     audio: [T] in full scale -1 to 1.
     sample_rate: in Hz.
-    ending: one of `FORMATS`; what has 16-bit samples gets them.
+    ending: file extension, one of `FORMATS`.
   """
   out = io.BytesIO()
   clipped = np.clip(audio, -1.0, 1.0)
@@ -181,13 +181,13 @@ def to_bytes(audio: np.ndarray, sample_rate: int, ending: str) -> bytes:
 
 
 def write_blocks(path: str, blocks: Iterator[np.ndarray], sample_rate: int) -> int:
-  """Writes a mono sound as its blocks come, whole or not at all; as `write_wav`.
+  """Writes a mono waveform block by block, atomically; see `write_wav`.
 
   Returns:
-    How many samples have been written.
+    Number of samples written.
 
   Raises:
-    UserError: where the file cannot be written, or its ending is of no format.
+    UserError: if the file cannot be written, or its extension is unknown.
   """
   form, subtype = FORMATS[_ending(path)]
   count = 0
@@ -205,41 +205,43 @@ def write_blocks(path: str, blocks: Iterator[np.ndarray], sample_rate: int) -> i
 
 
 def to_wav(audio: np.ndarray, sample_rate: int) -> bytes:
-  """A mono WAV of 16 bits; samples past full scale are clipped."""
+  """Encodes a mono waveform as a 16-bit WAV file; samples are clipped to full scale."""
   return to_bytes(audio, sample_rate, ".wav")
 
 
 def _ending(path: str) -> str:
-  """What says the format to write: the path's own ending, or that of WAV for a device or a FIFO.
+  """The extension that determines the format: the path's own, or '.wav' for a device or a FIFO.
 
   Raises:
-    UserError: an ending of no format that is written.
+    UserError: if the extension is unknown.
   """
   ending = os.path.splitext(path)[1].lower()
   if ending in FORMATS:
     return ending
   if atomic.is_special(path):
     return ".wav"
-  raise errors.UserError(f"{path} must end in one of {', '.join(FORMATS)}: it says the format")
+  raise errors.UserError(
+    f"{path} must end in one of {', '.join(FORMATS)}, which determines the format"
+  )
 
 
 def check_output(path: str) -> None:
-  """Checks, before the work, that a sound can be written to a path.
+  """Checks that a sound can be written to a path; to be called before the work.
 
   Raises:
-    UserError: an ending of no format that is written, or a path that nothing can be written to.
+    UserError: if the extension is unknown, or the path cannot be written.
   """
   outputs.check_file(path)
   _ending(path)
 
 
 def write_wav(path: str, audio: np.ndarray, sample_rate: int) -> None:
-  """Writes a mono sound, whole or not at all: WAV of 16 bits, or what the path's ending says.
+  """Writes a mono waveform, atomically: a 16-bit WAV, or the format of the path's extension.
 
-  Samples past full scale are clipped.
+  Samples are clipped to full scale.
 
   Raises:
-    UserError: where the file cannot be written, or its ending is of no format.
+    UserError: if the file cannot be written, or its extension is unknown.
   """
   try:
     content = to_bytes(audio, sample_rate, _ending(path))

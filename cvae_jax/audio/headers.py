@@ -1,8 +1,8 @@
-"""What the header of an audio file promises, set beside what the file holds.
+"""Checks and corrects the sizes in audio file headers.
 
-Writers that cannot go back to fill in a size (to a pipe, or because their power went) leave one
-that promises nothing: 0, or about 2 or 4 GB. Such a file is read to its end. A size of another kind
-that the file does not hold is one of a file that has lost its end.
+Writers that cannot fill in a size afterwards (because they write to a pipe, or lost power) leave a
+placeholder: 0, or about 2 or 4 GB. Such a file is read to its end. Any other size that exceeds the
+file means that the file is truncated.
 """
 
 from collections.abc import Iterator
@@ -11,25 +11,26 @@ import struct
 from typing import BinaryIO
 from typing import NamedTuple
 
-# From here on a size is one that its writer did not know: sox leaves 0x7f000000 and 0x7ffff000,
-# recorders 0x80000000 and 0xfffff000, others all ones. Nobody records 2 GB of a note.
+# Sizes from here on are placeholders: sox writes 0x7f000000 and 0x7ffff000, recorders 0x80000000
+# and 0xfffff000, others all ones. Notes of 2 GB do not occur.
 _UNKNOWN = 0x7F000000
-_MAX_CHUNKS = 10_000  # before the samples; a file of more is no audio
-# Longest to shortest frame of an MP3, and more: whatever the bit rate of its first frames is.
+_MAX_CHUNKS = 10_000  # before the samples; a file with more is not audio
+# More than the ratio of the longest to the shortest MP3 frame, for any bit rate of the first
+# frames.
 _STRETCH = 64
 _WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the first 12 bytes of its GUID
-_FRAME = 1441  # bytes of the longest frame; what an encoder counts may be off by one
-_TAG = 128  # bytes of an ID3v1 tag, which libsndfile looks for at the end
+_FRAME = 1441  # bytes of the longest frame; encoders' counts may be off by one frame
+_TAG = 128  # bytes of an ID3v1 tag, which libsndfile searches at the end
 
 
 class Header(NamedTuple):
-  """What a file's header says.
+  """The result of checking a file's header.
 
   Attributes:
-    missing: bytes that it promises and the file does not hold.
-    head: in place of the file's first bytes, where their sizes are of no use; empty otherwise.
-    stretch: how much longer than it is the file must be said to be, where libsndfile guesses the
-      number of samples from its length, and reads no more than it has guessed.
+    missing: number of bytes that the header promises and the file does not hold.
+    head: replacement of the file's first bytes, with corrected sizes; empty if none is needed.
+    stretch: factor by which to overstate the file's length, for formats where libsndfile estimates
+      the number of samples from it and reads no more than that.
   """
 
   missing: int = 0
@@ -38,11 +39,11 @@ class Header(NamedTuple):
 
 
 class Patched(io.RawIOBase):
-  """A file with other first bytes or of another length, as libsndfile reads it.
+  """A file-like object with a replaced head or an overstated length, for libsndfile.
 
   Args:
     file: open for reading.
-    header: of it.
+    header: of the file.
   """
 
   def __init__(self, file: BinaryIO, header: Header):
@@ -73,16 +74,16 @@ class Patched(io.RawIOBase):
     data = self._file.read(len(buffer))
     if not data and self._stretch > 1 and position >= self._end - _TAG:
       data = bytes(min(len(buffer), self._end - position))
-    over = self._head[position : position + len(data)]
-    buffer[: len(data)] = over + data[len(over) :]
+    replacement = self._head[position : position + len(data)]
+    buffer[: len(data)] = replacement + data[len(replacement) :]
     return len(data)
 
 
 def read(file: BinaryIO, size: int) -> Header:
-  """The header of a WAV, Wave64, AIFF, AU or MP3 file; of others nothing is known here.
+  """Checks the header of a WAV, Wave64, AIFF, AU or MP3 file; others pass unchecked.
 
   Args:
-    file: open for reading, at any place.
+    file: open for reading, at any position.
     size: of the file, in bytes.
   """
   file.seek(0)
@@ -100,7 +101,7 @@ def read(file: BinaryIO, size: int) -> Header:
 
 
 def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
-  """Name, length and place of what is in every chunk, from where the file is."""
+  """Yields name, length and position of the body of each chunk, from the current position."""
   position = file.tell()
   for _ in range(_MAX_CHUNKS):
     head = file.read(8)
@@ -113,7 +114,7 @@ def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _ends_in_chunks(file: BinaryIO, size: int, position: int, order: str) -> bool:
-  """Whether a file is chunks with names from a position to its end."""
+  """Whether the file consists of chunks with valid names from a position to its end."""
   file.seek(position)
   end = position
   for name, length, start in _chunks(file, order):
@@ -135,18 +136,18 @@ def _read_wav(file: BinaryIO, size: int, order: str, magic: bytes) -> Header:
     is_long = magic in (b"RF64", b"BW64") and length == 0xFFFFFFFF
     if is_long:
       length = long_size or 0
-    held = size - start
-    unknown = length > held and (length >= 2**62 if is_long else length >= _UNKNOWN)
-    if length == 0 and held:
-      unknown = not _ends_in_chunks(file, size, start, order)
-    if not unknown:
-      return Header(max(length - held, 0))
+    available = size - start
+    is_placeholder = length > available and (length >= 2**62 if is_long else length >= _UNKNOWN)
+    if length == 0 and available:
+      is_placeholder = not _ends_in_chunks(file, size, start, order)
+    if not is_placeholder:
+      return Header(max(length - available, 0))
     return Header(0, _wav_head(file, start, size, order) if size < 2**32 else b"")
   return Header()
 
 
 def _wav_head(file: BinaryIO, start: int, size: int, order: str) -> bytes:
-  """What a WAV of less than 4 GB would begin with if all after `start` were its samples."""
+  """Head of a WAV of less than 4 GB, with sizes as if all bytes after `start` were samples."""
   file.seek(0)
   head = bytearray(file.read(start))
   if head[:4] != b"RIFX":
@@ -165,7 +166,7 @@ def _read_wave64(file: BinaryIO, size: int) -> Header:
     chunk = file.read(24)
     if len(chunk) < 24:
       break
-    length = struct.unpack("<Q", chunk[16:])[0]  # With these 24 bytes.
+    length = struct.unpack("<Q", chunk[16:])[0]  # Includes these 24 bytes.
     if chunk[:4] == b"data":
       return Header(max(position + length - size, 0) if length < 2**62 else 0)
     if length < 24 or position + length > size:
@@ -178,25 +179,25 @@ def _read_aiff(file: BinaryIO, size: int) -> Header:
   for name, length, start in _chunks(file, ">"):
     if name != b"SSND":
       continue
-    held = size - start
-    unknown = length > held and length >= _UNKNOWN
-    if length <= 8 < held:
-      unknown = not _ends_in_chunks(file, size, start + length, ">")
-    if not unknown:
-      return Header(max(length - held, 0))
+    available = size - start
+    is_placeholder = length > available and length >= _UNKNOWN
+    if length <= 8 < available:
+      is_placeholder = not _ends_in_chunks(file, size, start + length, ">")
+    if not is_placeholder:
+      return Header(max(length - available, 0))
     file.seek(0)
     head = bytearray(file.read(start))
     struct.pack_into(">I", head, 4, min(size - 8, 0xFFFFFFFF))
-    struct.pack_into(">I", head, start - 4, min(held, 0xFFFFFFFF))
+    struct.pack_into(">I", head, start - 4, min(available, 0xFFFFFFFF))
     return Header(0, bytes(head))
   return Header()
 
 
 def _read_mp3(file: BinaryIO, size: int, head: bytes) -> Header:
-  """Of an MP3 whose first frame says how many bytes there are (Xing, LAME); others do not know.
+  """Checks an MP3 whose first frame has the number of bytes (Xing, LAME).
 
-  Without it libsndfile guesses from the size of the file, pictures and all, and the bit rate of the
-  first frames: too much or too little.
+  Without it libsndfile estimates the length from the size of the file, embedded pictures included,
+  and the bit rate of the first frames, which may be too high or too low.
   """
   start = 0
   if head[:3] != b"ID3" and not _is_frame(head):
@@ -209,15 +210,15 @@ def _read_mp3(file: BinaryIO, size: int, head: bytes) -> Header:
   if tag < 0:
     return Header(stretch=_STRETCH)
   flags = struct.unpack(">I", frame[tag + 4 : tag + 8].ljust(4, b"\0"))[0]
-  place = tag + 8 + 4 * (flags & 1)
-  if not flags & 2 or len(frame) < place + 4:
+  length_position = tag + 8 + 4 * (flags & 1)
+  if not flags & 2 or len(frame) < length_position + 4:
     return Header()
-  length = struct.unpack(">I", frame[place : place + 4])[0]
+  length = struct.unpack(">I", frame[length_position : length_position + 4])[0]
   missing = start + length - size
-  whole = length >= _UNKNOWN or missing <= max(_FRAME, length // 50)
-  return Header(0 if whole else missing)
+  is_complete = length >= _UNKNOWN or missing <= max(_FRAME, length // 50)
+  return Header(0 if is_complete else missing)
 
 
 def _is_frame(data: bytes) -> bool:
-  """Whether MPEG's word of synchronisation is there."""
+  """Whether the data begin with an MPEG frame's sync word."""
   return len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0

@@ -1,16 +1,16 @@
-"""DC offset and level: the one place where a note's waveform is put in order.
+"""Normalisation of DC offset and level.
 
-NSynth's notes carry offsets of up to 0.36 of full scale and levels that differ tenfold between
-families, and their velocity is often a gain and nothing else. So a network sees every note without
-its offset and at one peak level (`normalize`), and level comes back at the output: a generated
-note gets the gain of its velocity (`velocity_to_gain`), a reconstructed one that of its original.
+NSynth's notes have DC offsets of up to 0.36 of full scale and levels that differ tenfold between
+families, and their velocity is often only a gain. Networks therefore get notes without offset and
+at one peak level (`normalize`), and the level is restored at the output: a generated note gets the
+gain of its velocity (`velocity_to_gain`), a reconstructed one the gain of its original.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
 
-# 1 dB below full scale, so that what an inverse transform adds does not clip.
+# 1 dB below full scale, so that errors of inverse transforms do not clip.
 PEAK = 0.89
 
 
@@ -29,13 +29,13 @@ def remove_dc(audio: Float[Array, "*batch T"]) -> Float[Array, "*batch T"]:
 def peak_normalize(
   audio: Float[Array, "*batch T"], peak: float = PEAK, threshold: float = 1e-4
 ) -> Float[Array, "*batch T"]:
-  """Scales each waveform to the given peak; one whose peak is under `threshold` is left as it is.
+  """Scales each waveform to the given peak, unless its peak is below `threshold`.
 
   Args:
     audio: [..., T] waveform.
     peak: the largest absolute sample afterwards, in full scale.
-    threshold: in full scale; below it (-80 dB) a waveform counts as silence, whose noise floor
-      nobody wants to hear at full level.
+    threshold: in full scale (-80 dB by default); waveforms with a lower peak count as silence,
+      whose noise floor should not be amplified.
 
   Returns:
     [..., T] waveform.
@@ -46,7 +46,7 @@ def peak_normalize(
 
 
 def normalize(audio: Float[Array, "*batch T"], peak: float = PEAK) -> Float[Array, "*batch T"]:
-  """Removes the DC offset, then scales to the given peak: what every network is fed.
+  """Removes the DC offset, then scales to the given peak: the input of all networks.
 
   Args:
     audio: [..., T] waveform in full scale -1 to 1.
@@ -61,15 +61,15 @@ def normalize(audio: Float[Array, "*batch T"], peak: float = PEAK) -> Float[Arra
 def fade_ends(
   audio: Float[Array, "*batch T"], sample_rate: int, in_s: float = 0.001, out_s: float = 0.01
 ) -> Float[Array, "*batch T"]:
-  """Lets each waveform begin and end at 0, along halves of a raised cosine.
+  """Fades each waveform in and out with halves of a raised cosine.
 
-  What still sounds at the last sample is a click otherwise, and so is what is there at the first.
+  Otherwise a waveform that does not start and end at 0 clicks.
 
   Args:
     audio: [..., T] waveform.
     sample_rate: in Hz.
-    in_s: length of the fade at the beginning, in seconds; short, so that attacks stay.
-    out_s: length of the fade at the end, in seconds.
+    in_s: duration of the fade-in, in seconds; short, to preserve attacks.
+    out_s: duration of the fade-out, in seconds.
 
   Returns:
     [..., T] waveform.
@@ -86,7 +86,7 @@ def velocity_to_gain(velocity):
   """Gain of a MIDI velocity: 40 log10(velocity / 127) dB.
 
   Args:
-    velocity: MIDI velocity, 0 to 127, of any shape; a negative one is not known, and full level.
+    velocity: MIDI velocity, 0 to 127, of any shape; negative is unknown, which has gain 1.
 
   Returns:
     Linear gain, 0 to 1, of the same shape.

@@ -1,4 +1,4 @@
-"""Level over time: RMS, and loudness as the ear weighs frequencies."""
+"""Level over time: RMS, and A-weighted loudness."""
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -14,13 +14,13 @@ def a_weighting(frequencies_hz: np.ndarray, min_db: float | None = -80.0) -> np.
 
   Args:
     frequencies_hz: not negative.
-    min_db: the least weight; None for none.
+    min_db: lower bound of the weights; None for none.
 
   Source: IEC 61672-1. Agrees with `librosa.A_weighting`.
   """
   poles = np.square([12194.217, 20.598997, 107.65265, 737.86223])
   squared = np.square(np.asarray(frequencies_hz, np.float64))
-  with np.errstate(divide="ignore"):  # 0 Hz weighs nothing: -inf dB, before min_db.
+  with np.errstate(divide="ignore"):  # At 0 Hz the weight is -inf dB, before min_db.
     weights = 2.0 + 20.0 * (
       np.log10(poles[0])
       + 2 * np.log10(squared)
@@ -44,10 +44,10 @@ def rms(
     audio: [..., T] waveform.
     frame_length: in samples.
     hop_length: in samples.
-    center: whether frame n is centred at sample n * hop_length, by zeros on both sides.
+    center: whether frame n is centred at sample n * hop_length, by zero padding.
 
   Raises:
-    ValueError: a waveform shorter than a frame.
+    ValueError: if the waveform is shorter than a frame.
 
   Agrees with `librosa.feature.rms`.
   """
@@ -56,9 +56,9 @@ def rms(
     half = frame_length // 2
     audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(half, half)])
   power = jnp.mean(jnp.square(stft.frame(audio, frame_length, hop_length)), axis=-1)
-  # The square root's gradient at silence is infinite; there is nothing to learn from silence.
-  loud = power > 0.0
-  return jnp.where(loud, jnp.sqrt(jnp.where(loud, power, 1.0)), 0.0)
+  # The square root's gradient at 0 is infinite; it is set to 0 for silence.
+  is_positive = power > 0.0
+  return jnp.where(is_positive, jnp.sqrt(jnp.where(is_positive, power, 1.0)), 0.0)
 
 
 def loudness(
@@ -70,15 +70,14 @@ def loudness(
 ) -> Float[Array, "*batch N"]:
   """A-weighted power of every frame in dB ([..., T] to [..., N]).
 
-  The powers of the STFT's bins, weighted and averaged, in dB; a mean power below `amin` counts as
-  it.
+  The powers of the STFT's bins are weighted and averaged.
 
   Args:
     audio: [..., T] waveform.
     sample_rate: in Hz.
     n_fft: length of the transform, in samples.
     hop_length: in samples.
-    amin: the least power told apart.
+    amin: lower bound of the mean power.
 
   Source: Engel et al. 2020 (DDSP), appendix B.1. Agrees with the mean over bins of
   `librosa.perceptual_weighting`, taken in power.

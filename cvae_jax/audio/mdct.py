@@ -1,7 +1,7 @@
 """Modified discrete cosine transform: real, critically sampled, and exactly invertible.
 
 Every hop of N samples gives N real coefficients, with frames of 2 N samples that overlap by half;
-what a frame aliases, its neighbour cancels.
+the aliasing of a frame is cancelled by its neighbours.
 """
 
 import functools
@@ -20,14 +20,14 @@ from cvae_jax.core import errors
 
 @functools.lru_cache(maxsize=16)
 def make_window(window: str, num_bins: int) -> np.ndarray:
-  """A window of 2 N samples that squares to one with its half-shifted self ([2 N] float32).
+  """A window of 2 N samples that satisfies the Princen-Bradley condition ([2 N] float32).
 
   Args:
-    window: 'sine', or 'kbd' (Kaiser-Bessel derived, beta 4 pi): less leakage far from a partial.
+    window: 'sine', or 'kbd' (Kaiser-Bessel derived, beta 4 pi), which leaks less to distant bins.
     num_bins: N.
 
   Raises:
-    UserError: another name, or an N that is odd or not positive.
+    UserError: if the name is unknown, or N is odd or not positive.
   """
   if num_bins < 2 or num_bins % 2:
     raise errors.UserError(f"the MDCT's hop must be even and at least 2, got {num_bins}")
@@ -51,7 +51,7 @@ def _dct_iv(x):
 
 
 def num_frames(num_samples: int, num_bins: int) -> int:
-  """Frames of `mdct`: one more than the hops that cover the waveform."""
+  """Number of frames of `mdct`: one more than the hops that cover the waveform."""
   return 1 - (-num_samples // num_bins)
 
 
@@ -61,20 +61,20 @@ def mdct(
   """Modified discrete cosine transform.
 
   Args:
-    audio: [..., T] waveform; N zeros are put before it, and as many after it as fill a frame.
-    num_bins: F, coefficients of a frame, and the hop in samples.
+    audio: [..., T] waveform; it is padded with F zeros before, and zeros to a whole frame after.
+    num_bins: F, coefficients per frame, which is the hop in samples.
     window: 'sine' or 'kbd'.
 
   Returns:
-    [..., ceil(T / F) + 1, F] float32. The transform is orthonormal: it keeps energy.
+    [..., ceil(T / F) + 1, F] float32. The transform is orthonormal: it preserves energy.
 
   Source: Princen, Johnson & Bradley 1987. Agrees with `tf.signal.mdct(norm='ortho')` of the padded
   waveform.
   """
   check.check_audio(audio)
   frames = num_frames(audio.shape[-1], num_bins)
-  after = (frames + 1) * num_bins - num_bins - audio.shape[-1]
-  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(num_bins, after)])
+  pad_after = (frames + 1) * num_bins - num_bins - audio.shape[-1]
+  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(num_bins, pad_after)])
   x = stft.frame(audio, 2 * num_bins, num_bins) * make_window(window, num_bins)
   half = num_bins // 2
   a, b, c, d = (x[..., i * half : (i + 1) * half] for i in range(4))
@@ -88,8 +88,8 @@ def imdct(
 
   Args:
     coefficients: [..., N, F].
-    length: samples of the result; (N - 1) F without one.
-    window: as it was given to `mdct`.
+    length: samples of the result; (N - 1) F by default.
+    window: as in `mdct`.
 
   Returns:
     [..., T] waveform. Agrees with `tf.signal.inverse_mdct(norm='ortho')`.

@@ -1,4 +1,4 @@
-"""The mel scale: filterbank, and the way back to linear frequency."""
+"""Mel filterbank and its inverse, and an interpolated mel axis."""
 
 import functools
 from typing import NamedTuple
@@ -31,7 +31,7 @@ def make_filterbank(
     [n_mels, 1 + n_fft // 2] float32.
 
   Raises:
-    UserError: where so many filters are asked for that some hold no bin at all.
+    UserError: if there are so many filters that some contain no bin.
   """
   import warnings
 
@@ -58,7 +58,7 @@ def _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax, htk):
 
 
 def band_centers(n_mels: int, fmin: float, fmax: float) -> tuple[float, ...]:
-  """Where the filters of `make_filterbank` peak, in Hz (Slaney's scale)."""
+  """Centre frequencies of the filters of `make_filterbank`, in Hz (Slaney's scale)."""
   librosa = lazy_librosa.load()
 
   return tuple(librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax)[1:-1].tolist())
@@ -90,10 +90,10 @@ def mel_to_linear(
   fmax: float | None = None,
   htk: bool = False,
 ) -> Float[Array, "*batch N F"]:
-  """Magnitudes whose mel spectrogram comes near the given one ([..., N, M] to [..., N, F]).
+  """Estimates magnitudes from a mel spectrogram ([..., N, M] to [..., N, F]).
 
-  Least squares by the filterbank's pseudo-inverse, then nothing below 0. `librosa.feature.inverse`
-  solves for non-negative magnitudes instead, which is closer and far slower.
+  Least squares by the filterbank's pseudo-inverse, clipped at 0. `librosa.feature.inverse` solves
+  for non-negative magnitudes instead, which is more accurate and far slower.
   """
   check.check_array(mel, "the mel spectrogram", 2)
   n_mels = mel.shape[-1]
@@ -102,14 +102,14 @@ def mel_to_linear(
 
 
 class MelAxis(NamedTuple):
-  """A mel axis as fine as one likes, between linear bins and back; for levels, not for energy.
+  """A mel axis of any resolution, with maps from and to linear bins; for levels, not for energy.
 
   Attributes:
-    center: [M] middle of each mel bin, in linear bins.
-    half_width: [M] how far each averages to either side, in linear bins; at least 1.
+    center: [M] centre of each mel bin, in linear bins.
+    half_width: [M] half width of each mel bin's average, in linear bins; at least 1.
     to_mel: [M, F] weights that sum to 1 in every row.
     to_linear: [F, M] interpolation between the two mel bins around each linear bin.
-    covered: [F] 1 where a linear bin lies between the first and the last mel bin, else 0.
+    covered: [F] 1 for linear bins between the first and the last mel bin, else 0.
   """
 
   center: np.ndarray
@@ -121,17 +121,17 @@ class MelAxis(NamedTuple):
 
 @functools.lru_cache(maxsize=8)
 def make_axis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> MelAxis:
-  """A mel axis of `n_mels` bins from `fmin` to `fmax` Hz (Slaney's scale).
+  """Makes a mel axis of `n_mels` bins from `fmin` to `fmax` Hz (Slaney's scale).
 
   Args:
     sample_rate: in Hz.
     n_fft: length of the transform, in samples.
-    n_mels: bins; more of them than filters of the STFT's resolution only interpolate.
+    n_mels: number of bins; bins finer than the STFT's resolution interpolate.
     fmin: lowest frequency, in Hz.
     fmax: highest frequency, in Hz, at most half the sample rate.
 
   Raises:
-    UserError: fewer than 2 bins, or frequencies out of order.
+    UserError: if there are fewer than 2 bins, or the frequencies are out of order.
   """
   librosa = lazy_librosa.load()
 
@@ -145,11 +145,11 @@ def make_axis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: floa
   half_width = np.maximum(np.gradient(edges), 1.0)
   weights = np.maximum(0.0, 1.0 - np.abs(bins - edges[:, None]) / half_width[:, None])
   weights /= weights.sum(axis=1, keepdims=True)
-  # Row k: where bin k lies between two mel bins, outside at the nearest.
+  # Row k interpolates bin k between two mel bins; bins outside use the nearest.
   position = np.interp(bins, edges, np.arange(n_mels))
   lower = np.minimum(position.astype(int), n_mels - 2)
-  back = np.zeros((bins.size, n_mels))
-  back[bins, lower] = 1.0 - (position - lower)
-  back[bins, lower + 1] = position - lower
+  to_linear = np.zeros((bins.size, n_mels))
+  to_linear[bins, lower] = 1.0 - (position - lower)
+  to_linear[bins, lower + 1] = position - lower
   covered = (bins >= np.floor(edges[0])) & (bins <= np.ceil(edges[-1]))
-  return MelAxis(*(x.astype(np.float32) for x in (edges, half_width, weights, back, covered)))
+  return MelAxis(*(x.astype(np.float32) for x in (edges, half_width, weights, to_linear, covered)))

@@ -1,11 +1,11 @@
-"""Many sines at once: oscillator banks as matrix products, and what is made of them.
+"""Oscillator banks as matrix products, additive and granular synthesis, and delays.
 
-A sine whose frequency stands still is, a block of samples at a time, a fixed rotation of where the
-block begins. So a bank of K of them is one product of a [blocks, 2 K] and a [2 K, samples] matrix,
-for which hardly a sine is computed. Frequencies in Hz, signals [B, T] float32.
+Within a block of samples, a sine of constant frequency is a fixed rotation of its phase at the
+block's start. A bank of K sines is therefore a product of a [blocks, 2 K] and a [2 K, samples]
+matrix, which needs few evaluations of sine. Frequencies are in Hz, signals [B, T] float32.
 
-The pieces are compiled apart: in one, XLA on CPU makes its factors anew for everything that reads
-them, and takes twice as long.
+The factors are compiled separately: in one function, XLA on CPU recomputes them for each use, which
+takes twice as long.
 """
 
 import functools
@@ -20,7 +20,7 @@ from cvae_jax.audio import synthesis
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def _turns(frequency_hz, count, stride, sample_rate):
-  """cos and sin at every so-manieth of the samples, and at those between two of them."""
+  """(cos, sin) at coarse steps of the samples, and at the fine steps in between."""
   increment = jnp.round(frequency_hz / sample_rate * 2.0**32).astype(jnp.uint32)[..., None]
   fine = max(int(count**0.5), 1)
   steps = jnp.arange(-(-count // fine)) * (fine * stride), jnp.arange(fine) * stride
@@ -48,12 +48,13 @@ def rotations(
 
   Args:
     frequency_hz: [...], below half the sample rate.
-    count: how many of them.
-    stride: samples from one to the next.
+    count: number of samples n.
+    stride: distance of the samples n.
     sample_rate: in Hz.
 
   Returns:
-    ([..., count], [..., count]); the phase is exact to 2^-24 cycles, as in `synthesis.phase_ramp`.
+    ([..., count], [..., count]); the phase is accurate to 2^-24 cycles, as in
+    `synthesis.phase_ramp`.
   """
   return _expand(_turns(frequency_hz, count, stride, sample_rate), count)
 
@@ -61,13 +62,13 @@ def rotations(
 def oscillator(
   frequency_hz: Float[Array, " B"], num_samples: int, sample_rate: int
 ) -> Float[Array, "B T"]:
-  """sin(2 pi f t) for a frequency that stands still ([B, T])."""
+  """sin(2 pi f t) at a constant frequency ([B, T])."""
   return rotations(frequency_hz, num_samples, 1, sample_rate)[1]
 
 
 @jax.jit
 def _ahead(rotation, cycles):
-  """Rotations ([B, K, n] each) turned on by so many cycles, one after the other: [B, 2 K, n]."""
+  """Rotations ([B, K, n] each) advanced by a phase in cycles, concatenated: [B, 2 K, n]."""
   cos_a, sin_a = rotation
   cos_b, sin_b = synthesis.sine(cycles + 0.25), synthesis.sine(cycles)
   return jnp.concatenate([cos_a * cos_b - sin_a * sin_b, sin_a * cos_b + cos_a * sin_b], axis=1)
@@ -83,7 +84,7 @@ def _product(starts, inside):
 
 @jax.jit
 def _weighted(rotation, amplitudes):
-  """Rotations ([B, K, n] each) times amplitudes ([B, n or 1, K]), below each other: [B, 2 K, n]."""
+  """Rotations ([B, K, n] each) times amplitudes ([B, n or 1, K]), concatenated: [B, 2 K, n]."""
   amplitudes = jnp.swapaxes(amplitudes, 1, 2)
   return jnp.concatenate([amplitudes * x for x in rotation], axis=1)
 
@@ -96,22 +97,22 @@ def bank(
   sample_rate: int,
   block: int = 64,
 ) -> Float[Array, "B T"]:
-  """Sum of K sines of steady frequencies whose amplitudes may move: additive synthesis.
+  """Additive synthesis: sum of K sines of constant frequency and varying amplitude.
 
   Args:
     frequencies_hz: [B, K]; partials above `synthesis.BAND_LIMIT` are left out.
-    amplitudes: [B, 1, K], or [B, T / block + 1, K] at every block's first sample and the end,
-      between which they move in straight lines.
+    amplitudes: [B, 1, K], or [B, T / block + 1, K] at every block's first sample and the end, with
+      linear interpolation.
     phases: [B, K] in cycles, at the first sample.
     num_samples: T, a multiple of `block`.
     sample_rate: in Hz.
-    block: samples.
+    block: samples per block.
 
   Returns:
     [B, T] sum over k of a_k(t) sin(2 pi (f_k t + phase_k)).
 
   Raises:
-    ValueError: T that is no multiple of `block`.
+    ValueError: if T is not a multiple of `block`.
   """
   if num_samples % block:
     raise ValueError(f"num_samples {num_samples} must be a multiple of {block}")
@@ -136,12 +137,12 @@ def grains(
   sample_rate: int,
   length: int = 512,
 ) -> Float[Array, "B T"]:
-  """Granular synthesis: Hann-windowed grains of one tone, each begun at a place of its own.
+  """Granular synthesis: Hann-windowed grains of one tone, each with its own time offset.
 
   Args:
     frequencies_hz: [B, K] of the tone's partials.
     amplitudes: [B, K].
-    offsets: [B, T / hop + 1] samples by which each grain's tone runs ahead; all 0 give the tone.
+    offsets: [B, T / hop + 1] samples by which each grain is advanced; all 0 give the tone.
     num_samples: T, a multiple of the hop.
     sample_rate: in Hz.
     length: of a grain, in samples; the hop is half of it.
@@ -160,20 +161,20 @@ def grains(
   window = 0.5 - 0.5 * jnp.cos(2 * jnp.pi * jnp.arange(length) / length)
   inside = _ahead(rotations(frequencies_hz, length, 1, sample_rate), 0.0 * amplitudes[..., None])
   wave = _product(starts, inside * window)  # [B, grains, length]
-  # The grain that is centred on the first sample has begun before it.
+  # The first grain is centred on the first sample: its first half is dropped.
   total = wave[:, :-1, hop:] + wave[:, 1:, :hop]
   return total.reshape(total.shape[0], -1)[:, :num_samples]
 
 
 def delay(audio: Float[Array, "B T"], samples: Float[Array, "B T"]) -> Float[Array, "B T"]:
-  """Reads a signal as long ago as each sample asks, between samples by Lagrange's sixth order.
+  """Variable delay of a signal, with Lagrange interpolation over six samples.
 
   Args:
-    audio: [B, T]; before its beginning and after its end it is as it is there.
-    samples: [B, T] of delay, negative ones ahead.
+    audio: [B, T]; extended by its first and last samples.
+    samples: [B, T] delay in samples; negative values look ahead.
 
   Returns:
-    [B, T]; a sine is off by less than 1 % up to 0.2 of the sample rate.
+    [B, T]; the error of a sine is below 1 % up to 0.2 of the sample rate.
   """
   length = audio.shape[-1]
   position = jnp.arange(length) - samples

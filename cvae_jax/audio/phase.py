@@ -1,8 +1,8 @@
-"""Phase recovery: from magnitudes alone back to a waveform.
+"""Phase recovery: waveforms from magnitudes.
 
-Magnitudes say more about phase than they seem to: with a Gaussian window the phase's derivatives in
-time and frequency are those of the log-magnitude in frequency and time. `integrate_phase` sums them
-up along the partials, in one pass and without a heap, and `griffin_lim` takes it from there.
+With a Gaussian window the phase's derivatives in time and frequency equal those of the
+log-magnitude in frequency and time, up to factors. `integrate_phase` integrates them along the
+partials in one pass; `griffin_lim` refines the result iteratively.
 """
 
 from collections.abc import Callable
@@ -21,25 +21,26 @@ from cvae_jax.audio import stft as stft_lib
 from cvae_jax.core import errors
 
 STARTS = ("integrated", "random")
-# How far down a partial's flanks its phase is carried, in bins: past a Hann window's main lobe.
+# Bins on both sides of a peak to which its phase is propagated: beyond a Hann window's main lobe.
 _REACH = 4
-# What lies this far under a note's loudest cell (120 dB) has no slope of its own.
+# Floor of magnitudes relative to a note's loudest cell (-120 dB), below which slopes are 0.
 _TOLERANCE = 1e-6
-# Of neighbours' logarithms, past any main lobe's: what the polynomial has not been fitted to.
+# Bound of the log-magnitude's slope; the polynomial is fitted to a main lobe, whose slopes are
+# less.
 _MAX_SLOPE = 4.0
 
 
 @functools.lru_cache(maxsize=16)
 def gaussian_width(window: str, win_length: int) -> float:
-  """The gamma, in samples squared, of the Gaussian exp(-pi t^2 / gamma) nearest to a window.
+  """Least-squares fit of a Gaussian exp(-pi t^2 / gamma) to a window; gamma in samples squared.
 
-  In least squares: 0.258 win_length^2 for a Hann window, where Prusa et al. 2017 have 0.256.
+  It is 0.258 win_length^2 for a Hann window; Prusa et al. 2017 give 0.256.
   """
   values = stft_lib.make_window(window, win_length, win_length + win_length % 2)[:win_length]
   t = (np.arange(win_length) - win_length // 2) / win_length
 
   low, high = 0.01, 4.0
-  # The distance has one minimum, which lies between the neighbours of the best of any grid.
+  # The distance has a single minimum, which lies between the neighbours of a grid's best point.
   while high - low > 1e-7:
     gammas = np.linspace(low, high, 16)
     gaussians = np.exp(-np.pi * np.square(t) / gammas[:, None])
@@ -51,10 +52,10 @@ def gaussian_width(window: str, win_length: int) -> float:
 
 @functools.lru_cache(maxsize=16)
 def _offset_polynomial(window: str, win_length: int, n_fft: int) -> tuple[float, float, float]:
-  """How far a sine lies above its peak's bin, from the slope of the log-magnitude there.
+  """Polynomial from the slope of the log-magnitude at a peak to a sine's offset from the bin.
 
-  With a Gaussian window the offset is linear in the slope. Other windows bend it, by 6 % for Hann;
-  an odd polynomial fitted to the window's own main lobe has none of that error.
+  With a Gaussian window the offset is linear in the slope; with a Hann window this is off by 6 %.
+  An odd polynomial fitted to the window's main lobe avoids the error.
 
   Returns:
     Coefficients of slope, slope^3 and slope^5; the offset is in bins, the slope the difference of
@@ -70,7 +71,7 @@ def _offset_polynomial(window: str, win_length: int, n_fft: int) -> tuple[float,
     return np.log(np.interp(np.abs(bins) * oversampling, np.arange(lobe.size), lobe) + 1e-30)
 
   slope = level(1 - offset) - level(-1 - offset)
-  if not np.all(np.diff(slope) > 0):  # A main lobe of under 4 bins, as a boxcar's.
+  if not np.all(np.diff(slope) > 0):  # A main lobe narrower than 4 bins, such as a boxcar's.
     return linear, 0.0, 0.0
   basis = np.stack([slope, slope**3, slope**5], axis=1)
   first, third, fifth = np.linalg.lstsq(basis, offset, rcond=None)[0]
@@ -78,7 +79,7 @@ def _offset_polynomial(window: str, win_length: int, n_fft: int) -> tuple[float,
 
 
 def _shift(x, by):
-  """Neighbours on the last axis: by 1 the bin above, by -1 the one below; edges keep their own."""
+  """Neighbours on the last axis: the bin above for 1, below for -1; edges are repeated."""
   if by > 0:
     return jnp.concatenate([x[..., 1:], x[..., -1:]], axis=-1)
   return jnp.concatenate([x[..., :1], x[..., :-1]], axis=-1)
@@ -91,15 +92,15 @@ def _integrate(magnitude, hop_length, win_length, window):
   first, third, fifth = _offset_polynomial(window, win_length, n_fft)
   num_frames, num_bins = magnitude.shape[-2:]
   bins = np.arange(num_bins)
-  # Radians that the middle of each bin turns in a hop.
+  # Phase advance of each bin's centre frequency per hop, in radians.
   turn = (hop_length * bins % n_fft * (2 * np.pi / n_fft)).astype(np.float32)
   peak = jnp.max(magnitude, axis=(-2, -1), keepdims=True)
-  # The least normal number keeps silence finite: all of it then has one level, and slope 0.
+  # The smallest normal number keeps the logarithm of silence finite, with slope 0.
   floor = _TOLERANCE * peak + np.finfo(np.float32).tiny
   log_magnitude = jnp.moveaxis(jnp.log(jnp.maximum(magnitude, floor)), -2, 0)  # [N, ..., F]
 
   def slopes(n):
-    """Radians a hop [..., F]; radians from the uphill neighbour, and which that is."""
+    """Phase changes [..., F] per hop, per bin and from the louder neighbour, and which that is."""
     earlier, here, later = (log_magnitude[jnp.clip(n + i, 0, num_frames - 1)] for i in (-1, 0, 1))
     below, above = _shift(here, -1), _shift(here, 1)
     slope = jnp.clip(above - below, -_MAX_SLOPE, _MAX_SLOPE)
@@ -123,7 +124,7 @@ def _integrate(magnitude, hop_length, win_length, window):
     phase = instantaneous_frequency.wrap(phase)
     return (phase, rate), phase
 
-  # Begins in the second frame, where a note's attack is whole, and goes both ways.
+  # Integrates in both directions from the second frame, which contains the whole attack.
   start = min(1, num_frames - 1)
   rate, rise, *_ = slopes(start)
   begin = instantaneous_frequency.wrap(jnp.cumsum(rise, axis=-1))
@@ -131,7 +132,7 @@ def _integrate(magnitude, hop_length, win_length, window):
   _, after = jax.lax.scan(forward, (begin, rate), jnp.arange(start + 1, num_frames))
   _, before = jax.lax.scan(backward, (begin, rate), jnp.arange(start), reverse=True)
   phase = jnp.moveaxis(jnp.concatenate([before, begin[None], after]), 0, -2)
-  # `stft` counts from a frame's first sample, half a frame before the window's middle.
+  # The phase of `stft` refers to a frame's first sample, half a frame before the window's centre.
   return instantaneous_frequency.wrap(phase + (np.pi * (bins % 2)).astype(np.float32))
 
 
@@ -141,12 +142,12 @@ def integrate_phase(
   win_length: int | None = None,
   window: str = "hann",
 ) -> Float[Array, "*batch N F"]:
-  """Phases that agree with the slopes of the magnitudes, without iterations.
+  """Estimates phases from the gradient of the log-magnitudes, without iterations.
 
-  From frame to frame a spectral peak turns at its instantaneous frequency; within a frame the
-  phase runs from each peak down its flanks along the group delay. That is phase gradient heap
-  integration with its order fixed beforehand, peaks first: every frame is then a handful of vector
-  operations, for all bins and notes at once, where a heap visits one cell after another.
+  From frame to frame the phase of a spectral peak advances by its instantaneous frequency; within a
+  frame it is propagated from each peak to its flanks along the group delay. This is phase gradient
+  heap integration with a fixed order, peaks first: each frame takes a few vector operations for all
+  bins and notes, where a heap visits single cells.
 
   Args:
     magnitude: [..., N, F] magnitudes of a centred STFT.
@@ -178,10 +179,10 @@ def _polar(magnitude, phase):
 
 
 def _with_magnitude(magnitude, spectrum):
-  """A spectrum's phases at other magnitudes; where it is 0 the phase is 0."""
+  """Combines magnitudes with the phases of a spectrum; the phase is 0 where it is 0."""
   re, im = jnp.real(spectrum), jnp.imag(spectrum)
   power = jnp.square(re) + jnp.square(im)
-  # Squares underflow below 1e-19, where nothing can be heard; rsqrt(0) would be infinite.
+  # Squares underflow below 1e-19, which is inaudible; rsqrt(0) would be infinite.
   scale = magnitude * jax.lax.rsqrt(jnp.maximum(power, np.finfo(np.float32).tiny))
   return jax.lax.complex(re * scale, im * scale)
 
@@ -224,25 +225,25 @@ def griffin_lim(
 
   Args:
     magnitude: [..., N, F] magnitudes of a centred STFT.
-    key: random key of the first phases, where they are random.
+    key: random key of the initial phases, if they are random.
     num_iters: iterations, each an inverse and a forward transform.
     hop_length: in samples; a quarter of `win_length` by default.
     win_length: in samples; n_fft by default.
     window: a name that `scipy.signal.get_window` knows.
     length: samples of the result.
     momentum: 0 for the original algorithm, 0.99 for the fast one.
-    start: the first phases: 'random', as the original has them; 'integrated', those of
-      `integrate_phase`; or phases in radians.
+    start: initial phases: 'random', as in the original; 'integrated', those of `integrate_phase`;
+      or phases in radians.
 
   Returns:
     [..., T] float32 waveform; silence for silence.
 
   Raises:
-    UserError: a start that is neither, or parameters that do not fit together.
-    ValueError, TypeError: magnitudes that are not finite, empty, or integers.
+    UserError: if the start is unknown, or parameters are inconsistent.
+    ValueError, TypeError: if magnitudes are not finite, empty, or integers.
 
   Source: Griffin & Lim 1984; Perraudin, Balazs & Sondergaard 2013, algorithm 2. The parameters
-  and the update are those of `librosa.griffinlim` and, but for names, of
+  and the update are those of `librosa.griffinlim` and, except for names, of
   `torchaudio.functional.griffinlim` with power 1.
   """
   check.check_array(magnitude, "the magnitudes", 2)
@@ -256,6 +257,6 @@ def griffin_lim(
       raise ValueError("random phases need a key")
     phase = jax.random.uniform(key, magnitude.shape, maxval=2 * jnp.pi)
   else:
-    raise errors.UserError(f"phases must start {' or '.join(STARTS)}, got '{start}'")
+    raise errors.UserError(f"the start of phases must be {' or '.join(STARTS)}, got '{start}'")
   length = (magnitude.shape[-2] - 1) * hop_length if length is None else length
   return _griffin_lim(magnitude, phase, num_iters, hop_length, win_length, window, length, momentum)

@@ -1,7 +1,8 @@
-"""Pseudo-quadrature mirror filters: a waveform as M critically sampled bands, and back.
+"""Pseudo-quadrature mirror filter bank: splits a waveform into M critically sampled bands.
 
-A cosine modulates one low-pass prototype to all bands. What a band aliases, its neighbours cancel;
-what remains is set by the prototype, here a Kaiser window whose cutoff is searched for.
+All bands are cosine modulations of one low-pass prototype. Aliasing is cancelled between
+neighbouring bands; the remaining error depends on the prototype, here a Kaiser window with an
+optimised cutoff.
 """
 
 import functools
@@ -20,24 +21,24 @@ from cvae_jax.core import errors
 
 @functools.lru_cache(maxsize=8)
 def make_prototype(num_bands: int, attenuation_db: float = 88.0) -> np.ndarray:
-  """The low-pass filter that all bands share ([2 m M + 1] float64, symmetric).
+  """The low-pass prototype of all bands ([2 m M + 1] float64, symmetric).
 
-  The cutoff is the one at which the filter's autocorrelation comes nearest to that of a perfect
-  reconstruction: zero at every multiple of 2 M but the first.
+  The cutoff minimises the deviation from perfect reconstruction, for which the filter's
+  autocorrelation is zero at all multiples of 2 M except 0.
 
   Args:
     num_bands: M.
-    attenuation_db: of the stop band.
+    attenuation_db: stopband attenuation.
 
   Raises:
-    UserError: fewer than 2 bands.
+    UserError: if there are fewer than 2 bands.
 
   Source: Lin & Vaidyanathan 1998, "A Kaiser window approach for the design of prototype filters of
   cosine modulated filterbanks".
   """
   if num_bands < 2:
     raise errors.UserError(f"a filter bank must have at least 2 bands, got {num_bands}")
-  # By trial: 88 dB and this width lose least, under -74 dB; more of either loses more.
+  # Found by trial: 88 dB and this width have the smallest error, below -74 dB.
   taps, beta = scipy.signal.kaiserord(attenuation_db, 0.5 / num_bands)
   taps = 2 * num_bands * -(-taps // (2 * num_bands)) + 1
 
@@ -49,16 +50,16 @@ def make_prototype(num_bands: int, attenuation_db: float = 88.0) -> np.ndarray:
     product = np.convolve(h, h[::-1])[taps - 1 :: 2 * num_bands]
     return np.max(np.abs(product[1:])) / product[0]
 
-  found = scipy.optimize.minimize_scalar(
+  result = scipy.optimize.minimize_scalar(
     deviation, bounds=(0.3 / num_bands, 0.8 / num_bands), method="bounded", options={"xatol": 1e-10}
   )
-  h = design(found.x)
+  h = design(result.x)
   return h / np.sqrt(2 * np.sum(np.square(h)))
 
 
 @functools.lru_cache(maxsize=8)
 def make_filters(num_bands: int, attenuation_db: float = 88.0) -> np.ndarray:
-  """Analysis filters ([M, taps] float32), band 0 the lowest; synthesis reverses them in time."""
+  """Analysis filters ([M, taps] float32), lowest band first; reversed in time for synthesis."""
   prototype = make_prototype(num_bands, attenuation_db)
   n = np.arange(prototype.size) - (prototype.size - 1) / 2
   k = np.arange(num_bands)[:, None]
@@ -66,8 +67,7 @@ def make_filters(num_bands: int, attenuation_db: float = 88.0) -> np.ndarray:
   return (2 * prototype * np.cos(angles)).astype(np.float32)
 
 
-# Frames whose samples a matrix product takes together: with more of them more products are with
-# zeros, with fewer the matrices are too small to be fast.
+# Frames per matrix product: larger blocks multiply more zeros, smaller matrices are less efficient.
 _BLOCK = 8
 
 
@@ -75,11 +75,11 @@ _BLOCK = 8
 def _block_filters(num_bands, backward):
   """The filters as a convolution over blocks of `_BLOCK` rows of M numbers ([K, in, out]).
 
-  Forward, row n of the output is the sum of input rows n + i times the filters' taps i M to
-  (i + 1) M; backward it is that of rows n - i.
+  Forward, row n of the output is the sum over i of input row n + i times the filters' taps i M to
+  (i + 1) M; backward, of input row n - i.
   """
   filters = make_filters(num_bands)[:, ::-1]
-  reach = -(-filters.shape[-1] // num_bands)  # rows that a filter touches
+  reach = -(-filters.shape[-1] // num_bands)  # rows covered by a filter
   taps = np.pad(filters, [(0, 0), (0, reach * num_bands - filters.shape[-1])])
   taps = taps.reshape(num_bands, reach, num_bands)  # [band, row, sample]
   taps = taps.transpose(1, 0, 2) if backward else taps.transpose(1, 2, 0)  # [row, in, out]
@@ -96,31 +96,31 @@ def _block_filters(num_bands, backward):
 
 
 def _convolve_rows(rows, count, num_bands, backward):
-  """[..., n, M] rows by the filters to [..., count, M], in blocks; what lies beyond them is 0."""
+  """Filters rows [..., n, M] to [..., count, M], in blocks, with zero padding."""
   kernel = _block_filters(num_bands, backward)
   blocks_in, blocks_out = -(-rows.shape[-2] // _BLOCK), -(-count // _BLOCK)
   batch = rows.shape[:-2]
   rows = rows.reshape(-1, *rows.shape[-2:])
   rows = jnp.pad(rows, [(0, 0), (0, blocks_in * _BLOCK - rows.shape[1]), (0, 0)])
-  before = len(kernel) - 1 if backward else 0
-  after = blocks_out + len(kernel) - 1 - before - blocks_in
+  pad_before = len(kernel) - 1 if backward else 0
+  pad_after = blocks_out + len(kernel) - 1 - pad_before - blocks_in
   out = lax.conv_general_dilated(
     rows.reshape(-1, blocks_in, _BLOCK * num_bands),
     kernel,
     (1,),
-    [(before, after)],
+    [(pad_before, pad_after)],
     dimension_numbers=("NWC", "WIO", "NWC"),
   )
   return out.reshape(*batch, -1, num_bands)[..., :count, :]
 
 
 def _reach(num_bands):
-  """Frames before the waveform, and after it, whose filters still touch it."""
+  """Number of frames before and after the waveform whose filters overlap it."""
   return (make_filters(num_bands).shape[-1] - 1) // (2 * num_bands) - 1
 
 
 def num_frames(num_samples: int, num_bands: int) -> int:
-  """Frames of `analyse`: what covers the waveform, and what rings before and after it."""
+  """Number of frames of `analyse`, including those that ring before and after the waveform."""
   return -(-num_samples // num_bands) + 2 * _reach(num_bands) + 1
 
 
@@ -129,22 +129,22 @@ def analyse(audio: Float[Array, "*batch T"], num_bands: int = 16) -> Float[Array
 
   Args:
     audio: [..., T] waveform.
-    num_bands: M, the bands and the decimation.
+    num_bands: M, number of bands and decimation factor.
 
   Returns:
-    [..., N, M], band 0 the lowest, orthonormal: the bands have the waveform's energy. N is
-    `num_frames(T, M)`: the first frames ring before the waveform and the last after it, so that its
-    ends come back as well as its middle. Odd bands are mirrored in frequency by the decimation.
+    [..., N, M], lowest band first; the transform is orthonormal and preserves energy. N is
+    `num_frames(T, M)`: frames that ring before and after the waveform are included, so that its
+    ends are reconstructed as accurately as its middle. Odd bands are mirrored in frequency.
 
-  Agrees with `scipy.signal.upfirdn` by each filter.
+  Agrees with `scipy.signal.upfirdn` for each filter.
   """
   check.check_audio(audio)
   filters = make_filters(num_bands)
   frames = num_frames(audio.shape[-1], num_bands)
-  before = filters.shape[-1] - 1 - num_bands
-  after = (frames - 1) * num_bands + filters.shape[-1] - before - audio.shape[-1]
-  after += -(before + audio.shape[-1] + after) % num_bands  # Whole rows.
-  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(before, after)])
+  pad_before = filters.shape[-1] - 1 - num_bands
+  pad_after = (frames - 1) * num_bands + filters.shape[-1] - pad_before - audio.shape[-1]
+  pad_after += -(pad_before + audio.shape[-1] + pad_after) % num_bands  # To whole rows.
+  audio = jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(pad_before, pad_after)])
   rows = audio.reshape(*audio.shape[:-1], -1, num_bands)
   return _convolve_rows(rows, frames, num_bands, backward=False)
 
@@ -152,11 +152,11 @@ def analyse(audio: Float[Array, "*batch T"], num_bands: int = 16) -> Float[Array
 def synthesise(
   bands: Float[Array, "*batch N M"], length: int | None = None
 ) -> Float[Array, "*batch T"]:
-  """The waveform of `analyse`'s bands: equal to it but for an error 65 dB below.
+  """Reconstructs the waveform from `analyse`'s bands, with an error 65 dB below it.
 
   Args:
     bands: [..., N, M].
-    length: samples of the result; as many as N frames can be of, without one.
+    length: samples of the result; by default the longest of which N frames can be.
 
   Returns:
     [..., T] waveform.
@@ -166,7 +166,9 @@ def synthesise(
   filters = make_filters(num_bands)
   reach = _reach(num_bands)
   if count <= 2 * reach + 1:
-    raise ValueError(f"{count} frames of {num_bands} bands are none that a waveform gives")
+    raise ValueError(
+      f"{count} frames of {num_bands} bands are too few: at least {2 * reach + 2} are needed"
+    )
   length = (count - 2 * reach - 1) * num_bands if length is None else length
   start = filters.shape[-1] - 1 - num_bands
   rows = _convolve_rows(bands, -(-(start + length) // num_bands), num_bands, backward=True)

@@ -1,7 +1,7 @@
 """Short-time Fourier transform and its inverse, with librosa's parameters and values.
 
-Frames come before bins ([..., N, F]) where librosa has them after ([..., F, N]): time is the axis
-that a network convolves over, and the last axis is the one that lies together in memory.
+The axes are frames, bins ([..., N, F]), not bins, frames as in librosa ([..., F, N]): networks
+convolve over time, and the last axis is contiguous in memory.
 """
 
 import functools
@@ -17,7 +17,7 @@ from cvae_jax.core import errors
 
 
 def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:
-  """Raises UserError, with the numbers, where STFT parameters do not fit together."""
+  """Raises UserError if STFT parameters are inconsistent."""
   if n_fft < 2 or n_fft % 2:
     raise errors.UserError(f"n_fft must be even and at least 2, got {n_fft}")
   if not 1 <= win_length <= n_fft:
@@ -28,15 +28,15 @@ def check_parameters(n_fft: int, win_length: int, hop_length: int) -> None:
 
 @functools.lru_cache(maxsize=32)
 def make_window(window: str, win_length: int, n_fft: int) -> np.ndarray:
-  """A periodic window of scipy's by name, centred in `n_fft` samples ([n_fft], float32)."""
-  if window == "hann":  # NumPy has it too, and needs no second to be imported.
+  """A periodic window of scipy, zero-padded to `n_fft` samples ([n_fft] float32)."""
+  if window == "hann":  # From NumPy, since importing scipy.signal takes a second.
     values = np.hanning(win_length + 1)[:-1]
   else:
     import scipy.signal
 
     try:
       values = scipy.signal.get_window(window, win_length, fftbins=True)
-    except ValueError as e:  # scipy says which windows need parameters, and which it knows not.
+    except ValueError as e:  # An unknown window, or one that needs parameters.
       raise errors.UserError(f"window '{window}' cannot be made: {e}") from None
   left = (n_fft - win_length) // 2
   return np.pad(values, (left, n_fft - win_length - left)).astype(np.float32)
@@ -44,12 +44,12 @@ def make_window(window: str, win_length: int, n_fft: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=32)
 def _inverse_window_sum(window, win_length, n_fft, hop_length, count) -> np.ndarray:
-  """One over the sum of the squared windows of `count` frames, and 1 where that is nothing."""
+  """Reciprocal of the sum of the squared windows of `count` frames; 1 where the sum is 0."""
   power = np.square(make_window(window, win_length, n_fft).astype(np.float64))
   total = np.zeros(n_fft + (count - 1) * hop_length)
   for start in range(0, count * hop_length, hop_length):
     total[start : start + n_fft] += power
-  # librosa's threshold: where the windows sum to nothing there is nothing to divide.
+  # librosa's threshold, to avoid division by zero.
   tiny = np.finfo(np.float32).tiny
   return (1.0 / np.where(total > tiny, total, 1.0)).astype(np.float32)
 
@@ -64,12 +64,12 @@ def frame(
 ) -> Float[Array, "*batch N L"]:
   """Cuts a waveform into overlapping frames; a last, incomplete one is dropped.
 
-  Rows of `hop_length` samples are laid side by side, which needs no gather and has a fast gradient.
+  Rows of `hop_length` samples are concatenated, which needs no gather and has a fast gradient.
 
   Args:
     audio: [..., T] waveform, T at least `frame_length`.
     frame_length: in samples.
-    hop_length: in samples; any, a divisor of `frame_length` or not.
+    hop_length: in samples; need not divide `frame_length`.
 
   Returns:
     [..., N, frame_length], N = 1 + (T - frame_length) // hop_length.
@@ -88,7 +88,7 @@ def frame(
 
 
 def overlap_add(frames: Float[Array, "*batch N L"], hop_length: int) -> Float[Array, "*batch T"]:
-  """Sums frames at `hop_length` apart: the transpose of `frame`.
+  """Sums overlapping frames, `hop_length` samples apart: the transpose of `frame`.
 
   Args:
     frames: [..., N, L].
@@ -127,15 +127,15 @@ def stft(
     hop_length: in samples; a quarter of `win_length` by default.
     win_length: in samples; `n_fft` by default. A shorter window is centred in the frame.
     window: a name that `scipy.signal.get_window` knows.
-    center: whether frame n is centred at sample n * hop_length, by n_fft // 2 zeros on both sides.
+    center: whether frame n is centred at sample n * hop_length, by zero padding of n_fft // 2.
 
   Returns:
-    [..., N, F] complex64, F = 1 + n_fft // 2 and N = 1 + T // hop_length where centred.
+    [..., N, F] complex64, F = 1 + n_fft // 2 and, if centred, N = 1 + T // hop_length.
 
   Raises:
-    UserError: parameters that do not fit together.
-    ValueError: a waveform that is empty, shorter than a frame (where not centred) or not finite.
-    TypeError: a waveform of integers.
+    UserError: if parameters are inconsistent.
+    ValueError: if the waveform is empty, not finite or, unless centred, shorter than a frame.
+    TypeError: if the waveform is of integers.
 
   Agrees with `librosa.stft` (pad_mode='constant'), axes swapped.
   """
@@ -165,7 +165,7 @@ def istft(
     win_length: as in `stft`.
     window: as in `stft`.
     center: as in `stft`.
-    length: samples of the result: cut there, or padded with zeros.
+    length: samples of the result, which is cut or padded with zeros.
 
   Returns:
     [..., T] float32 waveform.

@@ -1,9 +1,9 @@
 """Classic methods of sound synthesis, as batched pure functions.
 
-Additive, subtractive and FM synthesis, with envelopes, vibrato and formants. All of it is
-band-limited: a partial that would lie above `BAND_LIMIT` of the sample rate is left out
-rather than folded back. Times are in seconds, frequencies in Hz, phases in cycles; every parameter
-is a [B] array, every signal [B, T] float32.
+Additive, subtractive and FM synthesis, with envelopes, vibrato and formants. Everything is
+band-limited: partials above `BAND_LIMIT` of the sample rate are left out rather than aliased. Times
+are in seconds, frequencies in Hz, phases in cycles; parameters are [B] arrays, signals [B, T]
+float32.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from jaxtyping import Array
 from jaxtyping import Float
 from jaxtyping import Key
 
-# Partials stop at this share of the sample rate (7.6 kHz at 16 kHz).
+# Highest frequency of partials, as a fraction of the sample rate (7.6 kHz at 16 kHz).
 BAND_LIMIT = 0.475
 _TABLE_LENGTH = 8192
 
@@ -23,14 +23,14 @@ GainAt = Callable[[jax.Array], jax.Array]
 
 
 def time_axis(num_samples: int, sample_rate: int) -> Float[Array, " T"]:
-  """Seconds of each sample, from 0 ([T])."""
+  """Time of each sample in seconds, from 0 ([T])."""
   return jnp.arange(num_samples, dtype=jnp.float32) / sample_rate
 
 
 def sine(cycles: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-  """sin(2 pi x) of a phase in cycles, by a polynomial: several times as fast as XLA's on CPU.
+  """sin(2 pi x) of a phase in cycles, by a polynomial; several times as fast as XLA's on CPU.
 
-  Off by less than 1.5e-6, most of which is the rounding of a float32 phase.
+  The error is below 1.5e-6, mostly from the rounding of a float32 phase.
   """
   x = cycles - jnp.round(cycles)
   x = jnp.where(jnp.abs(x) > 0.25, jnp.sign(x) * 0.5 - x, x) * (2.0 * jnp.pi)
@@ -44,10 +44,10 @@ def sine(cycles: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 def phase_ramp(
   frequency_hz: Float[Array, "*batch"], num_samples: int, sample_rate: int
 ) -> Float[Array, "*batch T"]:
-  """Phase of a steady oscillator, in cycles from 0 to 1.
+  """Phase of an oscillator of constant frequency, in cycles from 0 to 1.
 
-  The accumulator is a 32-bit integer that wraps by itself, so the phase of the last sample is as
-  exact as that of the first; float32 would lose it in noise (-38 dB at 4 kHz after 4 s).
+  The accumulator is a 32-bit integer that wraps around, so that the accuracy does not decrease with
+  time; with float32 the noise would reach -38 dB at 4 kHz after 4 s.
 
   Args:
     frequency_hz: [...], below half the sample rate.
@@ -70,12 +70,12 @@ def vibrato(
   onset_s: Float[Array, " B"],
   sample_rate: int,
 ) -> Float[Array, "B T"]:
-  """Adds to a phase the slow swing of its frequency: sine-shaped, fading in over `onset_s`.
+  """Adds sinusoidal vibrato to a phase, fading in over `onset_s`.
 
   Args:
     phase: [B, T] in cycles.
-    f0_hz: [B] frequency that swings.
-    rate_hz: [B] swings per second.
+    f0_hz: [B] mean frequency.
+    rate_hz: [B] vibrato rate.
     depth_cents: [B] largest deviation.
     onset_s: [B] time constant of the fade-in.
     sample_rate: in Hz.
@@ -103,9 +103,9 @@ def adsr(
   Args:
     attack_s: [B] time from 0 to 1.
     decay_s: [B] time constant of the decay.
-    sustain: [B] level held, 0 to 1.
+    sustain: [B] sustain level, 0 to 1.
     release_s: [B] time constant of the release.
-    hold_s: time at which the key is let go.
+    hold_s: time of the release.
     num_samples: T.
     sample_rate: in Hz.
 
@@ -117,8 +117,8 @@ def adsr(
     x[:, None] for x in (attack_s, decay_s, sustain, release_s)
   )
   decay = sustain + (1.0 - sustain) * jnp.exp(-jnp.maximum(t - attack_s, 0.0) / decay_s)
-  held = jnp.minimum(t / attack_s, 1.0) * decay
-  return held * jnp.exp(-jnp.maximum(t - hold_s, 0.0) / release_s)
+  envelope = jnp.minimum(t / attack_s, 1.0) * decay
+  return envelope * jnp.exp(-jnp.maximum(t - hold_s, 0.0) / release_s)
 
 
 def harmonic_numbers(count: int) -> Float[Array, " K"]:
@@ -129,7 +129,7 @@ def harmonic_numbers(count: int) -> Float[Array, " K"]:
 def band_limit(
   amplitudes: Float[Array, "B K"], frequencies_hz: Float[Array, "B K"], sample_rate: int
 ) -> Float[Array, "B K"]:
-  """Silences partials that lie above the band limit."""
+  """Sets amplitudes of partials above the band limit to 0."""
   return jnp.where(frequencies_hz < BAND_LIMIT * sample_rate, amplitudes, 0.0)
 
 
@@ -140,25 +140,25 @@ def harmonics(
   sample_rate: int,
   key: Key[Array, ""] | None = None,
 ) -> Float[Array, "B T"]:
-  """A band-limited periodic waveform: additive synthesis by one cycle's table.
+  """A band-limited periodic waveform, by additive synthesis of a wavetable.
 
   Args:
     phase: [B, T] in cycles, of any range.
     amplitudes: [B, K] of harmonics 1 to K, K below half the table's 8,192 samples.
     f0_hz: [B], for the band limit.
     sample_rate: in Hz.
-    key: random key of the harmonics' phases; all sines without one.
+    key: random key of the harmonics' phases; None for phase 0.
 
   Returns:
-    [B, T] sum over k of amplitudes[k] sin(2 pi k phase + phi_k), read off the table by cubic
-    interpolation (within 0.01 dB up to harmonic 256).
+    [B, T] sum over k of amplitudes[k] sin(2 pi k phase + phi_k), read from the table with cubic
+    interpolation (error within 0.01 dB up to harmonic 256).
   """
   numbers = harmonic_numbers(amplitudes.shape[-1])
   amplitudes = band_limit(amplitudes, f0_hz[:, None] * numbers, sample_rate)
   offsets = 0.0 if key is None else jax.random.uniform(key, amplitudes.shape)
   spectrum = -0.5j * _TABLE_LENGTH * amplitudes * jnp.exp(2j * jnp.pi * offsets)
-  rest = _TABLE_LENGTH // 2 - numbers.size
-  table = jnp.fft.irfft(jnp.pad(spectrum, ((0, 0), (1, rest))), axis=-1)  # [B, 8192]
+  num_zeros = _TABLE_LENGTH // 2 - numbers.size
+  table = jnp.fft.irfft(jnp.pad(spectrum, ((0, 0), (1, num_zeros))), axis=-1)  # [B, 8192]
   table = jnp.concatenate([table[:, -1:], table, table[:, :2]], axis=-1)
   position = (phase - jnp.floor(phase)) * _TABLE_LENGTH
   index = jnp.clip(position.astype(jnp.int32), 0, _TABLE_LENGTH - 1)
@@ -166,7 +166,7 @@ def harmonics(
   a, b, c, d = (
     jnp.take_along_axis(table, index + i, axis=-1, mode="promise_in_bounds") for i in range(4)
   )
-  # Lagrange's cubic through the four samples around the position.
+  # Cubic Lagrange interpolation of the four samples around the position.
   return (
     -a * x * (x - 1) * (x - 2) / 6
     + b * (x + 1) * (x - 1) * (x - 2) / 2
@@ -214,14 +214,14 @@ def frequency_modulation(
   index: Float[Array, "B T"],
   sample_rate: int,
 ) -> Float[Array, "B T"]:
-  """Chowning's FM: a sine whose phase is swung by another at `ratio` times its frequency.
+  """Chowning's FM: a sine whose phase is modulated by another at `ratio` times its frequency.
 
-  The index is held where Carson's rule would put sidebands above the band limit.
+  The index is limited so that, by Carson's rule, sidebands stay below the band limit.
 
   Args:
     phase: [B, T] of the carrier, in cycles.
     f0_hz: [B] of the carrier.
-    ratio: [B] modulator's frequency over the carrier's; a whole number keeps the sound harmonic.
+    ratio: [B] modulator's frequency over the carrier's; integers give harmonic sounds.
     index: [B, T] modulation index, in radians.
     sample_rate: in Hz.
 
@@ -244,16 +244,16 @@ def operators(
   num_samples: int,
   sample_rate: int,
 ) -> Float[Array, "B T"]:
-  """FM by three operators: sines that swing each other's phases.
+  """FM with three operators: sines that modulate each other's phases.
 
   Args:
-    algorithm: 'pair': the carrier and one modulator. 'stack': a modulator that a third operator, at
-      its own frequency, modulates. 'branch': two modulators side by side, the second at twice the
-      first's frequency.
+    algorithm: 'pair': a carrier and one modulator. 'stack': the modulator is itself modulated by a
+      third operator of the same frequency. 'branch': two parallel modulators, the second at twice
+      the first's frequency.
     f0_hz: [B] of the carrier.
     ratio: [B] of the first modulator's frequency to the carrier's.
-    index: [B] modulation index in radians, of the first modulator; of the second half as much.
-      Held where Carson's rule would put sidebands above the band limit.
+    index: [B] modulation index in radians of the first modulator; the second has half of it.
+      Limited by Carson's rule as in `frequency_modulation`.
     num_samples: T.
     sample_rate: in Hz.
 
@@ -263,7 +263,7 @@ def operators(
   Source: Chowning 1973; the algorithms are those of Yamaha's DX series, as three operators.
   """
   room = BAND_LIMIT * sample_rate / f0_hz - 1.0
-  # Of the widest modulator: the stack's is as wide as its own modulation makes it.
+  # Bandwidth of the widest modulator, including its own modulation in the stack.
   width = ratio if algorithm == "pair" else 2.0 * ratio
   index = jnp.minimum(index, jnp.maximum(room / width - 1.0, 0.0))[:, None]
   index = index / (2.0 * jnp.pi)  # in cycles
@@ -283,11 +283,11 @@ def lowpass(
   resonance: Float[Array, " B"],
   sample_rate: int,
 ) -> Float[Array, "B T"]:
-  """A synthesizer's 12 dB/octave low-pass, its cutoff free to move with every sample.
+  """A 12 dB/octave resonant low-pass with a cutoff that varies per sample.
 
   Args:
     audio: [B, T].
-    cutoff_hz: [B, T], held below the band limit.
+    cutoff_hz: [B, T], limited to the band limit.
     resonance: [B] quality factor; 0.707 has no peak.
     sample_rate: in Hz.
 
@@ -325,7 +325,7 @@ def resonances(
 def apply_gain(
   audio: Float[Array, "B T"], gain_at: GainAt, sample_rate: int
 ) -> Float[Array, "B T"]:
-  """Filters by a magnitude response, and leaves phases as they are ([B, T])."""
+  """Applies a magnitude response as a zero-phase filter ([B, T])."""
   num_samples = audio.shape[-1]
   frequencies_hz = jnp.fft.rfftfreq(num_samples, 1.0 / sample_rate)[None]
   spectrum = jnp.fft.rfft(audio, axis=-1) * gain_at(frequencies_hz)
@@ -335,5 +335,5 @@ def apply_gain(
 def noise(
   key: Key[Array, ""], batch: int, num_samples: int, gain_at: GainAt, sample_rate: int
 ) -> Float[Array, "B T"]:
-  """White noise coloured by `apply_gain` ([B, T])."""
+  """White noise, filtered by `apply_gain` ([B, T])."""
   return apply_gain(jax.random.normal(key, (batch, num_samples)), gain_at, sample_rate)

@@ -1,4 +1,4 @@
-"""Physical models: strings and pipes as waves that run round a loop, as batched pure functions.
+"""Physical models of strings and pipes: digital waveguides, as batched pure functions.
 
 Times are in seconds, frequencies in Hz; parameters are [B] arrays, signals [B, T] float32.
 """
@@ -11,7 +11,7 @@ from jaxtyping import Key
 
 from cvae_jax.audio import synthesis
 
-_DULL = 0.25  # how much of a pipe's reflection comes a sample late
+_REFLECTION_DELAY = 0.25  # one-zero low-pass of a pipe's reflection: weight of the delayed sample
 
 
 def plucked_string(
@@ -24,13 +24,13 @@ def plucked_string(
   key: Key[Array, ""],
   max_period: int = 640,
 ) -> Float[Array, "B T"]:
-  """Karplus-Strong: a burst of noise runs round a delay line through a two-point average.
+  """Karplus-Strong: a noise burst circulates in a delay line through a two-point average.
 
   Args:
     f0_hz: [B], at least sample_rate / max_period.
-    damping: [B] 0 to 0.5: how far the average is mixed in; 0.5 is the original's.
-    decay_s: [B] time constant of the whole, on top of the damping.
-    position: [B] 0 to 0.5: where the string is plucked; harmonics with a node there are missing.
+    damping: [B] 0 to 0.5: weight of the delayed sample in the average; 0.5 is the original's.
+    decay_s: [B] additional, frequency-independent time constant.
+    position: [B] 0 to 0.5: pluck position; harmonics with a node there are missing.
     num_samples: T.
     sample_rate: in Hz.
     key: random key of the burst.
@@ -39,8 +39,8 @@ def plucked_string(
   Returns:
     [B, T].
 
-  Source: Karplus & Strong 1983; Jaffe & Smith 1983 for the tuning (a first-order all-pass takes up
-  the fraction of a sample, and the average's own delay is taken off) and the pluck position.
+  Source: Karplus & Strong 1983; Jaffe & Smith 1983 for the tuning (a first-order all-pass provides
+  the fractional delay, and the average's delay is compensated) and the pluck position.
   """
   batch = f0_hz.shape[0]
   period = sample_rate / f0_hz
@@ -86,22 +86,21 @@ def stiff_string(
   num_samples: int,
   sample_rate: int,
 ) -> Float[Array, "B T"]:
-  """A plucked string whose partials are stretched: the loop of a waveguide, solved over frequency.
+  """A plucked string with stretched partials: a waveguide, solved in the frequency domain.
 
-  What is plucked is an impulse that runs round a loop of loss and dispersion. The loop is linear,
-  so its response is a geometric series, excitation / (1 - loop), and one inverse transform gives
-  all samples at once. Evaluated off the unit circle, so that what rings longer than the transform
-  comes back at its beginning 60 dB softer.
+  An impulse circulates in a loop with loss and dispersion. The loop is linear, so that its response
+  is a geometric series, excitation / (1 - loop), and one inverse transform gives all samples. It is
+  evaluated off the unit circle, which attenuates time aliasing of long notes by 60 dB.
 
   Args:
     f0_hz: [B] of the first partial.
     inharmonicity: [B] B of f_k = k f0 sqrt((1 + B k^2) / (1 + B)); must be positive.
-    slope: [B] of the pluck: partial k begins at k^-slope.
-    balance: [B] level of even partials relative to odd ones at the beginning, 0 to 1.
+    slope: [B] spectral slope of the pluck: the initial amplitude of partial k is k^-slope.
+    balance: [B] initial level of even partials relative to odd ones, 0 to 1.
     decay_s: [B] time constant of low partials.
-    damping: [B] by how many times faster a partial at 1 kHz decays, less one; it grows with f^2.
+    damping: [B] the decay rate at frequency f is multiplied by 1 + damping (f / 1 kHz)^2.
     num_samples: T.
-    sample_rate: in Hz; there is nothing above its `synthesis.BAND_LIMIT`.
+    sample_rate: in Hz; the output is limited to `synthesis.BAND_LIMIT` of it.
 
   Returns:
     [B, T].
@@ -109,26 +108,26 @@ def stiff_string(
   Source: Smith 1992, "Physical Modeling Using Digital Waveguides"; Fletcher 1964 for the partials
   of a stiff string.
   """
-  # The pluck's spectrum has no phase, so that it rings before it is plucked: into these samples.
+  # The pluck's spectrum is zero-phase, and so rings before time 0: into these additional samples.
   size = num_samples + num_samples // 8
-  # What is left of the response at the transform's end comes back 10^3 times softer.
+  # Attenuates aliasing of the response beyond the transform's end by 10^3.
   sigma = jnp.log(1e3) / size
   frequencies_hz = jnp.fft.rfftfreq(size, 1.0 / sample_rate)[None, 1:]
   f0_hz, inharmonicity, slope, balance, decay_s, damping = (
     x[:, None] for x in (f0_hz, inharmonicity, slope, balance, decay_s, damping)
   )
-  # Which partial a frequency would be: k of f_k = f, the root of B k^4 + k^2 = q; and dk / df.
+  # Fractional partial number k of a frequency, f_k = f: the root of B k^4 + k^2 = q; and dk / df.
   q = jnp.square(frequencies_hz / f0_hz) * (1.0 + inharmonicity)
   square = 2.0 * q / (1.0 + jnp.sqrt(1.0 + 4.0 * inharmonicity * q))
   k = jnp.sqrt(square)
   density = q / (frequencies_hz * k * (1.0 + 2.0 * inharmonicity * square))
   loss = (1.0 + damping * jnp.square(frequencies_hz / 1000.0)) / (decay_s * f0_hz)
-  # Off the unit circle by sigma, a delay of k cycles is louder by what it grows over its time.
+  # The loop gain, including the factor of evaluation off the unit circle.
   loop = jnp.exp(-loss - sigma * sample_rate * density)
   real, imaginary = 1.0 - loop * synthesis.sine(k + 0.25), loop * synthesis.sine(k)
   even = (1.0 + balance) / 2.0 - (1.0 - balance) / 2.0 * synthesis.sine(0.5 * k + 0.25)
   pluck = even * jnp.exp(-slope * jnp.log(jnp.maximum(k, 1.0)))
-  # Nothing below half the first partial, nor above the band limit; and no steep edges, which ring.
+  # Band limits: half the first partial and BAND_LIMIT, with smooth edges to avoid ringing.
   room = synthesis.BAND_LIMIT - frequencies_hz / sample_rate
   edges = jnp.clip(2.0 * k - 0.5, 0.0, 1.0), jnp.clip(room / 0.025, 0.0, 1.0)
   for edge in edges:
@@ -145,27 +144,33 @@ def blown_pipe(
   sample_rate: int,
   max_period: int = 640,
 ) -> Float[Array, "B T"]:
-  """A closed pipe blown through a reed, which sounds with odd harmonics.
+  """A closed pipe with a reed, which has odd harmonics.
 
   Args:
-    f0_hz: [B], from sample_rate / max_period to a fifteenth of the sample rate: the loop's losses
-      grow with pitch, and a shorter pipe does not speak.
-    breath: [B, T] pressure in the mouth; it speaks from about 0.45 to 1.
+    f0_hz: [B], from sample_rate / max_period to sample_rate / 15; losses grow with pitch, and
+      shorter pipes do not oscillate.
+    breath: [B, T] mouth pressure; the pipe oscillates from about 0.45 to 1.
     sample_rate: in Hz.
     max_period: samples of the longest period.
 
   Returns:
-    [B, T] about between -1 and 1.
+    [B, T], approximately -1 to 1.
 
   Source: Smith 1986, "Efficient Simulation of the Reed-Bore and Bow-String Mechanisms", with the
   reed table of Cook & Scavone 1999, "The Synthesis ToolKit".
   """
   batch = f0_hz.shape[0]
   size = max_period // 2
-  # There and back is half a period, some of which is the delay of what dulls the reflection.
+  # The round trip is half a period, including the delay of the reflection's low-pass.
   omega = 2.0 * jnp.pi * f0_hz / sample_rate
-  dulled = jnp.arctan2(_DULL * jnp.sin(omega), 1.0 - _DULL + _DULL * jnp.cos(omega)) / omega
-  length = 0.5 * sample_rate / f0_hz - dulled
+  filter_delay = (
+    jnp.arctan2(
+      _REFLECTION_DELAY * jnp.sin(omega),
+      1.0 - _REFLECTION_DELAY + _REFLECTION_DELAY * jnp.cos(omega),
+    )
+    / omega
+  )
+  length = 0.5 * sample_rate / f0_hz - filter_delay
   whole = jnp.floor(length)
   fraction = length - whole
   delay = whole.astype(jnp.int32)
@@ -177,8 +182,8 @@ def blown_pipe(
     near = line[(step - delay) % size, lane]
     far = line[(step - delay - 1) % size, lane]
     out = near + fraction * (far - near)
-    # An open bell turns pressure over, loses some, and dulls it.
-    reflected = -0.97 * ((1.0 - _DULL) * out + _DULL * last)
+    # An open bell inverts, attenuates and low-passes the pressure.
+    reflected = -0.97 * ((1.0 - _REFLECTION_DELAY) * out + _REFLECTION_DELAY * last)
     difference = reflected - mouth
     reed = jnp.clip(0.7 - 0.3 * difference, -1.0, 1.0)
     line = jax.lax.dynamic_update_index_in_dim(line, mouth + difference * reed, step % size, axis=0)

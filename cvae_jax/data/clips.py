@@ -1,8 +1,7 @@
-"""Examples out of a store of audio: whole files, or excerpts of them.
+"""Examples from a store of audio: whole files, or excerpts of them.
 
-`Clips`: every file is an example, padded or cut to the form's length. `Excerpts`: an example is a
-part of a recording, of the form's length; in training where it begins is a function of its row and
-of a random number.
+`Clips`: every file is an example, padded or cut to the form's length. `Excerpts`: every example is
+an excerpt of the form's length; in training its position depends on its row and a random seed.
 """
 
 from typing import Any
@@ -19,9 +18,9 @@ class Clips(sources.Source):
   """Every stored file of a split as an example, padded with silence or cut to the form's length.
 
   Args:
-    index: of the store.
-    split: of `SPLITS`.
-    form: of the examples.
+    index: index of the store.
+    split: one of `store.SPLITS`.
+    form: form of the examples.
   """
 
   def __init__(self, index: store.Index, split: str, form: forms.Waveform):
@@ -34,10 +33,10 @@ class Clips(sources.Source):
 
   def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
     """See `Source.stored`."""
-    return self._at(index, int(self._starts[index]), int(self._lengths[index]))
+    return self._example_at(index, int(self._starts[index]), int(self._lengths[index]))
 
-  def _at(self, index, start, length):
-    """Example `index`, of at most `length` samples from `start` on."""
+  def _example_at(self, index, start, length):
+    """Example `index`, from at most `length` samples at `start`."""
     length = min(length, self._size)
     audio = np.zeros(self._size, np.int16)
     audio[:length] = self._samples[start : start + length]
@@ -47,19 +46,19 @@ class Clips(sources.Source):
 class Excerpts(Clips):
   """Excerpts of the stored recordings of a split.
 
-  A row is a place of the form's length in a recording, one after the other; places where nothing is
-  louder than the threshold are left out. Without a random number the excerpt is that place; with
-  one it begins anywhere in it, so that training sees all of a recording. A recording that is
-  shorter than an excerpt is one, padded.
+  Recordings are cut into consecutive segments of the form's length; segments that stay below the
+  silence threshold are left out. Each remaining segment is a row. Without a seed the excerpt is the
+  segment; with a seed it starts at a random sample of the segment, so that training covers the
+  whole recording. A recording shorter than an excerpt is one row, padded.
 
   Args:
-    index: of the store.
-    split: of `SPLITS`.
-    form: of the examples.
-    silence_db: level in dB below full scale, of the loudest tenth of a second.
+    index: index of the store.
+    split: one of `store.SPLITS`.
+    form: form of the examples.
+    silence_db: threshold in dB below full scale, for the loudest tenth of a second of a segment.
 
   Raises:
-    UserError: a split in which all is silence.
+    UserError: if all of the split is silent.
   """
 
   is_random = True
@@ -68,7 +67,7 @@ class Excerpts(Clips):
     rows, places = find_places(index, split, form.num_samples, silence_db)
     if not rows.size:
       raise errors.UserError(
-        f"split '{split}' of {index.folder} has no excerpt that is louder than {silence_db:g} dB"
+        f"split '{split}' of {index.folder} has no excerpt louder than {silence_db:g} dB"
       )
     super().__init__(index, split, form)
     self._ends = index.starts[rows] + index.lengths[rows]
@@ -83,13 +82,13 @@ class Excerpts(Clips):
     if seed is not None:
       latest = max(min(start + self._size - 1, end - self._size), start)
       start += int(np.random.default_rng(seed).integers(latest - start + 1))
-    return self._at(index, start, end - start)
+    return self._example_at(index, start, end - start)
 
 
 def find_places(
   index: store.Index, split: str, num_samples: int, silence_db: float
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Places of excerpts of a split that are not silent: rows of the index, and first samples."""
+  """Excerpts of a split that are not silent: rows of the index, and first samples."""
   block = round(store.BLOCK_S * index.sample_rate)
   rows, places = [], []
   for row in index.of_split(split):

@@ -1,12 +1,12 @@
-"""Data sets by name: `config.data.name` to examples that are prepared and can be opened.
+"""Loads data sets by name: from `config.data.name` to prepared examples.
 
-A file of `sets/` is a data set, or a module elsewhere by its dotted path. It has two functions:
+A data set is a file of `sets/`, or another module by its dotted path. It has two functions:
 
-    make_form(config) -> forms.Form            of the `data` section alone: nothing is read
+    make_form(config) -> forms.Form            from the `data` section only, without reading data
     open_set(config, variant, on_request) -> DataSet
 
-and the fields of its `get_config`, see `core.config`. It opens what there is,
-and prepares what is not there yet, whole or not at all.
+and the fields of its `get_config`, see `core.config`. `open_set` opens prepared examples, or
+prepares them atomically.
 """
 
 from collections.abc import Callable
@@ -29,14 +29,14 @@ class DataSet(NamedTuple):
 
   Attributes:
     name: for messages.
-    form: of its examples.
-    vocabulary: of their labels.
-    splits: how many examples each split has, by name.
+    form: of the examples.
+    vocabulary: of the labels.
+    splits: number of examples by split.
     open_split: (split, cache_gb, num_threads) to the source of a split that is not empty.
-    folder: where it is kept; None for nowhere.
-    num_bytes: of what is kept.
-    figure: what a person may want to see of it beside the usual, as a PNG; None for nothing.
-    remark: what was used of it and what not, in a line; empty for nothing.
+    folder: where the prepared data are stored; None if they are not.
+    num_bytes: size of the prepared data.
+    figure: draws an additional figure for `prepare`, as a PNG; None for none.
+    remark: one line for `prepare` on what was used and left out; empty for none.
   """
 
   name: str
@@ -56,31 +56,31 @@ def _module(config):
 
 
 def make_form(config: ml_collections.ConfigDict) -> forms.Form:
-  """The form of the examples that a `data` section asks for.
+  """Makes the form of the examples that a `data` section describes.
 
   Raises:
-    UserError: an unknown name.
+    UserError: if the name is unknown.
   """
   return _module(config)[0].make_form(config)
 
 
 def load(config: ml_collections.ConfigDict, on_request: bool = False) -> DataSet:
-  """Opens a data set; what can be made here is prepared on first use.
+  """Opens a data set, and prepares it on first use.
 
   Args:
     config: the `data` section of a config.
-    on_request: whether somebody asked for it to be prepared, rather than for a training.
+    on_request: whether the user requested preparation; training prepares only what is cheap.
 
   Raises:
-    UserError: an unknown name, examples that cannot be read, or a disk that cannot be written to.
-      Nothing half prepared is opened.
+    UserError: if the name is unknown, examples cannot be read, or the disk cannot be written to. A
+      partly prepared data set is never opened.
   """
   module, variant = _module(config)
   return module.open_set(_expand_home(config), variant, on_request)
 
 
 def _expand_home(config):
-  """The `data` section with ~ as the home directory, which a config file or Python may say too."""
+  """The `data` section with ~ expanded, which may also come from a config file or from Python."""
   config = config.copy_and_resolve_references()
   sections = {None: ("dir", "tfds_dir"), "soundfont": ("path",), "folder": ("labels",)}
   sections["sounds"] = ("labels",)
@@ -93,33 +93,35 @@ def _expand_home(config):
 
 
 def no_variants(name: str, variant: str) -> None:
-  """Raises UserError where a data set without variants is given one."""
+  """Raises UserError if a variant of a data set without variants is requested."""
   if variant:
     raise errors.UserError(f"{name} has no variants, got '{variant}'")
 
 
-def need_folder(config: ml_collections.ConfigDict, name: str, what: str) -> str:
-  """`data.dir`, of a data set that is a folder.
+def need_folder(config: ml_collections.ConfigDict, name: str, description: str) -> str:
+  """Returns `data.dir`.
 
   Args:
     config: the `data` section.
     name: of the data set.
-    what: the folder is, for the message.
+    description: of the folder, for the message.
 
   Raises:
-    UserError: where it is not given.
+    UserError: if `data.dir` is not set.
   """
   if not config.dir:
-    raise errors.UserError(f"{name} needs --config.data.dir, {what}")
+    raise errors.UserError(f"{name} needs --config.data.dir, {description}")
   return config.dir
 
 
-def choose(name: str, variant: str, known: tuple[str, ...]) -> str:
-  """A variant's name, the first of those that there are where none is given.
+def choose(name: str, variant: str, variants: tuple[str, ...]) -> str:
+  """Checks a variant's name; the default is the first one.
 
   Raises:
-    UserError: one that there is not.
+    UserError: if there is no such variant.
   """
-  if variant and variant not in known:
-    raise errors.UserError(f"{name} comes as {', '.join(known)}, got '{variant}'")
-  return variant or known[0]
+  if variant and variant not in variants:
+    raise errors.UserError(
+      f"the variant of {name} must be one of {', '.join(variants)}, got '{variant}'"
+    )
+  return variant or variants[0]

@@ -1,4 +1,4 @@
-"""Which notes of a split a config asks for."""
+"""Selects the notes of a split by `data.filter`."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 from cvae_jax.core import errors
 from cvae_jax.data import vocabulary as vocabulary_lib
 
-# Instruments of NSynth with the pitches at which they hold nothing but noise.
+# NSynth instruments with the pitch range in which their notes are only noise.
 KNOWN_FAULTS = {"brass_acoustic_046": (84, 108)}
-# The label that each field of `data.filter` is about.
+# The label that each field of `data.filter` refers to.
 _LABELS = {
   "families": "family",
   "sources": "source",
@@ -21,7 +21,7 @@ _LABELS = {
   "min_pitch": "pitch",
   "max_pitch": "pitch",
 }
-_OFF = {"min_pitch": 0, "max_pitch": 127}  # values that ask for nothing
+_OFF = {"min_pitch": 0, "max_pitch": 127}  # values that select everything
 
 
 def of_instruments(
@@ -29,18 +29,18 @@ def of_instruments(
   vocabulary: vocabulary_lib.Vocabulary,
   names: Sequence[str],
 ) -> np.ndarray:
-  """Which examples are of one of the instruments that are named ([M] bool).
+  """Selects the examples of some instruments ([M] bool).
 
   Args:
-    columns: labels of a split.
+    columns: labels of a split, [M] each.
     vocabulary: of the labels.
-    names: of instruments; those that the data set does not have are of no note.
+    names: of instruments; unknown names are ignored.
   """
   label = vocabulary.find("instrument")
   if label is None or not names:
     return np.zeros(len(columns["id"]), bool)
-  wanted = [i for i, name in enumerate(label.names) if name in set(names)]
-  return np.isin(columns["instrument"], wanted)
+  indices = [i for i, name in enumerate(label.names) if name in set(names)]
+  return np.isin(columns["instrument"], indices)
 
 
 def _indices(names, label, field):
@@ -48,12 +48,12 @@ def _indices(names, label, field):
 
 
 def _check_labels(vocabulary, config) -> None:
-  """Raises UserError for a filter of a label that the data set does not have."""
+  """Raises UserError if a filter refers to a label that the data set does not have."""
   for field, name in _LABELS.items():
     value = config[field]
     if value != _OFF.get(field, ()) and len(np.atleast_1d(value)) and not vocabulary.find(name):
       raise errors.UserError(
-        f"data.filter.{field} needs examples with the label '{name}': these have "
+        f"data.filter.{field} needs the label '{name}': the examples have "
         f"{', '.join(vocabulary.names) or 'none'}"
       )
 
@@ -67,13 +67,13 @@ def select(
   """Rows of the examples that pass all filters.
 
   Args:
-    columns: labels of a split.
+    columns: labels of a split, [M] each.
     vocabulary: of the labels.
     config: the `data.filter` section of a config.
-    split: its name, for the message.
+    split: name of the split, for messages.
 
   Raises:
-    UserError: a filter that names what there is not, or that leaves nothing.
+    UserError: if a filter names an unknown value, or no example passes.
   """
   _check_labels(vocabulary, config)
   keep = np.ones(len(columns["id"]), bool)
@@ -88,7 +88,7 @@ def select(
   if config.instruments:
     unknown = sorted(set(config.instruments) - set(vocabulary.get("instrument").names))
     if unknown:
-      raise errors.UserError(f"data.filter.instruments: '{unknown[0]}' is none of the data set's")
+      raise errors.UserError(f"data.filter.instruments: '{unknown[0]}' is not in the data set")
     keep &= of_instruments(columns, vocabulary, config.instruments)
   keep &= ~of_instruments(columns, vocabulary, config.exclude_instruments)
   if not config.known_faults and "pitch" in columns:
@@ -97,6 +97,6 @@ def select(
       keep &= ~(inside & of_instruments(columns, vocabulary, [name]))
   if not keep.any():
     raise errors.UserError(
-      f"data.filter leaves none of the {keep.size} examples of split '{split}'"
+      f"data.filter selects none of the {keep.size} examples of split '{split}'"
     )
   return np.flatnonzero(keep)

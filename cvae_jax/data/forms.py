@@ -1,9 +1,9 @@
-"""Forms: what an example is to a person, a sound or a score.
+"""Forms: the kinds of examples, waveforms and scores, with their input, output and drawing.
 
-A data set has one form, and what reads, writes, draws and plays examples asks it. There are two:
+A data set has one form, which reads, writes, draws and renders its examples. There are two:
 
-    Waveform   samples of a rate and a length: a note, a drum hit, an excerpt of a recording
-    Score      tokens that stand for notes: written as a MIDI file, and heard by a plain synthesizer
+    Waveform   samples at a fixed rate and length: a note, a drum hit, an excerpt of a recording
+    Score      tokens that represent notes: written as a MIDI file, rendered by a simple synthesizer
 
 A batch holds examples under the form's `key`.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from cvae_jax import scores
 from cvae_jax.core import errors
 
-# What is drawn: a title, and an example for each column; None where a row has none.
+# Rows of a figure: a title, and an example for each column; None leaves a cell empty.
 Rows = Sequence[tuple[str, Sequence[np.ndarray | None]]]
 
 
@@ -30,8 +30,8 @@ class Waveform:
   Attributes:
     sample_rate: in Hz.
     num_samples: T.
-    is_excerpt: whether an example is a part of a recording that goes on, so that a file of any
-      length is reconstructed excerpt by excerpt.
+    is_excerpt: whether examples are excerpts of longer recordings; files of any length are then
+      reconstructed excerpt by excerpt.
   """
 
   sample_rate: int
@@ -54,10 +54,10 @@ class Waveform:
     return self.num_samples / self.sample_rate
 
   def check(self, example: np.ndarray) -> np.ndarray:
-    """The example as float32.
+    """Checks an example, and returns it as float32.
 
     Raises:
-      UserError: another shape, or samples that are not finite.
+      UserError: if the shape is wrong, or samples are not finite.
     """
     example = np.asarray(example, np.float32)
     if example.shape != self.shape:
@@ -70,7 +70,7 @@ class Waveform:
     return example
 
   def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """An audio file as an example, and what had to be done to it, see `files.Recording`."""
+    """Reads an audio file as an example, with the changes made to it, see `files.Recording`."""
     from cvae_jax.audio import files
 
     return files.read_note(path, self.num_samples, self.sample_rate)
@@ -82,23 +82,23 @@ class Waveform:
     return files.to_wav(example, self.sample_rate)
 
   def check_output(self, path: str) -> None:
-    """Raises UserError, before the work, where an example cannot be written to a path."""
+    """Raises UserError if an example cannot be written to a path; to be called before the work."""
     from cvae_jax.audio import files
 
     files.check_output(path)
 
   def write(self, path: str, example: np.ndarray) -> None:
-    """Writes a WAV file, or what its ending says, whole or not at all."""
+    """Writes an audio file, atomically; the format is that of the path's extension."""
     from cvae_jax.audio import files
 
     files.write_wav(path, example, self.sample_rate)
 
   def hear(self, example: np.ndarray) -> tuple[np.ndarray, int]:
-    """What an example sounds like: a waveform and its rate in Hz."""
+    """Renders an example as audio: a waveform and its sample rate in Hz."""
     return example, self.sample_rate
 
   def draw(self, rows: Rows, columns: Sequence[str]) -> bytes:
-    """A PNG of the examples' spectrograms, with a title for each column."""
+    """Draws the examples' spectrograms, with a title for each column; returns a PNG."""
     from cvae_jax.evaluation import drawing
 
     return drawing.spectrogram_grid(rows, columns, self.sample_rate)
@@ -110,7 +110,7 @@ class Score:
 
   Attributes:
     num_tokens: L.
-    tokenizer: between tokens and notes.
+    tokenizer: converts between tokens and notes.
   """
 
   num_tokens: int
@@ -127,10 +127,10 @@ class Score:
     return (self.num_tokens,)
 
   def check(self, example: np.ndarray) -> np.ndarray:
-    """The example as int32.
+    """Checks an example, and returns it as int32.
 
     Raises:
-      UserError: another shape, or tokens that there are not.
+      UserError: if the shape is wrong, or tokens are out of range.
     """
     example = np.asarray(example)
     size = self.tokenizer.size
@@ -144,33 +144,33 @@ class Score:
     return example.astype(np.int32)
 
   def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A MIDI file's first L tokens, and what had to be done to it: 'padded' or 'cut'."""
+    """Reads the first L tokens of a MIDI file, with the changes made: 'padded' or 'cut'."""
     from cvae_jax.scores import midi
 
     tokens = np.asarray(self.tokenizer.encode(midi.read_notes(path)), np.int32)
     if len(tokens) < self.num_tokens:
-      rest = np.zeros(self.num_tokens - len(tokens), np.int32)
-      return np.concatenate([tokens, rest]), ("padded",)
-    chosen, decode = tokens[: self.num_tokens], self.tokenizer.decode
-    return chosen, () if decode(chosen) == decode(tokens) else ("cut",)
+      padding = np.zeros(self.num_tokens - len(tokens), np.int32)
+      return np.concatenate([tokens, padding]), ("padded",)
+    first_tokens, decode = tokens[: self.num_tokens], self.tokenizer.decode
+    return first_tokens, () if decode(first_tokens) == decode(tokens) else ("cut",)
 
   def to_bytes(self, example: np.ndarray) -> bytes:
     """A MIDI file's bytes."""
     return scores.to_midi(self.tokenizer.decode(example))
 
   def check_output(self, path: str) -> None:
-    """Raises UserError, before the work, where an example cannot be written to a path."""
+    """Raises UserError if an example cannot be written to a path; to be called before the work."""
     from cvae_jax.core import outputs
 
     outputs.check_file(path)
     if os.path.splitext(path)[1].lower() not in (".mid", ".midi"):
-      raise errors.UserError(f"{path} must end in .mid: this run makes scores")
+      raise errors.UserError(f"{path} must end in .mid: this run generates scores")
 
   def write(self, path: str, example: np.ndarray) -> None:
-    """Writes a MIDI file, whole or not at all.
+    """Writes a MIDI file, atomically.
 
     Raises:
-      UserError: where the file cannot be written.
+      UserError: if the file cannot be written.
     """
     from cvae_jax.core import atomic
 
@@ -181,11 +181,11 @@ class Score:
       raise errors.UserError(f"{path} cannot be written ({e})") from None
 
   def hear(self, example: np.ndarray) -> tuple[np.ndarray, int]:
-    """What an example sounds like: a waveform and its rate in Hz."""
+    """Renders an example as audio: a waveform and its sample rate in Hz."""
     return scores.play(self.tokenizer.decode(example)), scores.SAMPLE_RATE
 
   def draw(self, rows: Rows, columns: Sequence[str]) -> bytes:
-    """A PNG of the examples as piano rolls, with a title for each column."""
+    """Draws the examples as piano rolls, with a title for each column; returns a PNG."""
     from cvae_jax.evaluation import drawing
 
     decode = self.tokenizer.decode
@@ -197,15 +197,15 @@ Form = Waveform | Score
 
 
 def need_waveform(form: Form, what: str) -> Waveform:
-  """The form, where it is a waveform.
+  """Returns the form if it is a waveform.
 
   Args:
     form: of a run.
-    what: needs it, for the message.
+    what: name of what needs a waveform, for the message.
 
   Raises:
-    UserError: a run that makes scores.
+    UserError: if the run generates scores.
   """
   if not isinstance(form, Waveform):
-    raise errors.UserError(f"{what} needs a run that makes sounds: this one makes scores")
+    raise errors.UserError(f"{what} needs a run that generates sounds: this one generates scores")
   return form

@@ -1,13 +1,13 @@
-"""General MIDI's 128 programs in the terms of NSynth: a family and a source for each.
+"""General MIDI's 128 programs with NSynth's family and source of each.
 
 Source: General MIDI Level 1, the table of sounds; families and sources of Engel et al. 2017.
 """
 
 from typing import NamedTuple
 
-# First program of a run of programs, family (None for what is no note: effects and percussion),
-# source. A run lasts until the next.
-_RUNS: tuple[tuple[int, str | None, str], ...] = (
+# (first program, family, source) of consecutive ranges; a range ends where the next one begins. The
+# family is None for effects and percussion, which are no notes.
+_RANGES: tuple[tuple[int, str | None, str], ...] = (
   (0, "keyboard", "acoustic"),  # pianos
   (4, "keyboard", "electronic"),  # electric pianos
   (6, "keyboard", "acoustic"),  # harpsichord
@@ -49,13 +49,13 @@ _RUNS: tuple[tuple[int, str | None, str], ...] = (
 
 
 class Program(NamedTuple):
-  """What a program number stands for.
+  """A General MIDI program.
 
   Attributes:
     number: 0 to 127.
     family: of `labels.FAMILIES`; 'mallet' for effects and percussion, which have none.
     source: of `labels.SOURCES`.
-    is_note: whether it is an instrument with a pitch, and no effect or percussion.
+    is_note: whether it is a pitched instrument, not an effect or percussion.
   """
 
   number: int
@@ -66,7 +66,7 @@ class Program(NamedTuple):
 
 def program(number: int) -> Program:
   """The program of a number, 0 to 127."""
-  _, family, source = [run for run in _RUNS if run[0] <= number][-1]
+  _, family, source = [item for item in _RANGES if item[0] <= number][-1]
   if family is None:
     return Program(number, "mallet", "synthetic", False)
   return Program(number, family, source, True)

@@ -1,7 +1,7 @@
-"""The labels of a prepared split, as columns: read from its notes once, and kept beside them.
+"""Index of a prepared split's labels, as columns; built once and cached beside the notes.
 
-A run needs the labels of all its notes before it begins: to choose the notes that a config asks
-for, and to know what it will have been taught. Reading them anew takes the reading of all audio.
+A run needs the labels of all its notes before training, to filter notes and to save its label
+table. Without the index this would read all audio.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from cvae_jax.data import notes
 _log = logging.getLogger(__name__)
 
 COLUMNS = ("id", *notes.BATCH_LABELS)
-OPTIONAL = ("method", "factors")  # where notes come with what they were made from
+OPTIONAL = ("method", "factors")  # for notes with generative factors
 
 
 def _read(path: str, count: int) -> dict[str, np.ndarray] | None:
-  """The columns in a file; None where it is not there, or not that of `count` notes."""
+  """Loads the columns from a file; None if it is missing or not of `count` notes."""
   try:
     columns = npz_file.load(path, *COLUMNS)
   except (FileNotFoundError, errors.UserError):
@@ -33,38 +33,38 @@ def _read(path: str, count: int) -> dict[str, np.ndarray] | None:
 
 
 def _write(path: str, columns: Mapping[str, np.ndarray]) -> None:
-  """Writes the columns whole or not at all; where that cannot be done, they are read next time."""
+  """Writes the columns atomically; on failure it only logs: the labels are read again next time."""
   arrays: dict[str, Any] = dict(columns)
   try:
     with atomic.open_file(path, "wb") as f:
       np.savez_compressed(f, **arrays)
   except OSError as e:
-    _log.info("the labels are not kept in %s: %s", path, e)
+    _log.info("the label index cannot be cached in %s: %s", path, e)
 
 
 def read_labels(
   path: str, count: int, read_note: Callable[[int], Mapping[str, Any]], num_threads: int
 ) -> dict[str, np.ndarray]:
-  """Labels of all notes of a split.
+  """Reads the labels of all notes of a split.
 
   Args:
-    path: of the file to keep them in.
-    count: M, of the notes.
-    read_note: index to note, as `notes.parse` gives it.
-    num_threads: that read notes.
+    path: cache file.
+    count: M, number of notes.
+    read_note: index to note, as returned by `notes.parse`.
+    num_threads: threads that read notes.
 
   Returns:
-    [M] integers of each label, qualities [M, 10], id [M] str; and `OPTIONAL`, where there are such.
+    [M] integers of each label, qualities [M, 10], id [M] str; and those of `OPTIONAL` that exist.
   """
-  kept = _read(path, count)
-  if kept is not None:
-    return kept
+  cached = _read(path, count)
+  if cached is not None:
+    return cached
   if count > 10_000:
     _log.info("reading the labels of %d notes, once", count)
 
   def labels_of(index):
     note = read_note(index)
-    # And nothing of the audio is kept.
+    # The audio is dropped.
     return {name: note[name] for name in (*COLUMNS, *OPTIONAL) if name in note}
 
   with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:

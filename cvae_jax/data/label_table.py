@@ -1,7 +1,7 @@
-"""The labels of a run's training examples, kept in its workdir with their vocabulary.
+"""The labels of a run's training examples, saved in its workdir with their vocabulary.
 
-Generation needs them twice: to say which names a run knows, and to fill in the labels that were not
-asked for with ones that go together (ancestral sampling from p(c)).
+Generation uses them to check which values a run was trained on, and to draw the labels that are not
+given from their joint distribution (ancestral sampling from p(c)).
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class LabelTable(NamedTuple):
     columns: [M] integers of each label, flags [M, n].
     vocabulary: of the labels.
     num_examples: M.
-    digest: of the names of the examples; empty where it is not known.
+    digest: hash of the examples' names; empty if unknown.
   """
 
   columns: dict[str, np.ndarray]
@@ -37,64 +37,66 @@ class LabelTable(NamedTuple):
   digest: str = ""
 
   def draw(
-    self, rng: np.random.Generator, given: Mapping[str, Any], num: int
+    self, rng: np.random.Generator, fixed: Mapping[str, Any], num: int
   ) -> dict[str, np.ndarray]:
-    """Labels of `num` examples: those given, the rest from training examples that share them.
+    """Draws labels of `num` examples, given some: the rest are those of matching training examples.
 
-    Where no example shares all of them, names count before numbers, in the vocabulary's order.
+    If no training example matches all given labels, names take precedence over numbers, in the
+    vocabulary's order.
 
     Args:
-      rng: to draw with.
-      given: by name; a mix by its weights, a number between two as a float.
-      num: of examples.
+      rng: random generator.
+      fixed: given labels by name; a mix is a vector of weights, a fractional number a float.
+      num: number of examples.
 
     Returns:
-      [num] integers of each label, flags [num, n]; a mix [num, n], a number between two
-      [num] floats.
+      [num] integers of each label, flags [num, n]; mixes [num, n], fractional numbers [num] floats.
     """
     rows = np.arange(self.num_examples)
-    narrowing = (vocabulary_lib.NAMES, vocabulary_lib.NUMBER)
-    for label in (x for kind in narrowing for x in self.vocabulary.of_kind(kind)):
-      if label.name in given:
-        asked = np.asarray(given[label.name])
-        nearest = np.argmax(asked) if asked.ndim else np.rint(asked)
-        narrower = rows[self.columns[label.name][rows] == nearest]
-        rows = narrower if narrower.size else rows
-    chosen = rng.choice(rows, num)
-    drawn = {name: column[chosen].copy() for name, column in self.columns.items()}
-    for name, value in given.items():
+    kinds = (vocabulary_lib.NAMES, vocabulary_lib.NUMBER)
+    for label in (x for kind in kinds for x in self.vocabulary.of_kind(kind)):
+      if label.name in fixed:
+        fixed_value = np.asarray(fixed[label.name])
+        nearest = np.argmax(fixed_value) if fixed_value.ndim else np.rint(fixed_value)
+        matching_rows = rows[self.columns[label.name][rows] == nearest]
+        rows = matching_rows if matching_rows.size else rows
+    drawn_rows = rng.choice(rows, num)
+    drawn = {name: column[drawn_rows].copy() for name, column in self.columns.items()}
+    for name, value in fixed.items():
       drawn[name] = np.repeat(np.asarray(value)[None], num, axis=0)
       if np.issubdtype(drawn[name].dtype, np.integer):
         drawn[name] = drawn[name].astype(self.columns[name].dtype)
     return drawn
 
   def known(self, name: str) -> np.ndarray:
-    """The values of a label that were in training, in order."""
+    """The values of a label that occur in the training data, sorted."""
     return np.unique(self.columns[name])
 
   def known_names(self, name: str) -> list[str]:
-    """The names of a label that were in training."""
+    """The names of a label that occur in the training data."""
     return [self.vocabulary.get(name).names[i] for i in self.known(name)]
 
   def difference(self, other: "LabelTable") -> str | None:
-    """What another table has otherwise, in words; None where both are of the same examples."""
+    """Describes how another table differs; None if both are of the same examples."""
     for name in self.vocabulary.names:
-      mine, theirs = self.vocabulary.get(name), other.vocabulary.find(name)
-      if theirs is None:
-        return f"there is no label {name} any more"
-      if mine != theirs and not mine.open_set:
-        new = [x for x in theirs.names if x not in mine.names]
-        gone = [x for x in mine.names if x not in theirs.names]
-        changes = [f"{', '.join(x[:5])} {w}" for x, w in ((new, "is new"), (gone, "is gone")) if x]
+      own_label, other_label = self.vocabulary.get(name), other.vocabulary.find(name)
+      if other_label is None:
+        return f"the label {name} is missing"
+      if own_label != other_label and not own_label.open_set:
+        new = [x for x in other_label.names if x not in own_label.names]
+        gone = [x for x in own_label.names if x not in other_label.names]
+        changes = [
+          f"{', '.join(x[:5])} {w}" for x, w in ((new, "is new"), (gone, "is missing")) if x
+        ]
         return f"{name} has other values ({'; '.join(changes) or 'another range'})"
     if self.num_examples != other.num_examples:
-      return f"there are {other.num_examples} training examples, there were {self.num_examples}"
+      return f"there are {other.num_examples} training examples, not {self.num_examples}"
     if self.digest and other.digest and self.digest != other.digest:
-      return "the training examples are others"
+      return "the names of the training examples differ"
     return None
 
   def save(self, workdir: str) -> None:
-    """Writes labels.npz into a workdir, whole or not at all."""
+    """Writes labels.npz into a workdir, atomically."""
     arrays: dict[str, Any] = {
       _VOCABULARY: np.asarray(self.vocabulary.to_json()),
       _COUNT: np.asarray(self.num_examples),
@@ -106,15 +108,15 @@ class LabelTable(NamedTuple):
 
 
 def digest_of(ids: np.ndarray) -> str:
-  """Of the names of examples, in their order."""
+  """Hash of examples' names, in order."""
   return hashlib.sha256("\n".join(ids.tolist()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def find_change(workdir: str, table: LabelTable) -> str | None:
-  """How the training data differ from those that a workdir's run began with; None for not at all.
+  """Describes how the training data changed since a workdir's run began; None if they did not.
 
   Raises:
-    UserError: a labels.npz that cannot be read.
+    UserError: if labels.npz cannot be read.
   """
   if not os.path.exists(os.path.join(workdir, FILENAME)):
     return None
@@ -125,7 +127,7 @@ def load(workdir: str) -> LabelTable:
   """Reads a workdir's labels.npz.
 
   Raises:
-    UserError: a workdir without one, or one of another version.
+    UserError: if it is missing, or of an earlier version.
   """
   path = os.path.join(workdir, FILENAME)
   try:
@@ -134,7 +136,7 @@ def load(workdir: str) -> LabelTable:
     raise errors.UserError(f"{workdir} holds no run: {path} is missing") from None
   if _VOCABULARY not in stored:
     raise errors.UserError(
-      f"{path} is of an earlier version, without a vocabulary of its labels: train the run anew"
+      f"{path} is of an earlier version, without a vocabulary: train the run again"
     )
   try:
     vocabulary = vocabulary_lib.from_json(str(stored[_VOCABULARY]))

@@ -1,4 +1,4 @@
-"""The labels of a note: NSynth's vocabulary and its form.
+"""NSynth's labels, vocabulary and form.
 
 Source: Engel et al. 2017, "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders".
 """
@@ -41,14 +41,14 @@ QUALITIES = (
   "tempo-synced",
 )
 VELOCITIES = (25, 50, 75, 100, 127)
-NUM_PITCHES = 128  # MIDI's
+NUM_PITCHES = 128  # of MIDI
 NUM_VELOCITIES = 128
-# The pitches of a piano, which NSynth's notes are drawn from.
+# The range of a piano, which is NSynth's.
 MIN_PITCH, MAX_PITCH = 21, 108
 
 
 def make_vocabulary(instruments: Sequence[str]) -> vocabulary_lib.Vocabulary:
-  """NSynth's six labels; `instruments` are the names of the data set's, in the order of labels."""
+  """NSynth's six labels; `instruments` are names, in the order of their indices."""
   label, names = vocabulary_lib.Label, vocabulary_lib.NAMES
   return vocabulary_lib.Vocabulary(
     (
@@ -62,25 +62,25 @@ def make_vocabulary(instruments: Sequence[str]) -> vocabulary_lib.Vocabulary:
   )
 
 
-def index_of(value: str | int, names: tuple[str, ...], what: str) -> int:
-  """Index of a label given by name or by number.
+def index_of(value: str | int, names: tuple[str, ...], label: str) -> int:
+  """Index of a label that is given by name or number.
 
   Raises:
-    UserError: one line that names what was asked for and what there is.
+    UserError: if there is no such label; the message lists the names.
   """
   if isinstance(value, str) and value in names:
     return names.index(value)
   if not isinstance(value, str) and 0 <= int(value) < len(names):
     return int(value)
-  raise errors.UserError(f"{what} must be one of {', '.join(names)}, got '{value}'")
+  raise errors.UserError(f"{label} must be one of {', '.join(names)}, got '{value}'")
 
 
-def check_range(value: int, high: int, what: str) -> int:
-  """The value, where it lies in 0..high.
+def check_range(value: int, high: int, label: str) -> int:
+  """Returns the value as an integer if it is in 0 to `high`.
 
   Raises:
-    UserError: one line that names what was asked for and what there is.
+    UserError: if it is not; the message names the range.
   """
   if not 0 <= int(value) <= high:
-    raise errors.UserError(f"{what} must be 0-{high}, got {value}")
+    raise errors.UserError(f"{label} must be 0-{high}, got {value}")
   return int(value)

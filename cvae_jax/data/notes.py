@@ -1,4 +1,4 @@
-"""A note as TFDS stores it and as a batch holds it: one format, whichever builder it came from."""
+"""The format of a note, stored by TFDS and in a batch; shared by all builders."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -13,27 +13,26 @@ from cvae_jax.core import errors
 from cvae_jax.data import labels
 from cvae_jax.data.synthetic import factors
 
-FULL_SCALE = 32_768  # of samples of 16 bits
+FULL_SCALE = 32_768  # of 16-bit samples
 STORAGES = ("int16", "float32")
-# What a batch carries to the device; the rest of a note (its id) stays on the host.
+# Labels of a batch that are sent to the device; the id stays on the host.
 BATCH_LABELS = ("pitch", "velocity", "family", "source", "instrument", "qualities")
 
 
 def make_features(instruments: Sequence[str], storage: str = "int16", with_factors: bool = False):
-  """TFDS features of a note: those of the official `nsynth` builder.
+  """TFDS features of a note, as in the official `nsynth` builder.
 
-  The audio is stored as raw bytes rather than as a list of numbers, which would be parsed one by
-  one.
+  Audio is stored as raw bytes, since a list of numbers is slow to parse.
 
   Args:
-    instruments: names of the instruments, in the order of their labels.
-    storage: of the samples: 'int16', full scale 32,768, which is what NSynth's files hold and half
-      of what there is to read; or 'float32'.
-    with_factors: whether a note comes with what it was made from, see `factors`.
+    instruments: names of the instruments, in the order of their indices.
+    storage: dtype of the samples: 'int16' (full scale 32,768, as in NSynth's files; half the size)
+      or 'float32'.
+    with_factors: whether notes have generative factors, see `factors`.
   """
   import tensorflow_datasets as tfds
 
-  made_from = {
+  factor_features = {
     "method": tfds.features.ClassLabel(names=list(factors.METHODS)),
     **{name: tfds.features.Scalar(np.float32) for name in factors.NAMES},
   }
@@ -54,56 +53,55 @@ def make_features(instruments: Sequence[str], storage: str = "int16", with_facto
         "source": tfds.features.ClassLabel(names=list(labels.SOURCES)),
       },
       "qualities": {quality: tfds.features.Scalar(np.bool_) for quality in labels.QUALITIES},
-      **({"factors": made_from} if with_factors else {}),
+      **({"factors": factor_features} if with_factors else {}),
     }
   )
 
 
 def note_str(instrument: str, pitch: int, velocity: int) -> str:
-  """NSynth's name of a note: guitar_acoustic_003-060-100."""
+  """A note's name as in NSynth: guitar_acoustic_003-060-100."""
   return f"{instrument}-{pitch:03d}-{velocity:03d}"
 
 
 def spread_rows(count: int, num: int) -> np.ndarray:
-  """Rows of `num` of `count` notes at even distances, in order; all, where there are fewer."""
+  """`num` evenly spaced rows of `count`, sorted; all rows if there are fewer."""
   return np.unique(np.linspace(0, count - 1, min(num, count)).astype(int))
 
 
 def fill_up(rows: np.ndarray, size: int) -> np.ndarray:
-  """Rows of a batch of one size: a short one is filled with its own first row."""
+  """Pads rows to a batch of `size` with the first row."""
   return np.concatenate([rows, np.repeat(rows[:1], size - rows.size)])
 
 
 def batches(rows: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """Rows in batches of one size, so that one compiled function serves: (rows, filled [size])."""
+  """Batches of rows of a fixed size, for one compiled function: (rows, padded rows [size])."""
   for start in range(0, len(rows), size):
     chunk = rows[start : start + size]
     yield chunk, fill_up(chunk, size)
 
 
 def name_part(path: str) -> str:
-  """A path's last part, in letters that the name of a data set may have."""
+  """The last part of a path, with the characters that a data set's name may have."""
   return re.sub(r"\W+", "_", os.path.basename(os.path.abspath(path))) or "folder"
 
 
 def check_storage(storage: str) -> None:
-  """Raises UserError where samples cannot be stored so."""
+  """Raises UserError for an unknown storage."""
   if storage not in STORAGES:
     raise errors.UserError(f"data.storage must be one of {', '.join(STORAGES)}, got '{storage}'")
 
 
 def encode_audio(audio: np.ndarray, storage: str = "int16") -> np.ndarray:
-  """A waveform as a builder must yield it for `make_features`.
+  """Encodes a waveform as a builder must yield it for `make_features`.
 
-  TFDS' Audio feature encodes what it decoded itself, but passes arrays on as they are; so the bytes
-  are made here.
+  TFDS' Audio feature passes arrays on unchanged, so that the bytes are made here.
 
   Args:
-    audio: [T] in full scale -1 to 1; or int16, for that storage.
-    storage: as in `make_features`; 'int16' rounds, and clips what is past full scale.
+    audio: [T] in full scale -1 to 1; or int16 samples.
+    storage: as in `make_features`; 'int16' rounds, and clips to full scale.
 
   Raises:
-    ValueError: where the waveform is not [T] of the fixed length, or not finite.
+    ValueError: if the waveform is not of NSynth's length, or not finite.
   """
   if audio.dtype != np.int16:
     audio = np.asarray(audio, np.float32)
@@ -117,19 +115,19 @@ def encode_audio(audio: np.ndarray, storage: str = "int16") -> np.ndarray:
 
 
 def parse(record: bytes) -> dict[str, Any]:
-  """A note as TFDS has written it, made into flat arrays that batch.
+  """Parses a note that TFDS wrote into a flat dictionary of arrays.
 
-  TFDS' own parser serves features of any kind, at half a millisecond a note; this one knows what a
-  note is, and takes a tenth of that. What it gives is the same, to the bit.
+  It returns exactly what TFDS' own parser does, which handles any features and takes ten times as
+  long (half a millisecond a note).
 
   Args:
     record: a serialised `tf.train.Example` with the features of `make_features` or of the official
       `nsynth`, whose audio is a list of numbers.
 
   Returns:
-    audio [T] float32, or int16 where it is stored so; pitch, velocity, family, source, instrument:
-    int32; qualities [10] float32; id: str. Where a note comes with what it was made from, method:
-    int32; factors [F] float32, as in `factors.FACTORS`.
+    audio [T] in its stored dtype, float32 or int16; pitch, velocity, family, source, instrument:
+    int32; qualities [10] float32; id: str. For notes with generative factors, method: int32;
+    factors [F] float32, as in `factors.FACTORS`.
   """
   from tensorflow_datasets.proto import tf_example_pb2
 
@@ -164,7 +162,7 @@ def parse(record: bytes) -> dict[str, Any]:
 
 
 def to_int16(audio: np.ndarray) -> np.ndarray | None:
-  """[T] samples of 16 bits that are the same waveform; None where there are none."""
+  """[T] int16 samples that represent the waveform exactly; None if there are none."""
   if audio.dtype == np.int16:
     return audio
   samples = np.round(audio * FULL_SCALE)
@@ -173,7 +171,7 @@ def to_int16(audio: np.ndarray) -> np.ndarray | None:
 
 
 def to_float(audio: np.ndarray) -> np.ndarray:
-  """[..., T] float32 between -1 and 1."""
+  """[..., T] float32 in full scale -1 to 1."""
   if audio.dtype == np.int16:
     return np.multiply(audio, np.float32(1 / FULL_SCALE), dtype=np.float32)  # A power of 2: exact.
   return audio
@@ -190,7 +188,7 @@ def make_example(
   qualities: Mapping[str, bool] | None = None,
   storage: str = "int16",
 ) -> tuple[str, dict[str, Any]]:
-  """A note as a builder yields it: its key, and its features as `make_features` has them.
+  """Makes a note as a builder yields it: its key, and its features as in `make_features`.
 
   Args:
     name: its id.
@@ -200,15 +198,15 @@ def make_example(
     instrument: one of the names given to `make_features`.
     family: name or number.
     source: name or number.
-    qualities: those that it has; the others are False.
+    qualities: by name; missing ones are False.
     storage: as in `make_features`.
   """
-  has = qualities or {}
+  present = qualities or {}
   return name, {
     "id": name,
     "audio": encode_audio(audio, storage),
     "pitch": pitch,
     "velocity": velocity,
     "instrument": {"label": instrument, "family": family, "source": source},
-    "qualities": {quality: bool(has.get(quality, False)) for quality in labels.QUALITIES},
+    "qualities": {quality: bool(present.get(quality, False)) for quality in labels.QUALITIES},
   }

@@ -1,7 +1,7 @@
 """The input pipeline: prepared examples to batches, with Grain.
 
-Order and contents are functions of the seed and the position alone, so that an iterator that is
-saved with a checkpoint continues with the very next example.
+Order and contents depend only on the seed and the position, so that an iterator that is saved with
+a checkpoint resumes at the next example.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def open_split(
   """Opens a split of a data set.
 
   Raises:
-    UserError: a split that the data set does not have, or that is empty.
+    UserError: if there is no such split, or it is empty.
   """
   if not data_set.splits.get(split):
     raise errors.UserError(
@@ -39,53 +39,53 @@ def open_split(
   return data_set.open_split(split, cache_gb, num_threads)
 
 
-def _share(batch_size: int) -> slice:
-  """The rows of a global batch that are this process' own."""
+def _process_rows(batch_size: int) -> slice:
+  """The rows of a global batch that belong to this process."""
   processes = jax.process_count()
   if batch_size % processes:
     raise errors.UserError(f"train.batch_size {batch_size} is not divisible by {processes} hosts")
-  share = batch_size // processes
-  first = jax.process_index() * share
-  return slice(first, first + share)
+  local_size = batch_size // processes
+  first = jax.process_index() * local_size
+  return slice(first, first + local_size)
 
 
 def make_train_iterator(
   source: sources.Source, config: ml_collections.ConfigDict, batch_size: int, seed: int
 ) -> grain.DatasetIterator:
-  """Endless shuffled batches: this process' share of the global batch.
+  """Makes an endless iterator of shuffled batches: this process' rows of each global batch.
 
   Args:
     source: of the training split.
     config: the `data` section of a config.
     batch_size: over all processes.
-    seed: of the order, and of what is random of an example; every epoch has its own.
+    seed: of the order and of random excerpts; every epoch is shuffled anew.
 
   Returns:
     A Grain iterator of {example [b, ...], labels [b], id [b], row [b]}, whose state can be
-    checkpointed; with `data.device_cache` of {row [b], id [b]} in the very same order, for
+    checkpointed; with `data.device_cache`, of {row [b], id [b]} in the same order, for
     `resident.gather`.
 
   Raises:
-    UserError: a batch larger than the data set, or not divisible by the processes; a device cache
-      of examples that are drawn anew each time.
+    UserError: if the batch is larger than the data set or not divisible by the number of processes,
+      or if random excerpts are to be cached on the device.
   """
-  own = _share(batch_size)
+  process_rows = _process_rows(batch_size)
   if len(source) < batch_size:
     raise errors.UserError(
-      f"train.batch_size {batch_size} is more than the {len(source)} examples of the split"
+      f"train.batch_size must be at most the {len(source)} examples of the split, got {batch_size}"
     )
   if config.device_cache and source.is_random:
     raise errors.UserError(
-      "data.device_cache is of whole examples, and excerpts are drawn anew each time: set it False"
+      "data.device_cache cannot hold excerpts, which are drawn at random: set it to False"
     )
 
   def load(rows: np.ndarray, seeds: np.ndarray | None = None) -> dict[str, Any]:
-    """This process' part of a global batch, whose order is the same for any number of them."""
-    rows = np.asarray(rows[own])
+    """Loads this process' rows of a global batch; the global order is independent of processes."""
+    rows = np.asarray(rows[process_rows])
     if config.device_cache:
       return {"row": rows.astype(np.int32), "id": source.labels["id"][rows]}
-    drawn = [None] * len(rows) if seeds is None else seeds[own].tolist()
-    examples = source.stored_many(rows.tolist(), drawn)
+    example_seeds = [None] * len(rows) if seeds is None else seeds[process_rows].tolist()
+    examples = source.stored_many(rows.tolist(), example_seeds)
     return {"row": rows, **sources.collate(source.form, examples)}
 
   def draw(rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def make_train_iterator(
   dataset = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
   dataset = dataset.batch(batch_size, drop_remainder=True)
   dataset = dataset.random_map(draw) if source.is_random else dataset.map(load)
-  # Examples that are on the device need no threads: there is nothing to wait for.
+  # Examples on the device need no reader threads.
   num_threads = 1 if config.device_cache else config.num_threads
   return iter(
     dataset.to_iter_dataset(
@@ -106,11 +106,10 @@ def make_train_iterator(
 def eval_batches(
   source: sources.Source, batch_size: int, rows: np.ndarray | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Every example once, in order: batches of one size, the last one filled up and masked.
+  """Yields every example once, in order, in batches of one size; the last is padded and masked.
 
   Yields:
-    {example [B, ...], labels [B], id [B], mask [B] float32}, mask 0 where an example is only
-    filling.
+    {example [B, ...], labels [B], id [B], mask [B] float32}; the mask is 0 for padding.
   """
   rows = np.arange(len(source)) if rows is None else rows
   keys = sources.batch_keys(source)
@@ -125,8 +124,8 @@ class Data(NamedTuple):
   """A run's examples.
 
   Attributes:
-    train: source of the training split's examples that the config asks for.
-    held_out: the same of the evaluation split, without instruments that are left out of it.
+    train: the training split, filtered by the config.
+    held_out: the evaluation split, filtered, without `data.exclude_from_eval`.
     table: labels of the training examples.
   """
 
@@ -136,17 +135,17 @@ class Data(NamedTuple):
 
   @property
   def form(self) -> forms.Form:
-    """Of the examples."""
+    """Form of the examples."""
     return self.train.form
 
   @property
   def vocabulary(self) -> vocabulary_lib.Vocabulary:
-    """Of their labels."""
+    """Vocabulary of the labels."""
     return self.train.vocabulary
 
 
 def open_data(config: ml_collections.ConfigDict) -> Data:
-  """Prepares a data set where that has not been done, opens its splits and reads the labels.
+  """Opens the training and evaluation splits of a data set, which is prepared on first use.
 
   Args:
     config: the `data` section of a config.
@@ -155,19 +154,21 @@ def open_data(config: ml_collections.ConfigDict) -> Data:
     UserError: as `data_sets.load`, `open_split` and `filters.select`.
   """
   data_set = data_sets.load(config)
-  opened = []
+  filtered = []
   for split in (config.train_split, config.eval_split):
     on_device = config.device_cache and split == config.train_split
     cache_gb = 0.0 if on_device else config.cache_gb
     source = open_split(data_set, split, cache_gb, config.num_threads)
     rows = filters.select(source.labels, data_set.vocabulary, config.filter, split)
-    opened.append(source if len(rows) == len(source) else source.select(rows))
-  train, held_out = opened
-  out = filters.of_instruments(held_out.labels, data_set.vocabulary, config.exclude_from_eval)
-  if out.all():
-    raise errors.UserError("data.exclude_from_eval leaves nothing of the evaluation split")
-  if out.any():
-    held_out = held_out.select(np.flatnonzero(~out))
+    filtered.append(source if len(rows) == len(source) else source.select(rows))
+  train, held_out = filtered
+  is_excluded = filters.of_instruments(
+    held_out.labels, data_set.vocabulary, config.exclude_from_eval
+  )
+  if is_excluded.all():
+    raise errors.UserError("data.exclude_from_eval excludes all of the evaluation split")
+  if is_excluded.any():
+    held_out = held_out.select(np.flatnonzero(~is_excluded))
   columns = vocabulary_lib.select(train.labels, data_set.vocabulary)
   digest = label_table.digest_of(train.labels["id"])
   table = label_table.LabelTable(columns, data_set.vocabulary, len(train), digest)

@@ -1,7 +1,6 @@
 """Notes that TFDS prepares: written by its builders, read without TensorFlow.
 
-A builder is made only where its notes have still to be prepared: its features import TensorFlow,
-which takes seconds that a training or a command need not wait for.
+A builder is made only to prepare notes: it imports TensorFlow, which takes seconds.
 """
 
 from collections.abc import Callable
@@ -28,14 +27,14 @@ _log = logging.getLogger(__name__)
 _FORMAT = "array_record"
 _INFO = "dataset_info.json"
 _INSTRUMENTS = "instrument-label.labels.txt"
-# What the writers of records say of a disk; they raise RuntimeError.
-_OF_THE_DISK = ("write() failed", "open() failed", "close() failed")
+# Messages of the record writers' RuntimeError that mean a disk error.
+_DISK_ERRORS = ("write() failed", "open() failed", "close() failed")
 
 
 def locate(
   builder: type[tfds.core.DatasetBuilder], variant: str, config: ml_collections.ConfigDict
 ) -> str:
-  """Where the notes of a builder's variant are, or will be.
+  """The directory of a builder's prepared notes, existing or not.
 
   Args:
     builder: its class.
@@ -48,7 +47,7 @@ def locate(
 
 
 def _read_info(path):
-  """What TFDS has written of a prepared data set; None where it is not there as ArrayRecord."""
+  """Reads TFDS' info of a prepared data set; None if there is none as ArrayRecord."""
   try:
     with open(os.path.join(path, _INFO), encoding="utf-8") as f:
       info = json.load(f)
@@ -59,16 +58,16 @@ def _read_info(path):
 
 
 def _clear(path: str) -> None:
-  """Removes what a preparation that was killed has left."""
+  """Removes the remains of interrupted preparations."""
   parent, version = os.path.split(path)
-  for left in glob.glob(os.path.join(glob.escape(parent), f"incomplete.*_{version}")):
-    _log.info("clearing away what a preparation that was killed has left: %s", left)
-    shutil.rmtree(left, ignore_errors=True)
+  for remains in glob.glob(os.path.join(glob.escape(parent), f"incomplete.*_{version}")):
+    _log.info("removing the remains of an interrupted preparation: %s", remains)
+    shutil.rmtree(remains, ignore_errors=True)
 
 
 @quiet.libraries()
 def _prepare(make_builder: Callable[[], tfds.core.DatasetBuilder], path: str) -> None:
-  """Prepares a data set, one process at a time, and clears away what killed ones have left."""
+  """Prepares a data set, one process at a time."""
   parent, version = os.path.split(path)
   try:
     os.makedirs(parent, exist_ok=True)
@@ -87,13 +86,13 @@ def _prepare(make_builder: Callable[[], tfds.core.DatasetBuilder], path: str) ->
       cause = cause.__cause__ or cause.__context__
     if cause is not None:  # TFDS wraps what a builder raises.
       raise errors.UserError(str(cause)) from None
-    if isinstance(e, OSError) or any(words in str(e) for words in _OF_THE_DISK):
+    if isinstance(e, OSError) or any(words in str(e) for words in _DISK_ERRORS):
       raise errors.UserError(f"{path} cannot be written: {errors.one_line(e)}") from None
     raise
 
 
 def make_form(config: ml_collections.ConfigDict) -> forms.Form:
-  """Of the notes that TFDS prepares: NSynth's, 4 s at 16 kHz."""
+  """The form of all notes that TFDS prepares: NSynth's, 4 s at 16 kHz."""
   del config
   return labels.FORM
 
@@ -103,12 +102,12 @@ def open_own(
   builder: type[tfds.core.DatasetBuilder],
   builder_config: str | tfds.core.BuilderConfig,
 ) -> data_sets.DataSet:
-  """The notes of one of this package's builders, prepared where they are not there.
+  """Opens the notes of one of this package's builders, and prepares them on first use.
 
   Args:
     config: the `data` section of a config.
     builder: its class.
-    builder_config: its config, or the name of one that it has.
+    builder_config: its config, or the name of one of its BUILDER_CONFIGS.
 
   Raises:
     UserError: as `open_set`.
@@ -127,16 +126,16 @@ def open_set(
   make_builder: Callable[[], tfds.core.DatasetBuilder],
   on_request: bool = True,
 ) -> data_sets.DataSet:
-  """The notes at a path, prepared where they are not there.
+  """Opens the notes at a path, and prepares them on first use.
 
   Args:
     config: the `data` section of a config.
     path: of `locate`.
-    make_builder: to prepare them with.
-    on_request: whether they may be prepared.
+    make_builder: makes the builder that prepares the notes.
+    on_request: whether notes that are missing may be prepared.
 
   Raises:
-    UserError: notes that are not prepared and may not be, or that cannot be.
+    UserError: if the notes are not prepared, and may not or cannot be.
   """
   info = _read_info(path)
   if info is None:
@@ -165,8 +164,8 @@ def open_set(
     records = array_record_data_source.ArrayRecordDataSource(
       [f"{file}[0:{count}]" for file, count in zip(files, shards, strict=True)]
     )
-    kept = os.path.join(path, f"labels-{split}.npz")
-    return sources.Records(records, labels.FORM, vocabulary, cache_gb, kept, num_threads)
+    label_path = os.path.join(path, f"labels-{split}.npz")
+    return sources.Records(records, labels.FORM, vocabulary, cache_gb, label_path, num_threads)
 
   return data_sets.DataSet(
     "/".join([info["name"], *filter(None, [info.get("configName")]), info["version"]]),

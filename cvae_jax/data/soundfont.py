@@ -1,4 +1,4 @@
-"""Soundfonts: which there are, what their samples reach, and FluidSynth playing them."""
+"""Soundfonts: finding them, their sampled pitches, and rendering with FluidSynth."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from cvae_jax.data import labels
 from cvae_jax.data import notes
 
 PEAK = 0.5  # of a program's loudest note, in full scale
-_SILENCE = 10 ** (-60 / 20)  # of that peak: what is softer is no note
+_SILENCE = 10 ** (-60 / 20)  # of that peak; softer notes count as silent
 _HOLD = int(labels.HOLD_S * labels.SAMPLE_RATE)
-# Where Debian, Arch, Fedora and Homebrew put the soundfont that a system has by default.
+# Default soundfonts of Debian, Arch, Fedora and Homebrew.
 DEFAULTS = (
   "/usr/share/sounds/sf2/default-GM.sf2",
   "/usr/share/sounds/sf3/default-GM.sf3",
@@ -33,7 +33,7 @@ class Played(NamedTuple):
   Attributes:
     keys: (pitch, velocity) of each.
     samples: [M, T] int16.
-    silent: how many more there were that could not be heard.
+    silent: number of silent notes, which are left out.
   """
 
   keys: list[tuple[int, int]]
@@ -42,31 +42,31 @@ class Played(NamedTuple):
 
 
 def find_soundfont(path: str | None) -> str:
-  """The path, or that of the system's own soundfont.
+  """Checks a soundfont's path; None finds the system's default soundfont.
 
   Raises:
-    UserError: where there is none, or it is no soundfont.
+    UserError: if there is none, or the file is not a soundfont.
   """
   if path is None:
-    found = [p for p in DEFAULTS if os.path.isfile(p)]
-    if not found:
+    installed = [p for p in DEFAULTS if os.path.isfile(p)]
+    if not installed:
       raise errors.UserError(
         "no soundfont is installed: give --config.data.soundfont.path=FILE.sf2, or on Debian "
         "`apt-get install fluidsynth fluid-soundfont-gm`"
       )
-    return found[0]
+    return installed[0]
   try:
     with open(path, "rb") as f:
       head = f.read(12)
   except OSError as e:
     raise errors.UserError(f"data.soundfont.path {path} cannot be read: {e.strerror}") from None
   if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-    raise errors.UserError(f"data.soundfont.path {path} is no SF2 or SF3 soundfont")
+    raise errors.UserError(f"data.soundfont.path {path} is not an SF2 or SF3 soundfont")
   return path
 
 
 class Synthesizer:
-  """FluidSynth with a soundfont, for one thread."""
+  """FluidSynth with a soundfont; not thread-safe."""
 
   def __init__(self, path: str):
     try:
@@ -89,14 +89,14 @@ class Synthesizer:
     self._synth.setting("synth.gain", float(gain))
 
   def play(self, program: int, pitch: int, velocity: int) -> np.ndarray:
-    """[T] float32 of one note, from a synthesizer that has forgotten all before."""
+    """Renders one note ([T] float32), after resetting the synthesizer."""
     self._synth.system_reset()
     self._synth.program_select(0, self._font, 0, program)
     self._synth.noteon(0, pitch, velocity)
-    held = self._synth.get_samples(_HOLD)
+    hold = self._synth.get_samples(_HOLD)
     self._synth.noteoff(0, pitch)
-    released = self._synth.get_samples(labels.NUM_SAMPLES - _HOLD)
-    stereo = np.concatenate([held, released]).reshape(-1, 2)
+    release = self._synth.get_samples(labels.NUM_SAMPLES - _HOLD)
+    stereo = np.concatenate([hold, release]).reshape(-1, 2)
     return stereo.astype(np.float32).mean(axis=1) / notes.FULL_SCALE
 
   def close(self) -> None:
@@ -110,17 +110,17 @@ def play_program(
   loudest: int,
   keys: list[tuple[int, int]],
 ) -> Played:
-  """Plays notes of a program at the gain that brings the loudest of its pitches to `PEAK`.
+  """Renders notes of a program at the gain that brings its loudest pitch to `PEAK`.
 
   Args:
-    synth: to play with.
+    synth: the synthesizer.
     program: 0 to 127.
-    pitches: all that the program has, whichever of them are played.
-    loudest: velocity that they are probed with.
-    keys: (pitch, velocity) of the notes.
+    pitches: all pitches of the program, from which the gain is measured.
+    loudest: velocity of that measurement.
+    keys: (pitch, velocity) of the notes to render.
   """
   gain = 0.2
-  for _ in range(4):  # Until none of the probes is past full scale.
+  for _ in range(4):  # Until no probe clips.
     synth.set_gain(gain)
     peak = max(float(np.abs(synth.play(program, pitch, loudest)).max()) for pitch in pitches)
     if peak < 0.9:
@@ -128,24 +128,26 @@ def play_program(
     gain /= 4
   synth.set_gain(min(gain * PEAK / max(peak, 1e-4), 10.0))
   audio = np.stack([synth.play(program, *key) for key in keys])
-  heard = np.abs(audio).max(axis=1) > _SILENCE * PEAK
-  # Between two channels a sample may lie halfway.
-  samples = np.round(audio[heard] * notes.FULL_SCALE).astype(np.int16)
-  return Played([k for k, h in zip(keys, heard, strict=True) if h], samples, int((~heard).sum()))
+  audible = np.abs(audio).max(axis=1) > _SILENCE * PEAK
+  # The mean of two channels may lie between two integers.
+  samples = np.round(audio[audible] * notes.FULL_SCALE).astype(np.int16)
+  return Played(
+    [k for k, h in zip(keys, audible, strict=True) if h], samples, int((~audible).sum())
+  )
 
 
 def sampled_pitches(path: str) -> dict[int, list[tuple[int, int, int]]]:
-  """(lowest, highest key, key of the sample) of each zone of each program of bank 0."""
+  """(lowest key, highest key, root key) of every zone, by program of bank 0."""
   from sf2utils import sf2parse
 
   level = logging.getLogger().level
   zones: dict[int, list[tuple[int, int, int]]] = {}
   try:
-    logging.getLogger().setLevel(logging.ERROR)  # It tells of every oddity of a file.
+    logging.getLogger().setLevel(logging.ERROR)  # sf2utils warns of every irregularity.
     with open(path, "rb") as f:
       presets = [p for p in sf2parse.Sf2File(f).presets if getattr(p, "bank", None) == 0]
       for preset in presets:
-        found = zones.setdefault(preset.preset, [])
+        program_zones = zones.setdefault(preset.preset, [])
         for outer in preset.bags:
           for inner in outer.instrument.bags if outer.instrument is not None else ():
             if inner.sample is None:
@@ -153,25 +155,25 @@ def sampled_pitches(path: str) -> dict[int, list[tuple[int, int, int]]]:
             low, high = inner.key_range or (0, 127)
             outer_low, outer_high = outer.key_range or (0, 127)
             root = inner.base_note if inner.base_note is not None else inner.sample.original_pitch
-            found.append((max(low, outer_low), min(high, outer_high), root))
+            program_zones.append((max(low, outer_low), min(high, outer_high), root))
   finally:
     logging.getLogger().setLevel(level)
   return zones
 
 
 def reachable(zones: list[tuple[int, int, int]], pitch: int, max_stretch: int) -> bool:
-  """Whether some zone plays a pitch from a sample that is near enough."""
+  """Whether a zone plays the pitch with a sample at most `max_stretch` semitones away."""
   return any(low <= pitch <= high and abs(pitch - root) <= max_stretch for low, high, root in zones)
 
 
 def play_ahead(
   path: str, planned: Mapping[int, tuple[list[int], list[tuple[int, int]]]], loudest: int
 ) -> Iterator[tuple[int, Played]]:
-  """Programs in turn with what they played, on all cores: FluidSynth runs outside of Python.
+  """Renders programs in order, on all cores: FluidSynth releases the GIL.
 
   Args:
     path: of the soundfont.
-    planned: by program, all its pitches and the keys to play, see `play_program`.
+    planned: by program, all its pitches and the keys to render, see `play_program`.
     loudest: see `play_program`.
   """
   cores, programs = os.cpu_count() or 1, list(planned)
@@ -190,13 +192,13 @@ def play_ahead(
 
   try:
     with concurrent.futures.ThreadPoolExecutor(max(len(synths), 1)) as pool:
-      # No more than one program a core ahead: each holds some 60 MB.
-      ahead = {p: pool.submit(play, p) for p in programs[:cores]}
+      # At most one program per core ahead: each takes some 60 MB.
+      pending = {p: pool.submit(play, p) for p in programs[:cores]}
       for i, program in enumerate(programs):
-        played = ahead.pop(program).result()
+        played = pending.pop(program).result()
         if i + cores < len(programs):
-          later = programs[i + cores]
-          ahead[later] = pool.submit(play, later)
+          next_program = programs[i + cores]
+          pending[next_program] = pool.submit(play, next_program)
         yield program, played
   finally:
     for synth in synths:

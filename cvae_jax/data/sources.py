@@ -1,9 +1,8 @@
 """Sources: random access to the examples of a split, and to their labels.
 
-A source is what Grain calls a RandomAccessDataSource. Its examples are flat dictionaries: the
-form's key, the labels of the vocabulary, and `id`. `Records` reads what TFDS has prepared,
-`clips.Clips` and `clips.Excerpts` a memory-mapped store of audio; a data set of one's own may bring
-another.
+A source is a Grain RandomAccessDataSource. Its examples are flat dictionaries: the form's key, the
+labels of the vocabulary, and `id`. `Records` reads what TFDS prepared; `clips.Clips` and
+`clips.Excerpts` read a memory-mapped store of audio. Data sets may define others.
 """
 
 from collections.abc import Mapping
@@ -22,14 +21,13 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 
 
 class Source:
-  """Examples of a split. A source of one's own has `form`, `vocabulary`, `labels` and `stored`.
+  """Examples of a split. A subclass defines `form`, `vocabulary`, `labels` and `stored`.
 
   Attributes:
     form: of the examples.
     vocabulary: of their labels.
-    folder: where what is measured of all of them may be kept; None for nowhere.
-    is_random: whether a training example is a function of its row and of a random number, as an
-      excerpt of a recording is.
+    folder: directory for caches derived from the examples; None for none.
+    is_random: whether training examples also depend on a random seed, as excerpts do.
   """
 
   form: forms.Form
@@ -42,11 +40,11 @@ class Source:
     return len(self.labels["id"])
 
   def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
-    """Example `index` as it is kept: audio as int16 where that is exact.
+    """Example `index` as it is stored: audio as int16 where that is exact.
 
     Args:
       index: 0 to len - 1.
-      seed: of the random part of a training example; without it the fixed one of evaluation.
+      seed: of a random training excerpt; None returns the fixed example of evaluation.
     """
     raise NotImplementedError
 
@@ -62,7 +60,7 @@ class Source:
     return {**example, self.form.key: notes.to_float(example[self.form.key])}
 
   def select(self, rows: np.ndarray) -> "Source":
-    """A source of some of these examples alone."""
+    """A source of some of these examples."""
     return Selected(self, np.asarray(rows))
 
   def __repr__(self) -> str:  # Grain compares it when it restores an iterator.
@@ -73,8 +71,8 @@ class Selected(Source):
   """Some of a source's examples.
 
   Args:
-    source: of all of them.
-    rows: which.
+    source: the whole source.
+    rows: rows of the selected examples.
   """
 
   def __init__(self, source: Source, rows: np.ndarray):
@@ -95,14 +93,14 @@ class Selected(Source):
 
 
 class Arrays(Source):
-  """Examples that are in memory: the source of a data set of one's own that is small.
+  """Examples in memory, for small data sets.
 
   Args:
     form: of the examples.
-    examples: [M, ...] of them.
-    vocabulary: of their labels.
-    columns: [M] of each label.
-    ids: [M] names; numbers without.
+    examples: [M, ...] examples.
+    vocabulary: of the labels.
+    columns: [M] values of each label.
+    ids: [M] names; numbers if not given.
   """
 
   def __init__(
@@ -125,21 +123,21 @@ class Arrays(Source):
 
 
 class Records(Source):
-  """Notes of records, or some of them, kept in memory once read.
+  """Notes of records, cached in memory once read.
 
-  Notes of 16 bits, as NSynth's are, are kept as such: half the memory and the same samples.
+  Notes that are exact in 16 bits, as NSynth's are, are cached as int16.
 
   Args:
-    records: of all notes, as `notes.parse` takes them.
+    records: all notes, as `notes.parse` takes them.
     form: of the notes.
-    vocabulary: of their labels.
-    cache_gb: memory for them; where they are more, none is kept.
-    label_path: where their labels are kept, see `label_index.read_labels`.
-    num_threads: that read the labels.
-    rows: which of the records; all without.
+    vocabulary: of the labels.
+    cache_gb: size of the cache; if the notes do not fit, none is cached.
+    label_path: cache file of the labels, see `label_index.read_labels`.
+    num_threads: threads that read the labels.
+    rows: rows of the selected records; all if not given.
 
   Attributes:
-    records: as given, of all notes.
+    records: all notes, also those that are not selected.
   """
 
   def __init__(
@@ -164,14 +162,14 @@ class Records(Source):
     return len(self._rows)
 
   def select(self, rows: np.ndarray) -> "Records":
-    """See `Source.select`; the cache is of these alone."""
+    """See `Source.select`; the cache holds the selected notes only."""
     selected = type(self)(*self._arguments, self._rows[rows])
     selected.labels = {name: column[rows] for name, column in self.labels.items()}
     return selected
 
   @functools.cached_property
   def labels(self) -> dict[str, np.ndarray]:  # type: ignore[override]
-    """Labels of these notes, as columns; `id` among them."""
+    """Labels of the notes, as columns, with `id`."""
     *_, path, num_threads = self._arguments
     columns = label_index.read_labels(path, len(self.records), self._read, num_threads)
     return {name: column[self._rows] for name, column in columns.items()}
@@ -188,29 +186,29 @@ class Records(Source):
     return cached
 
   def _read(self, row: int) -> dict[str, Any]:
-    """A record's note; every chunk of records has a checksum, which ArrayRecord compares.
+    """Reads and parses a record; ArrayRecord verifies its checksum.
 
     Raises:
-      UserError: a record that has been damaged.
+      UserError: if the record is damaged.
     """
     try:
       return notes.parse(self.records[row])
     except (RuntimeError, ValueError, LookupError, OSError) as e:
       raise errors.UserError(
         f"note {row} of {self.folder} cannot be read ({errors.one_line(e)}): "
-        "remove the folder, and it is prepared anew"
+        "remove the folder to prepare it again"
       ) from None
 
 
 def collate(form: forms.Form, examples: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-  """Examples as they are kept to a batch, its audio as float32."""
+  """Stacks stored examples into a batch, with audio as float32."""
   batch = {key: np.stack([e[key] for e in examples]) for key in examples[0] if key != form.key}
   values = [e[form.key] for e in examples]
-  if len({x.dtype for x in values}) > 1:  # Notes of 16 bits among others.
+  if len({x.dtype for x in values}) > 1:  # Some notes are int16, others float32.
     values = [notes.to_float(x) for x in values]
   return {**batch, form.key: notes.to_float(np.stack(values))}
 
 
 def batch_keys(source: Source) -> tuple[str, ...]:
-  """What of a batch goes to the device: the example and its labels."""
+  """The keys of a batch that are sent to the device: the example and its labels."""
   return (source.form.key, *source.vocabulary.names)

@@ -1,4 +1,4 @@
-"""What is in a prepared data set: its labels counted, its levels measured, as a table."""
+"""Statistics of a prepared data set: a table of its labels and levels."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from cvae_jax.data import notes
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 
-SILENT_DB = -60.0  # a note whose peak is softer counts as silent
-CLIPPED = 8  # a note with so many samples at full scale counts as clipped
+SILENT_DB = -60.0  # a note whose peak is below counts as silent
+CLIPPED = 8  # a note with at least so many samples at full scale counts as clipped
 
 
 class Split(NamedTuple):
@@ -22,10 +22,10 @@ class Split(NamedTuple):
   Attributes:
     vocabulary: of the labels.
     labels: as `Source.labels`.
-    level_db: [M] RMS in dB below full scale, without the DC offset; [0] where they are no
-      sounds, as the rest.
+    level_db: [M] RMS in dB below full scale, without the DC offset; this and the following are
+      empty for scores.
     peak_db: [M] largest sample in dB below full scale.
-    clipped: [M] whether samples lie at full scale.
+    clipped: [M] whether `CLIPPED` samples or more are at full scale.
     offset: [M] DC offset in full scale.
   """
 
@@ -45,7 +45,7 @@ def _measure_note(audio: np.ndarray) -> tuple[float, float, bool, float]:
   peak = float(np.abs(audio).max())
   offset = float(audio.mean())
   level = float(audio.std())
-  # Full scale of 16 bits is one step lower above than below.
+  # The largest positive 16-bit sample is one step below full scale.
   clipped = int((np.abs(audio) >= 1.0 - 2.0**-14).sum()) >= CLIPPED
   return (
     20.0 * np.log10(max(level, 1e-6)),
@@ -56,7 +56,7 @@ def _measure_note(audio: np.ndarray) -> tuple[float, float, bool, float]:
 
 
 def measure(source: sources.Source, limit: int, num_threads: int = 2) -> Split:
-  """Counts and measures a split's examples, or `limit` of them spread evenly over it."""
+  """Measures a split's examples; with more than `limit`, evenly spaced ones."""
   rows = notes.spread_rows(len(source), limit)
   measured: list[tuple[float, float, bool, float]] = []
   if isinstance(source.form, forms.Waveform):
@@ -73,27 +73,27 @@ def measure(source: sources.Source, limit: int, num_threads: int = 2) -> Split:
   )
 
 
-def _shown(label: vocabulary_lib.Label, values: np.ndarray) -> str:
-  """The values of a label that occur, in a few words."""
+def _summarize_values(label: vocabulary_lib.Label, values: np.ndarray) -> str:
+  """Summarises the values of a label that occur."""
   unique = np.unique(values)
   if label.kind == vocabulary_lib.NUMBER:
     if unique.size <= 5:
       return ", ".join(map(str, unique))
     return f"{unique[0]}-{unique[-1]}"
   if label.open_set or unique.size > 5:
-    return f"{unique.size:,} of them"
+    return f"{unique.size:,} distinct"
   return ", ".join(label.names[i] for i in unique)
 
 
 def _columns(vocabulary: vocabulary_lib.Vocabulary) -> list[vocabulary_lib.Label]:
-  """The labels that have a column: all but the main one, which is the row, and flags."""
+  """The labels that are columns: all but the main one, which is the row, and flags."""
   main = vocabulary.main
   return [x for x in vocabulary.labels if x.kind != vocabulary_lib.FLAGS and x != main]
 
 
 def _row(name: str, split: Split, keep: np.ndarray) -> list[str]:
   cells = [name, f"{keep.sum():,}"]
-  cells += [_shown(x, split.labels[x.name][keep]) for x in _columns(split.vocabulary)]
+  cells += [_summarize_values(x, split.labels[x.name][keep]) for x in _columns(split.vocabulary)]
   if split.level_db.size:
     cells.append(f"{np.median(split.level_db[keep]):.1f}")
     cells += [str(int(split.silent[keep].sum())), str(int(split.clipped[keep].sum()))]
@@ -109,7 +109,7 @@ def make_header(split: Split) -> list[str]:
 
 
 def make_table(split: Split) -> list[list[str]]:
-  """Rows of a split by its main label, and of all of it; the level is the median RMS."""
+  """A row for each value of the main label, and one for all; the level is the median RMS."""
   main, count = split.vocabulary.main, len(split.labels["id"])
   rows = []
   if main is not None:
@@ -119,7 +119,7 @@ def make_table(split: Split) -> list[list[str]]:
 
 
 def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
-  """Columns under each other, for the terminal."""
+  """Formats a table with aligned columns, for the terminal."""
   widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
   lines = [
     "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

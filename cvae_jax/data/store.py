@@ -1,12 +1,11 @@
 """A store of audio: many files as one array of 16-bit samples on disk, at one rate, memory-mapped.
 
     audio.int16   samples of all files, one after the other
-    index.npz     where each file begins, its split, its labels, and their vocabulary
-    report.csv    what became of every file
+    index.npz     first sample, split and labels of each file, and the vocabulary
+    report.csv    a row for every file: used or not, and why
 
-It is written into a folder of another name, which takes its own at the very end: what is there is
-whole. Each file is resampled once and a part at a time, so that a recording of hours needs no more
-memory than one of a minute.
+The store is written to a temporary folder that is renamed at the end, so that an existing store is
+complete. Files are resampled once, in parts, so that memory does not grow with their length.
 """
 
 from collections.abc import Callable
@@ -36,17 +35,17 @@ _log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 _AUDIO, _INDEX, REPORT = "audio.int16", "index.npz", "report.csv"
-_VERSION = 1  # of what is written
+_VERSION = 1  # of the format
 
 
 class Entry(NamedTuple):
-  """A file that is to be stored.
+  """A file to store.
 
   Attributes:
     path: of the file.
     name: its id.
     labels: indices by label.
-    group: what is held out together; its own name without one.
+    group: files of one group are held out together; empty for a group of its own.
   """
 
   path: str
@@ -55,20 +54,20 @@ class Entry(NamedTuple):
   group: str = ""
 
 
-# Where an entry goes: a split, or several shares of the file in order, ((split, share), ...).
+# The split of a file, or consecutive shares of it: ((split, share), ...).
 Place = str | tuple[tuple[str, float], ...]
 
 
 class Stored(NamedTuple):
-  """What became of a file: a row of the report.
+  """A row of the report: whether and how a file is used.
 
   Attributes:
     file: its name.
     used: 'yes' or 'no'.
-    reason: why not; or what had to be done to it.
-    seconds: of it that are stored.
-    split: that it is in.
-    labels: of it, in words.
+    reason: why it is not used, or the changes made to it.
+    seconds: duration stored.
+    split: its split, or splits joined with '+'.
+    labels: as text.
   """
 
   file: str
@@ -80,7 +79,7 @@ class Stored(NamedTuple):
 
 
 class Index(NamedTuple):
-  """Where everything in a store is.
+  """The contents of a store.
 
   Attributes:
     folder: of the store.
@@ -88,8 +87,8 @@ class Index(NamedTuple):
     starts: [S] first sample of each.
     lengths: [S] samples.
     splits: [S] indices into `SPLITS`.
-    level_db: [K] RMS of every tenth of a second of the store, in dB below full scale.
-    columns: [S] of each label.
+    level_db: [K] RMS of every `BLOCK_S` of the store, in dB below full scale.
+    columns: [S] indices of each label.
     vocabulary: of the labels.
     sample_rate: in Hz.
   """
@@ -115,7 +114,7 @@ class Index(NamedTuple):
 
 
 def fingerprint(entries: Sequence[Entry], settings: Any) -> str:
-  """Ten digits that change with the files, what is said of them, and how they are stored."""
+  """Ten hexadecimal digits of a hash of the files, their labels and the settings."""
   digest = hashlib.sha256(repr((_VERSION, settings)).encode())
   for entry in entries:
     stat = os.stat(entry.path) if os.path.exists(entry.path) else None
@@ -125,7 +124,7 @@ def fingerprint(entries: Sequence[Entry], settings: Any) -> str:
 
 
 def locate(tfds_dir: str | None, name: str, entries: Sequence[Entry], settings: Any) -> str:
-  """Where a store is, or will be: beside the data sets that TFDS prepares.
+  """The directory of a store, existing or not, beside the data sets that TFDS prepares.
 
   Args:
     tfds_dir: `data.tfds_dir`.
@@ -137,8 +136,8 @@ def locate(tfds_dir: str | None, name: str, entries: Sequence[Entry], settings: 
   return os.path.join(os.path.expanduser(parent), name, fingerprint(entries, settings))
 
 
-_SILENCE = 1e-3  # peak in full scale, -60 dB: a file that is no louder is silent
-BLOCK_S = 0.1  # of which levels are kept
+_SILENCE = 1e-3  # peak in full scale, -60 dB; softer files count as silent
+BLOCK_S = 0.1  # blocks whose levels are stored
 
 
 def _quantise(audio: np.ndarray, gain: float) -> bytes:
@@ -149,12 +148,12 @@ def _quantise(audio: np.ndarray, gain: float) -> bytes:
 def _write_file(
   entry: Entry, out: BinaryIO, rate: int, max_s: float | None
 ) -> tuple[int, tuple[str, ...]]:
-  """Writes a file's samples: how many, and what had to be done to it.
+  """Writes a file's samples; returns their number, and the changes made.
 
-  What goes past full scale is brought to it, by one gain for the whole file, in a second pass.
+  A file that exceeds full scale is written again with one gain for the whole file.
 
   Raises:
-    UserError: a file that cannot be used, of which nothing is written.
+    UserError: if the file cannot be used; nothing of it is then written.
   """
   begin = out.tell()
   gain = 1.0
@@ -162,8 +161,8 @@ def _write_file(
     while True:
       peak, count, changes = 0.0, 0, tuple[str, ...]()
       out.seek(begin)
-      for audio, done in files.read_parts(entry.path, rate, max_s):
-        changes = done
+      for audio, part_changes in files.read_parts(entry.path, rate, max_s):
+        changes = part_changes
         peak = max(peak, float(np.abs(audio).max(initial=0.0)))
         count += audio.size
         out.write(_quantise(audio, gain))
@@ -189,8 +188,8 @@ def _pieces(place: Place, count: int) -> list[tuple[str, int, int]]:
 
 
 def _describe(entry: Entry, vocabulary: vocabulary_lib.Vocabulary) -> str:
-  shown = [x for x in vocabulary.labels if not x.open_set]
-  return " ".join(f"{x.name}={x.text_of(entry.labels[x.name])}" for x in shown)
+  closed_labels = [x for x in vocabulary.labels if not x.open_set]
+  return " ".join(f"{x.name}={x.text_of(entry.labels[x.name])}" for x in closed_labels)
 
 
 def _write(
@@ -201,7 +200,7 @@ def _write(
   max_s: float | None,
   split: Callable[[Sequence[Entry]], Mapping[str, Place]],
 ) -> None:
-  """Writes a store into a folder that is empty."""
+  """Writes a store into an empty folder."""
   written: list[tuple[Entry, int, tuple[str, ...]]] = []
   report = []
   with open(os.path.join(folder, _AUDIO), "wb+") as out:
@@ -243,7 +242,7 @@ def _write(
 
 
 def _measure_levels(path: str, rate: int) -> np.ndarray:
-  """[K] RMS of every tenth of a second of the whole store, in dB below full scale."""
+  """[K] RMS of every `BLOCK_S` of the store, in dB below full scale."""
   block = round(BLOCK_S * rate)
   samples = np.memmap(path, "<i2", "r")
   levels = []
@@ -262,18 +261,18 @@ def prepare(
   split: Callable[[Sequence[Entry]], Mapping[str, Place]],
   max_s: float | None = None,
 ) -> Index:
-  """Opens the store in a folder; writes it first, where it is not there, one process at a time.
+  """Opens the store in a folder; if it is missing, writes it first, one process at a time.
 
   Args:
     folder: of `locate`.
     entries: the files.
     vocabulary: of their labels.
-    rate: that they are stored at, in Hz.
-    split: from the files that can be used to where each goes, by name.
-    max_s: seconds of each file, at most.
+    rate: sample rate of the store, in Hz.
+    split: assigns the usable files to splits, by name.
+    max_s: seconds of each file to store; None for all.
 
   Raises:
-    UserError: where no file can be used, or the folder cannot be written.
+    UserError: if no file can be used, or the folder cannot be written.
   """
   try:
     os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -281,14 +280,14 @@ def prepare(
       index = read_index(folder)
       if index is not None:
         return index
-      for left in glob.glob(f"{glob.escape(folder)}.*.incomplete"):
-        shutil.rmtree(left, ignore_errors=True)
+      for remains in glob.glob(f"{glob.escape(folder)}.*.incomplete"):
+        shutil.rmtree(remains, ignore_errors=True)
       _log.info("preparing %d files in %s", len(entries), folder)
       temporary = f"{folder}.{uuid.uuid4().hex}.incomplete"
       os.makedirs(temporary)
       try:
         _write(temporary, entries, vocabulary, rate, max_s, split)
-        shutil.rmtree(folder, ignore_errors=True)  # Of which no index could be read.
+        shutil.rmtree(folder, ignore_errors=True)  # A store without a readable index.
         os.replace(temporary, folder)
       finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -301,7 +300,7 @@ def prepare(
 
 
 def read_report(folder: str) -> list[Stored]:
-  """The rows of a store's report."""
+  """Reads a store's report."""
   with open(os.path.join(folder, REPORT), newline="", encoding="utf-8") as f:
     rows = list(csv.reader(f))[1:]
   return [Stored(a, b, c, float(d), e, f) for a, b, c, d, e, f in rows]
@@ -320,7 +319,7 @@ def _log_report(folder: str) -> None:
 
 
 def read_index(folder: str) -> Index | None:
-  """The index of a store; None where there is none that is whole."""
+  """Reads a store's index; None if the store is missing or incomplete."""
   try:
     stored = npz_file.load(os.path.join(folder, _INDEX))
     vocabulary = vocabulary_lib.from_json(str(stored["vocabulary"]))
@@ -335,7 +334,7 @@ def read_index(folder: str) -> Index | None:
       vocabulary,
       int(stored["sample_rate"]),
     )
-    whole = os.path.getsize(index.audio_path) == 2 * int(np.sum(index.lengths))
+    is_complete = os.path.getsize(index.audio_path) == 2 * int(np.sum(index.lengths))
   except (OSError, ValueError, KeyError, errors.UserError):
     return None
-  return index if whole else None
+  return index if is_complete else None

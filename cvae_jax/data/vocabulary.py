@@ -1,12 +1,12 @@
-"""Labels as data: what the labels of a data set are, and what values they take.
+"""Vocabularies: the labels of a data set, and the values that they take.
 
-A data set has a vocabulary: NSynth's six labels, the kind of a drum, the file that an excerpt is
-from, or none at all. Conditions, commands, the page, probes and the classifier of the measures
-follow from it. A label of one example is an integer (a real number between two of them where that
-means something), or a vector of 0 and 1 for flags; a negative value is unknown.
+Examples of labels are NSynth's six, the kind of a drum, or the file that an excerpt is from; a data
+set may have none. Conditions, command-line flags, the page, probes and the evaluation's classifier
+are derived from the vocabulary. The value of a label is an integer (fractional where that is
+meaningful), or a vector of 0 and 1 for flags; a negative value means unknown.
 
-Two names have a meaning of their own wherever they occur: 'pitch' is a MIDI number, by which there
-is a keyboard, and 'velocity' a MIDI velocity, by which a sound has a level.
+Two names have a fixed meaning: 'pitch' is a MIDI number, which enables keyboards and instruments,
+and 'velocity' a MIDI velocity, which determines the level of a sound.
 """
 
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ class Label(NamedTuple):
   """One label.
 
   Attributes:
-    name: of the label; a Python identifier, since commands have a flag of that name.
-    kind: 'names' (one of them), 'number' (in a range), 'flags' (any of them).
+    name: a Python identifier, since commands have a flag of that name.
+    kind: 'names' (one of several), 'number' (in a range) or 'flags' (any of several).
     names: of the values, for names and flags.
     low: lowest number, 0 or more.
     high: highest number.
-    one_hot: whether a condition has an entry for each number, rather than one that grows.
-    between: whether numbers between two integers mean something.
-    open_set: whether held-out examples have other names than training examples: instruments, files.
+    one_hot: whether a number is encoded one-hot in a condition, rather than as a scalar.
+    between: whether fractional numbers are meaningful.
+    open_set: whether held-out examples have other names than training examples, as instruments do.
   """
 
   name: str
@@ -51,42 +51,42 @@ class Label(NamedTuple):
 
   @property
   def num_values(self) -> int:
-    """Classes of a name or a number, or how many flags."""
+    """Number of classes, or of flags."""
     return self.high - self.low + 1 if self.kind == NUMBER else len(self.names)
 
   @property
   def is_class(self) -> bool:
-    """Whether a condition has an entry for each value, of which one is set."""
+    """Whether the label is encoded one-hot in a condition."""
     return self.kind == NAMES or self.one_hot
 
   @property
   def value_shape(self) -> tuple[int, ...]:
-    """Of one example's value."""
+    """Shape of one example's value."""
     return (len(self.names),) if self.kind == FLAGS else ()
 
   @property
   def weight_shape(self) -> tuple[int, ...]:
-    """Of one example's value where values can be mixed: weights of names, a number as it is."""
+    """Shape of one example's value as a mix: weights of names, or a scalar number."""
     return () if self.kind == NUMBER else (len(self.names),)
 
   def index_of(self, value: str | int) -> int:
-    """The index of a name, or of a number that stands for one.
+    """The index of a value that is given by name or index.
 
     Raises:
-      UserError: one line that names what was asked for and what there is.
+      UserError: if there is no such value; the message lists the names.
     """
     if isinstance(value, str) and value in self.names:
       return self.names.index(value)
     if not isinstance(value, str) and 0 <= int(value) < len(self.names):
       return int(value)
-    shown = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
-    raise errors.UserError(f"{self.name} must be one of {shown}, got '{value}'")
+    listed_names = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
+    raise errors.UserError(f"{self.name} must be one of {listed_names}, got '{value}'")
 
   def parse_number(self, value: Any) -> int | np.float32:
-    """A number in the label's range.
+    """Parses a number in the label's range.
 
     Raises:
-      UserError: what is no number, or lies outside.
+      UserError: if it is no number, out of range, or fractional where that is meaningless.
     """
     try:
       number = float(value)
@@ -101,14 +101,14 @@ class Label(NamedTuple):
     return np.float32(number) if number % 1 else int(number)
 
   def text_of(self, value: Any) -> str:
-    """A value in words: a name, a mix of names with percentages, a number, flags."""
+    """A value as text: a name, a mix of names with percentages, a number, or flags."""
     if self.kind == NUMBER:
       return "any" if value < 0 else f"{float(value):g}"
     if np.ndim(value):
-      chosen = np.flatnonzero(np.asarray(value) > 0)
+      indices = np.flatnonzero(np.asarray(value) > 0)
       if self.kind == FLAGS:
-        return "+".join(self.names[i] for i in chosen) or "none"
-      return "-".join(f"{self.names[i]}{100 * value[i]:.0f}" for i in chosen)
+        return "+".join(self.names[i] for i in indices) or "none"
+      return "-".join(f"{self.names[i]}{100 * value[i]:.0f}" for i in indices)
     return self.names[int(value)] if value >= 0 else "any"
 
 
@@ -116,14 +116,14 @@ class Vocabulary(NamedTuple):
   """The labels of a data set, in order.
 
   Attributes:
-    labels: of it; their names differ.
+    labels: with unique names.
   """
 
   labels: tuple[Label, ...] = ()
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the labels."""
+    """Names of the labels."""
     return tuple(label.name for label in self.labels)
 
   def of_kind(self, kind: str) -> Iterator[Label]:
@@ -131,34 +131,34 @@ class Vocabulary(NamedTuple):
     return (label for label in self.labels if label.kind == kind)
 
   def find(self, name: str) -> Label | None:
-    """The label of a name; None without one."""
+    """The label with a name; None if there is none."""
     return next((label for label in self.labels if label.name == name), None)
 
-  def get(self, name: str, what: str = "label") -> Label:
-    """The label of a name.
+  def get(self, name: str, role: str = "label") -> Label:
+    """The label with a name.
 
     Args:
       name: of the label.
-      what: it is, for the message.
+      what: role of the name, for the message.
 
     Raises:
-      UserError: a name that is no label.
+      UserError: if there is no such label.
     """
     label = self.find(name)
     if label is None:
-      known = ", ".join(self.names) or "none: these examples have no labels"
-      raise errors.UserError(f"{what} must be one of {known}, got '{name}'")
+      label_names = ", ".join(self.names) or "none: these examples have no labels"
+      raise errors.UserError(f"{role} must be one of {label_names}, got '{name}'")
     return label
 
   @property
   def main(self) -> Label | None:
-    """The label that colours a map and names a cluster: the first whose names are shared by all."""
-    shared = [label for label in self.of_kind(NAMES) if not label.open_set]
-    return next(iter([*shared, *self.of_kind(NAMES)]), None)
+    """The label that colours maps and defines clusters: the first of names, not of an open set."""
+    closed_sets = [label for label in self.of_kind(NAMES) if not label.open_set]
+    return next(iter([*closed_sets, *self.of_kind(NAMES)]), None)
 
   @property
   def classes(self) -> dict[str, int]:
-    """What a classifier can be trained to tell: label to its number of values."""
+    """The labels that a classifier can be trained on, with their numbers of values."""
     return {
       label.name: label.num_values
       for label in self.labels
@@ -166,13 +166,13 @@ class Vocabulary(NamedTuple):
     }
 
   def with_names(self, name: str, values: Sequence[str]) -> "Vocabulary":
-    """The vocabulary with other names of one label."""
+    """The vocabulary with the names of one label replaced."""
     return Vocabulary(
       tuple(x._replace(names=tuple(values)) if x.name == name else x for x in self.labels)
     )
 
   def unknown(self, count: int) -> dict[str, np.ndarray]:
-    """Labels of `count` examples of which nothing is known."""
+    """Unknown labels (-1) of `count` examples."""
     return {
       label.name: np.full(
         (count, *label.value_shape), -1, np.float32 if label.kind == FLAGS else np.int32
@@ -181,9 +181,9 @@ class Vocabulary(NamedTuple):
     }
 
   def soften(self, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Labels that can be mixed: numbers as floats, shared names as weights.
+    """Labels in a form that can be mixed: numbers as floats, names as one-hot weights.
 
-    Names of an open set stay as they are: there is nothing between two files.
+    Names of an open set are left as indices: two files cannot be mixed.
     """
     soft = {name: np.asarray(column) for name, column in columns.items()}
     for label in self.labels:
@@ -191,29 +191,29 @@ class Vocabulary(NamedTuple):
         continue
       value = soft[label.name]
       if label.kind == NAMES and value.ndim == 1:
-        # An unknown one has no weights.
-        known = np.eye(len(label.names), dtype=np.float32)[np.maximum(value, 0)]
-        soft[label.name] = known * (value >= 0)[:, None].astype(np.float32)
+        # The weights of an unknown value are 0.
+        one_hot = np.eye(len(label.names), dtype=np.float32)[np.maximum(value, 0)]
+        soft[label.name] = one_hot * (value >= 0)[:, None].astype(np.float32)
       else:
         soft[label.name] = value.astype(np.float32)
     return soft
 
   def to_json(self) -> str:
-    """The vocabulary as text."""
+    """Serialises the vocabulary."""
     return json.dumps([label._asdict() for label in self.labels])
 
 
 def from_json(text: str) -> Vocabulary:
-  """The vocabulary of `Vocabulary.to_json`.
+  """Parses the text of `Vocabulary.to_json`.
 
   Raises:
-    ValueError: a text that is none.
+    ValueError: if the text is no vocabulary.
   """
   try:
     rows = json.loads(text)
     return Vocabulary(tuple(Label(**{**row, "names": tuple(row["names"])}) for row in rows))
   except (TypeError, KeyError) as e:
-    raise ValueError(f"no vocabulary ({errors.one_line(e)})") from None
+    raise ValueError(f"not a vocabulary ({errors.one_line(e)})") from None
 
 
 def select(columns: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, np.ndarray]:

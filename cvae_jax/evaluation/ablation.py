@@ -1,8 +1,8 @@
-"""Ablations: one question, and a run for every answer that it might have.
+"""Ablations: one question, and a run for every variant.
 
-A file of `configs/ablations` has `get_ablation(variant='')`, as a config's has `get_config`. All
-runs of an ablation share data, budget and seeds, and differ in the fields that the question is
-about.
+A file of `configs/ablations` defines `get_ablation(variant='')`, as a config file defines
+`get_config`. All runs of an ablation share data, budget and seeds, and differ only in the ablated
+fields.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from cvae_jax.evaluation import tables
 PARAMETERS = tables.Measure("parameters", "parameters", 0)
 LSD = tables.Measure("eval.lsd_db", "log-spectral distance, dB ↓")
 WAVEFORM_LSD = tables.Measure("waveform.lsd_db", "log-spectral distance of the sound, dB ↓")
-BITS = tables.Measure("eval.bits_per_dim", "bits a dimension ↓", 3)
+BITS = tables.Measure("eval.bits_per_dim", "bits per dimension ↓", 3)
 KL = tables.Measure("eval.kl", "KL, nats", 0)
 PITCH = tables.Measure("pitch.generated", "in tune, % ↑", 1, 100.0)
 PROBE_FAMILY = tables.Measure("probes.family", "family read from z, %", 1, 100.0)
@@ -45,8 +45,8 @@ class Ablation(NamedTuple):
   Attributes:
     question: in one line.
     base: config that all runs share.
-    variants: of each run its name, and the fields that it sets, by dotted name.
-    measures: columns of the table; the first is drawn.
+    variants: the fields that each variant sets, by dotted name, by variant.
+    measures: columns of the table and panels of the figure.
   """
 
   question: str
@@ -62,14 +62,14 @@ class Job(NamedTuple):
   seed: int
 
   def workdir(self, workdir: str) -> str:
-    """Where the run is kept, in the ablation's own workdir."""
+    """Workdir of the run, within the ablation's workdir."""
     return os.path.join(workdir, "runs", self.variant, f"seed-{self.seed}")
 
 
 def get_base() -> ml_collections.ConfigDict:
-  """What the ablations share: the thesis' network, at a size that two cores train in minutes.
+  """The base config of the ablations: the thesis' network, at a size that trains in minutes.
 
-  Levels of 128 mel bands every 512 samples, an image of 126 x 128, conditioned on all four labels.
+  Features are levels of 128 mel bands every 512 samples, 126 x 128, conditioned on all four labels.
   """
   config = config_lib.get_base_config(representation="log_mel", model="conv2d")
   config.representation.n_mels = 128
@@ -77,7 +77,7 @@ def get_base() -> ml_collections.ConfigDict:
   config.model.flat_channels = 16
   config.model.latent_dim = 64
   config.condition.labels = ("pitch", "family", "source", "velocity")
-  config.optimizer.learning_rate = 4e-3  # 1e-3 and 2e-3 reach less in so few steps
+  config.optimizer.learning_rate = 4e-3  # 1e-3 and 2e-3 are worse after so few steps
   config.optimizer.warmup_steps = config.method.beta_warmup_steps = 100
   config.train.steps = 400
   config.eval.waveform_notes = 96
@@ -88,7 +88,7 @@ def get_base() -> ml_collections.ConfigDict:
 
 
 def measure_at_the_end(config: ml_collections.ConfigDict) -> None:
-  """A run of a table: measured and saved once, without bounds that all of them share."""
+  """Evaluates and saves a run once, at the end, without the bounds, which all runs share."""
   config.train.log_every_steps = 200
   config.eval.every_steps = config.checkpoint.every_steps = 1_000_000
   config.eval.baselines = False
@@ -97,7 +97,7 @@ def measure_at_the_end(config: ml_collections.ConfigDict) -> None:
 
 
 def get_tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-  """The same in seconds, for tests."""
+  """The same config at a size that trains in seconds, for tests."""
   channels = config.model.channels
   config_lib.apply_variants(config, "tiny")
   config.model.channels = (4,) * len(channels)
@@ -112,16 +112,16 @@ def get_tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def load(path: str) -> Ablation:
-  """Reads an ablation's file: FILE, or FILE:variant.
+  """Loads an ablation from FILE or FILE:variant.
 
   Raises:
-    UserError: a file that is not there, or that holds no ablation.
+    UserError: if there is no such file, or it defines no ablation.
   """
   return parts.call_file(path, "get_ablation", "ablation")
 
 
 def make_jobs(ablation: Ablation, num_seeds: int) -> list[Job]:
-  """All runs, in turn: every variant with the first seed, then with the next."""
+  """All runs, in order: every variant with the first seed, then with the next."""
   return [Job(v, s) for s, v in itertools.product(range(num_seeds), ablation.variants)]
 
 
@@ -134,49 +134,49 @@ def make_config(ablation: Ablation, job: Job) -> ml_collections.ConfigDict:
 
 
 def read_results(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any] | None:
-  """A run's results, if it is finished; None if it is not."""
+  """Reads the results of a finished run; None if it is not finished."""
   results = evaluate.load_results(workdir)
   return results if results and results.get("train_steps") == config.train.steps else None
 
 
 def find_twin(config: ml_collections.ConfigDict, workdir: str) -> str | None:
-  """A finished run of another ablation beside this one that has the very same config.
+  """Finds a finished run of a sibling ablation with an identical config.
 
-  Most ablations have the base among their variants: it is run once.
+  Most ablations have the base among their variants, which is therefore trained only once.
 
   Args:
     config: of the run.
-    workdir: of the ablation; the others are looked for in its parent.
+    workdir: of the ablation; sibling ablations are searched in its parent directory.
 
   Returns:
-    The run's workdir, if there is one.
+    The run's workdir, or None.
   """
-  wanted = config_lib.flatten(config)
+  fields = config_lib.flatten(config)
   pattern = os.path.join(os.path.dirname(os.path.abspath(workdir)), "*", "runs", "*", "seed-*")
-  for where in sorted(glob.glob(pattern)):
+  for candidate in sorted(glob.glob(pattern)):
     if (
-      read_results(config, where) is not None
-      and config_lib.flatten(config_file.load(where)) == wanted
+      read_results(config, candidate) is not None
+      and config_lib.flatten(config_file.load(candidate)) == fields
     ):
-      return where
+      return candidate
   return None
 
 
 def take_over(twin: str, workdir: str) -> None:
-  """Copies a twin's config and results, with a word on where they are from."""
+  """Copies a twin's config and results; the results record the twin's workdir."""
   results = evaluate.load_results(twin) or {}
   config_file.save(config_file.load(twin), workdir)
   evaluate.save_results({**results, "run": os.path.abspath(twin)}, workdir)
 
 
 class Row(NamedTuple):
-  """What a variant reached.
+  """Results of a variant.
 
   Attributes:
     variant: its name.
-    mean: by measure, over seeds.
-    deviation: by measure, of the seeds' sample; NaN for a single one.
-    seeds: how many runs are finished.
+    mean: over seeds, by measure.
+    deviation: sample standard deviation over seeds, by measure; NaN for a single seed.
+    seeds: number of finished runs.
   """
 
   variant: str
@@ -186,25 +186,25 @@ class Row(NamedTuple):
 
 
 def collect(ablation: Ablation, workdir: str, num_seeds: int) -> list[Row]:
-  """Rows of all variants, from what is finished in a workdir."""
+  """Rows of all variants, from the finished runs in a workdir."""
   rows = []
   for variant in ablation.variants:
-    found = []
+    seed_values = []
     for seed in range(num_seeds):
       job = Job(variant, seed)
       results = read_results(make_config(ablation, job), job.workdir(workdir))
       if results is not None:
-        found.append([m.of(results) for m in ablation.measures])
-    values = np.asarray(found).reshape(len(found), len(ablation.measures))
-    nothing = [math.nan] * len(ablation.measures)
-    mean = values.mean(axis=0).tolist() if found else nothing
-    deviation = values.std(axis=0, ddof=1).tolist() if len(found) > 1 else nothing
-    rows.append(Row(variant, mean, deviation, len(found)))
+        seed_values.append([m.of(results) for m in ablation.measures])
+    values = np.asarray(seed_values).reshape(len(seed_values), len(ablation.measures))
+    missing = [math.nan] * len(ablation.measures)
+    mean = values.mean(axis=0).tolist() if seed_values else missing
+    deviation = values.std(axis=0, ddof=1).tolist() if len(seed_values) > 1 else missing
+    rows.append(Row(variant, mean, deviation, len(seed_values)))
   return rows
 
 
 def to_markdown(ablation: Ablation, rows: Sequence[Row]) -> str:
-  """The question and the table."""
+  """Formats the question and the table as Markdown."""
   header = ["variant", *(m.title for m in ablation.measures)]
   digits = [m.digits for m in ablation.measures]
   body = [[row.variant, *map(tables.cell, row.mean, digits, row.deviation)] for row in rows]
@@ -212,7 +212,7 @@ def to_markdown(ablation: Ablation, rows: Sequence[Row]) -> str:
 
 
 def to_csv(ablation: Ablation, rows: Sequence[Row]) -> str:
-  """Mean, deviation and number of seeds, by variant, in full precision."""
+  """Formats mean, deviation and number of seeds by variant as CSV, in full precision."""
   out = io.StringIO()
   writer = csv.writer(out, lineterminator="\n")
   paths = [m.path for m in ablation.measures]
@@ -230,13 +230,13 @@ def write_report(ablation: Ablation, workdir: str, num_seeds: int) -> str:
   for name, text in (("table.md", table), ("table.csv", to_csv(ablation, rows))):
     with atomic.open_file(os.path.join(workdir, name), encoding="utf-8") as f:
       f.write(text)
-  drawn = [row for row in rows if not all(map(math.isnan, row.mean))]
-  if drawn:
+  finished_rows = [row for row in rows if not all(map(math.isnan, row.mean))]
+  if finished_rows:
     panels = [
-      (m.title, [r.mean[i] for r in drawn], [r.deviation[i] for r in drawn])
+      (m.title, [r.mean[i] for r in finished_rows], [r.deviation[i] for r in finished_rows])
       for i, m in enumerate(ablation.measures)
-      if m not in (PARAMETERS, SECONDS) and not all(math.isnan(r.mean[i]) for r in drawn)
+      if m not in (PARAMETERS, SECONDS) and not all(math.isnan(r.mean[i]) for r in finished_rows)
     ]
-    png = drawing.draw_bars(ablation.question, [row.variant for row in drawn], panels)
+    png = drawing.draw_bars(ablation.question, [row.variant for row in finished_rows], panels)
     drawing.write_png(os.path.join(workdir, "figure.png"), png)
   return table

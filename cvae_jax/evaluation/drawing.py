@@ -1,4 +1,4 @@
-"""What all figures are drawn with, by matplotlib and librosa's display, and those of runs."""
+"""Figures, drawn with matplotlib and librosa.display."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 
 
 def to_png(figure) -> bytes:
-  """A figure as a PNG file's bytes."""
+  """Encodes a figure as a PNG file's bytes."""
   buffer = io.BytesIO()
   figure.savefig(buffer, format="png", dpi=110)
   return buffer.getvalue()
 
 
 def to_pixels(png: bytes) -> np.ndarray:
-  """A PNG's pixels, as image summaries want them ([height, width, 3] uint8)."""
+  """Decodes a PNG for an image summary ([height, width, 3] uint8)."""
   import matplotlib.image
 
   pixels = matplotlib.image.imread(io.BytesIO(png), format="png")
@@ -30,10 +30,10 @@ def to_pixels(png: bytes) -> np.ndarray:
 
 
 def write_png(path: str, png: bytes) -> None:
-  """Writes a PNG, whole or not at all.
+  """Writes a PNG, atomically.
 
   Raises:
-    UserError: where the file cannot be written.
+    UserError: if the file cannot be written.
   """
   try:
     with atomic.open_file(path, "wb") as f:
@@ -43,7 +43,7 @@ def write_png(path: str, png: bytes) -> None:
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs):
-  """A figure of a size in inches, without a window, and its axes ([rows, columns])."""
+  """Makes a figure without a window; sizes in inches. Returns it and its axes [rows, columns]."""
   from matplotlib.backends import backend_agg
   from matplotlib.figure import Figure
 
@@ -53,7 +53,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **k
 
 
 def specshow(axis, values, sample_rate, hop_length, y_axis="log", **kwargs):
-  """librosa's display of [F, N] values with the settings that all figures share."""
+  """Draws [F, N] values with `librosa.display.specshow` and the settings that all figures share."""
   librosa = lazy_librosa.load()
 
   mesh = librosa.display.specshow(
@@ -76,12 +76,12 @@ def spectrogram_grid(
   columns: Sequence[str],
   sample_rate: int,
 ) -> bytes:
-  """Draws spectrograms of waveforms side by side: a note a row, a version of it a column.
+  """Draws spectrograms of waveforms in a grid: a row for each note, a column for each version.
 
-  Every spectrogram is of its waveform at full level, so that soft notes can be seen.
+  Every waveform is normalised to full level, so that soft notes are visible.
 
   Args:
-    rows: (title, waveforms [T] by column); a column that a row does not have is None.
+    rows: (title, waveforms [T] by column); None leaves a cell empty.
     columns: titles.
     sample_rate: in Hz.
 
@@ -132,19 +132,19 @@ def spectrogram_grid(
 def piano_roll_grid(
   rows: Sequence[tuple[str, Sequence[Sequence[scores.Note] | None]]], columns: Sequence[str]
 ) -> bytes:
-  """Draws scores as piano rolls: a score a row, a version of it a column.
+  """Draws scores as piano rolls in a grid: a row for each score, a column for each version.
 
   Args:
-    rows: (title, notes by column); a column that a row does not have is None.
+    rows: (title, notes by column); None leaves a cell empty.
     columns: titles.
 
   Returns:
     A PNG file's bytes.
   """
-  every = [note for _, versions in rows for notes in versions for note in notes or ()]
-  low = min((note.pitch for note in every), default=60) - 2
-  high = max((note.pitch for note in every), default=60) + 2
-  end_s = max((note.end_s for note in every), default=1.0)
+  all_notes = [note for _, versions in rows for notes in versions for note in notes or ()]
+  low = min((note.pitch for note in all_notes), default=60) - 2
+  high = max((note.pitch for note in all_notes), default=60) + 2
+  end_s = max((note.end_s for note in all_notes), default=1.0)
   width, height = 1.2 + 3.1 * len(columns), 0.9 + 1.4 * len(rows)
   figure, axes = new_figure(width, height, len(rows), len(columns), sharex=True, sharey=True)
   for i, (title, versions) in enumerate(rows):
@@ -168,10 +168,10 @@ def piano_roll_grid(
 
 
 def draw_data_set(splits: Mapping[str, Any]) -> bytes:
-  """Draws what a data set holds: examples by each of its labels, and by their level.
+  """Draws a data set: histograms of its labels and of the examples' levels.
 
   Args:
-    splits: `data.statistics.Split` by name; the bars of splits stand beside or over each other.
+    splits: `data.statistics.Split` by name.
 
   Returns:
     A PNG file's bytes.
@@ -197,22 +197,22 @@ def draw_data_set(splits: Mapping[str, Any]) -> bytes:
 
 
 def _draw_names(axis, splits, label) -> None:
-  """Bars of the names that occur, a split beside the next."""
-  used = sorted({int(v) for s in splits.values() for v in np.unique(s.labels[label.name])})
+  """Bars of the names that occur, with the splits side by side."""
+  values = sorted({int(v) for s in splits.values() for v in np.unique(s.labels[label.name])})
   height = 0.8 / len(splits)
   for i, (name, split) in enumerate(splits.items()):
-    counts = [int((split.labels[label.name] == value).sum()) for value in used]
-    places = np.arange(len(used)) + (i - (len(splits) - 1) / 2) * height
+    counts = [int((split.labels[label.name] == value).sum()) for value in values]
+    places = np.arange(len(values)) + (i - (len(splits) - 1) / 2) * height
     axis.barh(places, counts, 0.9 * height, color=f"C{i}", label=name)
-  size = 9 if len(used) <= 12 else max(3, round(110 / len(used)))
-  axis.set_yticks(range(len(used)), [label.names[v] for v in used], fontsize=size)
+  size = 9 if len(values) <= 12 else max(3, round(110 / len(values)))
+  axis.set_yticks(range(len(values)), [label.names[v] for v in values], fontsize=size)
   axis.invert_yaxis()
   axis.set_xlabel(f"examples by {label.name}")
   axis.legend(frameon=False, fontsize=8)
 
 
 def _draw_numbers(axis, splits, label) -> None:
-  """Histograms of a number, a split over the next."""
+  """Histograms of a number, with the splits overlaid."""
   values = np.concatenate([s.labels[label.name] for s in splits.values()])
   edges = np.linspace(values.min() - 0.5, values.max() + 0.5, min(np.ptp(values) + 2, 33))
   for i, (name, split) in enumerate(splits.items()):
@@ -222,7 +222,7 @@ def _draw_numbers(axis, splits, label) -> None:
 
 
 def _draw_levels(axis, splits, label) -> None:
-  """Histograms of the levels of sounds, a split over the next."""
+  """Histograms of the levels of sounds, with the splits overlaid."""
   del label
   edges = np.arange(-80.0, 1.0, 2.0)
   for i, (name, split) in enumerate(splits.items()):
@@ -248,22 +248,22 @@ def draw_bars(
   names: Sequence[str],
   panels: Sequence[tuple[str, Sequence[float], Sequence[float]]],
 ) -> bytes:
-  """A PNG of several measures of the same things side by side, a panel each.
+  """Draws several measures of the same items, a panel each; returns a PNG.
 
   Args:
-    title: of the whole.
-    names: of what is compared, from top to bottom.
+    title: of the figure.
+    names: of the items, from top to bottom.
     panels: (title, values, deviations) of each measure; a deviation of NaN is not drawn.
   """
   width = 1.5 + 2.9 * len(panels)
   figure, axes = new_figure(width, 1.3 + 0.36 * len(names), 1, len(panels), sharey=True)
   rows = np.arange(len(names))
-  for axis, (what, values, deviations) in zip(axes[0], panels, strict=True):
-    errors_of = np.nan_to_num(np.asarray(deviations, float))
+  for axis, (measure, values, deviations) in zip(axes[0], panels, strict=True):
+    error_bars = np.nan_to_num(np.asarray(deviations, float))
     axis.errorbar(
-      values, rows, xerr=errors_of if errors_of.any() else None, fmt="o", color="C0", capsize=3
+      values, rows, xerr=error_bars if error_bars.any() else None, fmt="o", color="C0", capsize=3
     )
-    axis.set_title(what, fontsize=9)
+    axis.set_title(measure, fontsize=9)
     axis.grid(axis="x", alpha=0.3)
     axis.set_yticks(rows, names)
     axis.tick_params(labelsize=9)

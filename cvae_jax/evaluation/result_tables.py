@@ -1,4 +1,4 @@
-"""Results as tables: which measures stand together, and between which bounds."""
+"""Tables of results: sections of related measures, with their bounds."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from cvae_jax.evaluation.tables import Measure
 
 
 class Section(NamedTuple):
-  """A table with a measure a row.
+  """A table with a row for each measure.
 
   Attributes:
     title: of the section.
-    note: what it shows, in a sentence or two.
-    path: of a run's numbers in its results, with '{}' for the measure's own key.
-    bounds: paths of the bounds, by the title of their column.
-    measures: by their key.
-    others: how measures are shown that are none of these, by the end of their key: the first ending
-      that fits says how, with '{}' for the rest of the key, or None for not at all.
+    note: a short description.
+    path: path of a run's numbers in its results, with '{}' for the measure's key.
+    bounds: paths of the bounds, by column title.
+    measures: rows, with their key as `path`.
+    others: formats of measures that are not in `measures`, by suffix of their key; the first suffix
+      that matches applies, with '{}' in the title for the rest of the key, and None hides them.
   """
 
   title: str
@@ -35,8 +35,8 @@ _SHARE = 100.0
 SECTIONS = (
   Section(
     "Reconstruction, in the model's features",
-    "Held-out notes, decoded from the posterior's mean. Features differ between representations, "
-    "and so do their distances; PCA has as many components as the latent has dimensions.",
+    "Held-out notes, decoded from the posterior mean. Distances are comparable only between runs "
+    "with the same representation. The PCA has as many components as the latent has dimensions.",
     "eval.{}",
     {"PCA": "baselines.pca_*.{}", "mean spectrogram": "baselines.mean.{}"},
     (
@@ -46,36 +46,36 @@ SECTIONS = (
   ),
   Section(
     "Pitch",
-    "Generated notes, by YIN's median; real ones are the training notes whose labels they have.",
+    "Median pitch by YIN of generated notes, and of the training notes that have their labels.",
     "pitch.{}",
     {"real notes": "pitch.data"},
     (Measure("generated", "within 50 cents, % ↑", 1, _SHARE),),
   ),
   Section(
     "Likelihood",
-    "Bounds of log p(x|c) of the features. The KL is what a code says beyond the prior.",
+    "Lower bounds of log p(x|c) of the features, and the KL divergence of posterior and prior.",
     "eval.{}",
     {},
     (
       Measure("elbo", "ELBO, nats ↑", 0),
-      Measure("bits_per_dim", "bits a dimension ↓", 3),
+      Measure("bits_per_dim", "bits per dimension ↓", 3),
       Measure("kl", "KL, nats", 1),
     ),
   ),
   Section(
     "Use of the latent",
-    "Dimensions whose posterior mean moves (Burda et al. 2016), and the bound by 32 samples.",
+    "Active units (Burda et al. 2016), and the importance-weighted bound with 32 samples.",
     "use.{}",
     {},
     (
       Measure("active_units", "active dimensions", 0),
-      Measure("elbo", "ELBO of these examples, nats ↑", 0),
+      Measure("elbo", "ELBO of the same examples, nats ↑", 0),
       Measure("importance_weighted", "importance-weighted bound, nats ↑", 0),
     ),
   ),
   Section(
-    "Reconstruction, as it is heard",
-    "Distances of waveforms: one ruler for all representations.",
+    "Reconstruction, as waveforms",
+    "Distances of waveforms, comparable between all representations.",
     "waveform.{}",
     {},
     (
@@ -87,9 +87,9 @@ SECTIONS = (
   ),
   Section(
     "Generation",
-    "Sounds generated under the labels of held-out ones, by a classifier trained on the training "
-    "sounds. Sets are compared by halves of the held-out sounds with the same labels. Ceiling: "
-    "real held-out sounds. Floor: sines of the pitches asked for.",
+    "Sounds generated with the labels of held-out sounds, evaluated by a classifier trained on the "
+    "training sounds. Sets are compared with the half of the held-out sounds whose labels match. "
+    "Ceiling: real held-out sounds. Floor: sines at the requested pitches.",
     "generation.generated.{}",
     {"ceiling": "generation.ceiling.{}", "floor": "generation.floor.{}"},
     (
@@ -128,7 +128,7 @@ SECTIONS = (
   ),
   Section(
     "Velocity",
-    "Eight velocities of one z: rank correlation with loudness, and with the spectral centroid.",
+    "Rank correlation of velocity with loudness and spectral centroid, at eight velocities per z.",
     "velocity.{}",
     {},
     (
@@ -138,8 +138,8 @@ SECTIONS = (
   ),
   Section(
     "Labels in the code",
-    "Accuracy of a linear classifier of codes drawn from the posterior, on held-out examples. A "
-    "conditional model need not repeat in z what it is given in c: less is better there.",
+    "Held-out accuracy of a linear classifier of codes drawn from the posterior. Lower is better "
+    "for labels that the model is conditioned on, since z need not encode them again.",
     "probes.{}",
     {"chance": "probes.{}_chance"},
     (),
@@ -147,8 +147,8 @@ SECTIONS = (
   ),
   Section(
     "Clusters by k-means",
-    "As many clusters as the main label has names, families of notes (Aljalbout et al. 2018), on "
-    "codes, on a PCA and on raw features.",
+    "Clusters of codes, of a PCA and of the features, compared with the main label, such as the "
+    "family of a note (Aljalbout et al. 2018).",
     "clusters.code.{}",
     {"PCA": "clusters.pca_*.{}", "features": "clusters.features.{}"},
     (
@@ -159,7 +159,7 @@ SECTIONS = (
   ),
   Section(
     "Interpolation",
-    "Nine steps between two notes' codes, heard. 1 is a straight line in steps of one size.",
+    "Nine steps between the codes of two notes, as sounds. 1 is a straight line of equal steps.",
     "interpolation.{}",
     {},
     (
@@ -169,7 +169,7 @@ SECTIONS = (
   ),
   Section(
     "Disentanglement",
-    "Where the notes' factors are known.",
+    "For notes whose generative factors are known.",
     "disentanglement.{}",
     {},
     (
@@ -184,7 +184,7 @@ SECTIONS = (
   ),
   Section(
     "Other metrics",
-    "What else the method returns of held-out examples, by its own names.",
+    "Further metrics of the method on held-out examples, under its own names.",
     "eval.{}",
     {},
     (),
@@ -200,7 +200,7 @@ SECTIONS = (
   ),
   Section(
     "The runs",
-    "Of the whole command.",
+    "Size and duration of the runs.",
     "{}",
     {},
     (
@@ -216,10 +216,10 @@ class Table(NamedTuple):
   """A section's numbers as text.
 
   Attributes:
-    section: whose they are.
-    header: of the columns.
-    rows: the measure's title, a cell for every run and for every bound.
-    best: of each row the columns of the runs that are best; none where there is one run alone.
+    section: of the numbers.
+    header: titles of the columns.
+    rows: the measure's title, then a cell for every run and every bound.
+    best: columns of the best runs, by row; empty if there is only one run.
   """
 
   section: Section
@@ -233,7 +233,7 @@ def _place(measure: Measure, path: str) -> Measure:
 
 
 def _numbers_at(path: str, results: Mapping[str, Any]) -> list[str]:
-  """The keys of all numbers at a path that ends with '{}'."""
+  """Keys of all numbers at a path that ends in '{}'."""
   value: Any = results
   for key in path.split(".")[:-1]:
     value = value.get(key) if isinstance(value, Mapping) else None
@@ -245,18 +245,18 @@ def _is_number(value) -> bool:
 
 
 def all_measures(section: Section, results: Sequence[Mapping[str, Any]]) -> list[Measure]:
-  """A section's measures, and after them those of the results that it does not name."""
-  named = {m.path for s in SECTIONS if s.path == section.path for m in s.measures} | {"notes"}
-  found = list(section.measures)
+  """A section's measures, followed by other measures that occur in the results."""
+  listed = {m.path for s in SECTIONS if s.path == section.path for m in s.measures} | {"notes"}
+  section_measures = list(section.measures)
   keys = dict.fromkeys(key for r in results for key in _numbers_at(section.path, r))
   for key in keys if section.others else ():
-    if key in named:
+    if key in listed:
       continue
-    ending, measure = next((e, m) for e, m in section.others if key.endswith(e))
+    suffix, measure = next((e, m) for e, m in section.others if key.endswith(e))
     if measure is not None:
-      name = key.removesuffix(ending).replace("_", " ")
-      found.append(measure._replace(path=key, title=measure.title.format(name)))
-  return found
+      name = key.removesuffix(suffix).replace("_", " ")
+      section_measures.append(measure._replace(path=key, title=measure.title.format(name)))
+  return section_measures
 
 
 def make_table(
@@ -265,36 +265,36 @@ def make_table(
   results: Sequence[Mapping[str, Any]],
   is_comparable: bool = True,
 ) -> Table | None:
-  """A section's table of runs; None where no run has any of its numbers.
+  """Makes a section's table of runs; None if no run has any of its numbers.
 
-  A bound is the first run's that has it. Runs that were evaluated on different examples are not
-  comparable: there is then no best of a row, and no bound.
+  Bounds are taken from the first run that has them. For runs that were evaluated on different
+  examples (`is_comparable=False`), no best is marked and no bounds are shown.
   """
   rows, best = [], []
-  used = set()
+  used_bounds = set()
   for measure in all_measures(section, results):
-    found = [_place(measure, section.path).of(r) for r in results]
-    if all(map(math.isnan, found)):
+    run_values = [_place(measure, section.path).of(r) for r in results]
+    if all(map(math.isnan, run_values)):
       continue
     bounds = []
     for title, path in section.bounds.items() if is_comparable else ():
       values = [_place(measure, path).of(r) for r in results]
       bounds.append(next((v for v in values if not math.isnan(v)), math.nan))
       if not math.isnan(bounds[-1]):
-        used.add(title)
-    rows.append([measure.title, *(tables.cell(v, measure.digits) for v in (*found, *bounds))])
-    numbers = [v * measure.direction for v in found if not math.isnan(v)]
-    winners = {
+        used_bounds.add(title)
+    rows.append([measure.title, *(tables.cell(v, measure.digits) for v in (*run_values, *bounds))])
+    numbers = [v * measure.direction for v in run_values if not math.isnan(v)]
+    best_columns = {
       1 + i
-      for i, v in enumerate(found)
+      for i, v in enumerate(run_values)
       if is_comparable
       and measure.direction
       and min(numbers) < max(numbers) == v * measure.direction
     }
-    best.append(winners)
+    best.append(best_columns)
   if not rows:
     return None
-  keep = [title in used for title in section.bounds]
+  keep = [title in used_bounds for title in section.bounds]
   columns = [True] * (1 + len(names)) + keep
   header = [h for h, k in zip(["", *names, *section.bounds], columns, strict=True) if k]
   rows = [[c for c, k in zip(row, columns, strict=True) if k] for row in rows]
@@ -304,9 +304,9 @@ def make_table(
 def make_tables(
   names: Sequence[str], results: Sequence[Mapping[str, Any]], is_comparable: bool = True
 ) -> list[Table]:
-  """The tables of every section of which a run has numbers; see `make_table`."""
-  made = [make_table(section, names, results, is_comparable) for section in SECTIONS]
-  return [table for table in made if table is not None]
+  """Makes the tables of all sections that have numbers; see `make_table`."""
+  section_tables = [make_table(section, names, results, is_comparable) for section in SECTIONS]
+  return [table for table in section_tables if table is not None]
 
 
 def _title(section: Section, results: Mapping[str, Any]) -> str:
@@ -316,25 +316,25 @@ def _title(section: Section, results: Mapping[str, Any]) -> str:
 
 
 def describe(results: Mapping[str, Any]) -> str:
-  """One run's results as tables for the terminal."""
+  """Formats one run's results as tables, for the terminal."""
   lines = [f"on {results['notes']} held-out examples ({results['split']}):"]
-  made = [
+  blocks = [
     [[_title(table.section, results), *table.header[1:]], *table.rows]
     for table in make_tables(["model"], [results])
   ]
-  first = max((len(row[0]) for rows in made for row in rows), default=0)
-  for rows in made:
+  title_width = max((len(row[0]) for rows in blocks for row in rows), default=0)
+  for rows in blocks:
     widths = [max(10, len(title)) for title in rows[0][1:]]
     lines.append("")
     for row in rows:
       cells = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths, strict=True)]
       indent = "  " if row is rows[0] else "    "
-      lines.append("  ".join([f"{indent + row[0]:{first + 4}}", *cells]))
+      lines.append("  ".join([f"{indent + row[0]:{title_width + 4}}", *cells]))
   return "\n".join(lines)
 
 
 def to_markdown(tables_of: Sequence[Table]) -> str:
-  """All tables, the best of a row in bold."""
+  """Formats all tables as Markdown, with the best of each row in bold."""
   parts = []
   for table in tables_of:
     rows = [

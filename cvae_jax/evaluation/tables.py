@@ -1,4 +1,4 @@
-"""Numbers of results as cells of tables, with their unit, their arrow and their digits."""
+"""Measures of results, and their formatting as table cells."""
 
 from collections.abc import Mapping
 import math
@@ -10,10 +10,10 @@ class Measure(NamedTuple):
   """A number of a run's results.
 
   Attributes:
-    path: of the number in results.json, by keys between dots.
-    title: with its unit, and an arrow that says which way is better.
-    digits: after the point.
-    scale: that the number is multiplied by.
+    path: of the number in results.json, as keys separated by dots.
+    title: with the unit, and an arrow for the direction of improvement.
+    digits: decimal places.
+    scale: factor that the number is multiplied by.
   """
 
   path: str
@@ -22,7 +22,7 @@ class Measure(NamedTuple):
   scale: float = 1.0
 
   def of(self, results: Mapping[str, Any]) -> float:
-    """The number, scaled; NaN where the results have none. '*' in a path is any ending of a key."""
+    """The scaled number; NaN if the results have none. A key may end in the wildcard '*'."""
     value: Any = results
     for key in self.path.split("."):
       if not isinstance(value, Mapping):
@@ -34,12 +34,12 @@ class Measure(NamedTuple):
 
   @property
   def direction(self) -> int:
-    """1 where more is better, -1 where less is, 0 where neither is."""
+    """1 if higher is better, -1 if lower is better, else 0."""
     return 1 if self.title.endswith("↑") else -1 if self.title.endswith("↓") else 0
 
 
 def cell(mean: float, digits: int, deviation: float = math.nan) -> str:
-  """A number as text, with its deviation where there is one; '-' for none."""
+  """Formats a number, with its deviation if there is one; '-' for NaN."""
   if math.isnan(mean):
     return "-"
   text = f"{mean:,.{digits}f}"
@@ -47,6 +47,6 @@ def cell(mean: float, digits: int, deviation: float = math.nan) -> str:
 
 
 def to_markdown(header: list[str], rows: list[list[str]]) -> str:
-  """A Markdown table."""
+  """Formats a Markdown table."""
   lines = [" | ".join(header), "|".join(["---"] * len(header)), *(" | ".join(r) for r in rows)]
   return "\n".join(f"| {line} |" for line in lines) + "\n"

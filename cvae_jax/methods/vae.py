@@ -324,13 +324,13 @@ def encode_for_prior(parts: Parts, params: Any, batch: methods.Batch) -> dict[st
   return rows if latent.logvar is None else {**rows, "logvar": latent.logvar}
 
 
-def begin_prior(state: state_lib.TrainState, rows: dict[str, jax.Array]) -> state_lib.TrainState:
+def begin_prior(state: state_lib.TrainState, rows: methods.Batch) -> state_lib.TrainState:
   """The state that the flow's training begins with."""
   return flow_prior.begin(state, latent_lib.Latent(rows["mean"], rows.get("logvar")))
 
 
 def train_prior_step(
-  parts: Parts, state: state_lib.TrainState, rows: dict[str, jax.Array]
+  parts: Parts, state: state_lib.TrainState, rows: methods.Batch
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step of the flow on codes drawn from the posteriors of `encode_for_prior`."""
   assert parts.flow is not None

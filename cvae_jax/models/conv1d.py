@@ -133,7 +133,7 @@ class Conv1D(nn.Module):
     code = self.head(x.reshape(x.shape[0], -1))
     if not self.linear_ranks:
       return code
-    return linear_path.add(code, self.linear_path.encode(features, condition))
+    return linear_path.combine(code, self.linear_path.encode(features, condition))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""

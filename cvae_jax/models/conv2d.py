@@ -182,7 +182,7 @@ class Conv2D(nn.Module):
     code = self.head(x, None if self.conditioning == "film" else condition)
     if not self.linear_ranks:
       return code
-    return linear_path.add(code, self.linear_path.encode(features, condition))
+    return linear_path.combine(code, self.linear_path.encode(features, condition))
 
   def decode(self, z: jax.Array, condition: jax.Array, train: bool = False) -> jax.Array:
     """[B, D] latent and [B, K] condition to [B, N, F, C] features."""

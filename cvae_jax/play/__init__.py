@@ -1,3 +1,3 @@
-"""A run as an instrument: its notes over a keyboard, looped, as files that a sampler plays."""
+"""The browser instrument: a web page and an HTTP API that play a trained run."""
 
-FORMATS = ("sfz", "sf2", "wav")  # Of `formats.pack`.
+FORMATS = ("sfz", "sf2", "wav")  # that `formats.pack` writes

@@ -1,4 +1,4 @@
-"""Opens an instrument in the browser: a trained run, played by keys, a map and sliders.
+"""Opens an instrument in the browser: plays a trained run with keys, a latent map and sliders.
 
 python -m cvae_jax.play --workdir=runs/cvae
 """
@@ -21,10 +21,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _bind(host: str, port: int) -> socket.socket:
-  """A socket that listens there; any free port for 0.
+  """A socket bound to an address; port 0 selects any free port.
 
   Raises:
-    UserError: where that cannot be.
+    UserError: if the address cannot be bound.
   """
   try:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -34,19 +34,22 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
   except (OSError, OverflowError) as e:
     raise errors.UserError(
-      f"cannot listen on {host}:{port} ({e}): give another --port, or 0 for any"
+      f"cannot listen on {host}:{port} ({e}): choose another --port, or 0 for any free port"
     ) from None
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Serves until it is stopped."""
+  """Serves until interrupted."""
   parser = cli.Parser(prog="python -m cvae_jax.play", description=__doc__)
   run_flags.add_run(parser)
   parser.add_argument(
-    "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine alone)"
+    "--host", default="127.0.0.1", help="address (default 127.0.0.1: this machine only)"
   )
   parser.add_argument(
-    "--port", type=flag_types.whole(0, 65_535), default=8765, help="0 for any (default 8765)"
+    "--port",
+    type=flag_types.whole(0, 65_535),
+    default=8765,
+    help="0 for any free port (default 8765)",
   )
   parser.add_argument("--no-browser", action="store_true", help="do not open the page")
   args = parser.parse_args(argv)
@@ -61,13 +64,13 @@ def main(argv: list[str] | None = None) -> None:
   hosts = [*_LOOPBACK[:2], "[::1]"] if args.host in _LOOPBACK else None
   app = api.make_app(player, hosts)
   threading.Thread(target=player.warm_up, daemon=True).start()
-  where = f"[{args.host}]" if ":" in args.host else args.host
-  url = f"http://{where}:{bound.getsockname()[1]}/"
+  address = f"[{args.host}]" if ":" in args.host else args.host
+  url = f"http://{address}:{bound.getsockname()[1]}/"
   if args.host not in _LOOPBACK:
-    _log.info("anyone who reaches this machine can play")
-  _log.info("%s (Ctrl-C ends it)", url)
-  screen = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
-  if screen and not args.no_browser:
+    _log.info("listening on %s: any machine on the network can connect", args.host)
+  _log.info("%s (Ctrl-C stops it)", url)
+  has_display = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+  if has_display and not args.no_browser:
     threading.Timer(0.5, webbrowser.open, [url]).start()
   server = uvicorn.Server(
     uvicorn.Config(

@@ -1,6 +1,6 @@
-"""The API of the page, and of whoever else asks for notes: FastAPI over the engine.
+"""The HTTP API, used by the page and by other clients: FastAPI over the engine.
 
-Every answer that is a mistake of the request's is one line under 'detail'. Nothing is written.
+An invalid request is answered with one line under 'detail'. The server writes no files.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ from cvae_jax.version import __version__
 
 _STATIC = os.path.join(os.path.dirname(__file__), "static")
 _WAV: dict[int | str, dict[str, Any]] = {
-  200: {"content": {"audio/wav": {}}, "description": "a WAV of 16 bits"}
+  200: {"content": {"audio/wav": {}}, "description": "a 16-bit WAV"}
 }
 _BAD: dict[int | str, dict[str, Any]] = {
-  status: {"model": schema.Problem, "description": what}
-  for status, what in (
-    (400, "what this run cannot be asked for"),
-    (408, "a request that did not come"),
-    (413, "a request that is too large"),
-    (422, "a request that does not fit the schema"),
-    (503, "too much at once"),
+  status: {"model": schema.Problem, "description": description}
+  for status, description in (
+    (400, "this run does not support the request"),
+    (408, "the request body timed out"),
+    (413, "the request is too large"),
+    (422, "the request does not match the schema"),
+    (503, "the server is busy"),
   )
 }
-# The page asks nobody but this server, and nobody may put it into a frame.
+# The page may load resources from this server only, and no other page may embed it in a frame.
 _HEADERS = {
   "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
   "X-Content-Type-Options": "nosniff",
@@ -47,18 +47,18 @@ _HEADERS = {
 
 
 def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fastapi.FastAPI:
-  """The app.
+  """Makes the FastAPI application.
 
   Args:
-    player: whose notes they are.
-    hosts: names that it answers to; any without. A page elsewhere could otherwise reach a server
-      of this machine by a name of its own that leads here.
+    player: the run to serve.
+    hosts: accepted Host headers; None accepts any. The check prevents DNS rebinding, by which a
+      page of another site could reach a server on this machine.
   """
   app = fastapi.FastAPI(
     title="cvae_jax",
     version=__version__,
     description="Notes of a trained run: generated, encoded, interpolated, as instruments.",
-    docs_url=None,  # FastAPI's page of documentation asks others for its scripts.
+    docs_url=None,  # FastAPI's documentation page loads scripts from a CDN.
     redoc_url=None,
     openapi_url="/api/openapi.json",
   )
@@ -81,15 +81,17 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
   async def _on_invalid(request, error):
     del request
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
-    return responses.JSONResponse({"detail": f"{where}: {first['msg']}".lstrip(": ")}, 422)
+    field = ".".join(str(part) for part in first["loc"] if part != "body")
+    return responses.JSONResponse({"detail": f"{field}: {first['msg']}".lstrip(": ")}, 422)
 
   async def decode(point, draft=False):
     future = player.engine.submit(point, draft)
     try:
       return await asyncio.wait_for(asyncio.wrap_future(future), player_lib.WORK_TIMEOUT_S)
     except TimeoutError:
-      raise engine_lib.Busy(f"not made within {player_lib.WORK_TIMEOUT_S:g} s") from None
+      raise engine_lib.Busy(
+        f"no result within {player_lib.WORK_TIMEOUT_S:g} s: try again later"
+      ) from None
 
   def wav(example):
     audio, sample_rate = player.synth.form.hear(example)
@@ -100,12 +102,12 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
 
   @app.get("/api/health")
   async def health() -> schema.Health:
-    """That the server is there."""
+    """Whether the server is running, and its version."""
     return schema.Health(status="ok", version=__version__)
 
   @app.get("/api/model")
   async def model() -> schema.Card:
-    """What the run is and can be asked for."""
+    """Describes the run: its form, labels and capabilities."""
     return card
 
   @app.get("/api/notes")
@@ -115,7 +117,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
 
   @app.get("/api/notes/{number}", responses=_BAD)
   async def note(number: int) -> schema.Encoded:
-    """The code of a training note of the map, as a sound."""
+    """A training note of the map as a sound: its code and labels."""
     return player.dot_sound(number)
 
   @app.get(
@@ -124,20 +126,20 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     response_class=responses.Response,
   )
   async def note_audio(number: int):
-    """A training example of the map, as it is in the data."""
+    """The audio of a training example of the map, as in the data set."""
     example = await thread(player.training_note, number)
     return await thread(wav, example)
 
   @app.post("/api/generate", responses={**_BAD, **_WAV}, response_class=responses.Response)
   async def generate(note: schema.Note):
-    """A new sound, as a WAV."""
+    """Generates a note, as a WAV."""
     point = await thread(player.to_point, note, (note.pitch,))
     examples = await decode(point, note.draft)
     return await thread(wav, examples[0])
 
   @app.post("/api/instrument", responses=_BAD)
   async def instrument(keys: schema.Keys) -> schema.KeysMade:
-    """A sound on keys, with the loops by which they can be held."""
+    """A sound at several pitches, with loop points for sustained notes."""
     point = await thread(player.to_point, keys.sound, keys.pitches)
     examples = await decode(point, keys.draft)
     return await thread(player.make_keys, point, examples, keys.pitches)
@@ -153,34 +155,36 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     },
     response_class=responses.Response,
   )
-  async def download(asked: schema.Instrument):
-    """A sound as an instrument for a sampler."""
-    if asked.last < asked.first:
-      raise errors.UserError(f"last must be {asked.first} or more, got {asked.last}")
+  async def download(request: schema.Instrument):
+    """A sound as a sampler instrument, to download."""
+    if request.last < request.first:
+      raise errors.UserError(f"last must be {request.first} or more, got {request.last}")
     instrument_lib.check(player.synth)
-    pitches = list(range(asked.first, asked.last + 1, asked.step))
-    point = await thread(player.to_point, asked.sound, pitches)
+    pitches = list(range(request.first, request.last + 1, request.step))
+    point = await thread(player.to_point, request.sound, pitches)
     examples = await decode(point)
-    name, body, kind = await thread(player.pack, point, examples, asked)
+    name, body, media_type = await thread(player.pack, point, examples, request)
     disposition = f'attachment; filename="{name}"'
-    return responses.Response(body, 200, {"Content-Disposition": disposition}, kind)
+    return responses.Response(body, 200, {"Content-Disposition": disposition}, media_type)
 
   @app.post("/api/place", responses=_BAD)
   async def place(sound: schema.Sound) -> schema.Placed:
-    """A sound with its code written out, and where it lies on the map."""
+    """A sound with its code, and its coordinates on the map."""
     point = await thread(player.to_point, sound)
     return player.place(point, sound)
 
   @app.post("/api/interpolate", responses=_BAD)
-  async def interpolate(asked: schema.Interpolation) -> schema.Interpolated:
-    """Sounds from one to another, to be played as any other."""
-    a, b = [await thread(player.to_point, sound) for sound in (asked.a, asked.b)]
-    between = latent_space.interpolate(player.synth, a, b, asked.steps, asked.path, asked.part)
-    made = []
-    for i in range(asked.steps):
+  async def interpolate(request: schema.Interpolation) -> schema.Interpolated:
+    """Sounds interpolated between two sounds."""
+    a, b = [await thread(player.to_point, sound) for sound in (request.a, request.b)]
+    between = latent_space.interpolate(
+      player.synth, a, b, request.steps, request.path, request.part
+    )
+    placed = []
+    for i in range(request.steps):
       row = {name: value[i : i + 1] for name, value in between.labels.items()}
-      made.append(player.place(latent_space.Point(between.code[i : i + 1], row), asked.a))
-    return schema.Interpolated(sounds=made)
+      placed.append(player.place(latent_space.Point(between.code[i : i + 1], row), request.a))
+    return schema.Interpolated(sounds=placed)
 
   @app.post(
     "/api/encode",
@@ -196,7 +200,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     request: fastapi.Request,
     pitch: Annotated[float | None, fastapi.Query(ge=0, le=127, allow_inf_nan=False)] = None,
   ) -> schema.Encoded:
-    """A recording (WAV, FLAC, OGG, MP3) as a sound; its labels are inferred by the run."""
+    """Encodes a recording (WAV, FLAC, OGG, MP3) as a sound, with inferred labels."""
     body = await request.body()
     return await thread(player.encode, body, pitch)
 

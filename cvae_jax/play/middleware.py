@@ -1,14 +1,14 @@
-"""What stands before the API: how large a request may be and how soon, what every answer says."""
+"""ASGI middleware of the API: limits on request bodies, and headers of every response."""
 
 import asyncio
 from collections.abc import Mapping
 import json
 
-# A recording of a minute in CD quality, or a code of thousands of numbers, is less.
+# More than a minute of CD-quality audio, or a code of thousands of numbers.
 MAX_BYTES = 16_000_000
 BODY_TIMEOUT_S = 10.0
-# Of a body that is too large, read and dropped: a client that is still sending when the connection
-# is closed would never see the answer.
+# A body that is too large is read and discarded up to this size: a client that is still sending
+# when the connection closes would not receive the response.
 DROP_BYTES = 256_000_000
 
 
@@ -17,14 +17,14 @@ class _RefusedError(Exception):
 
 
 class Limits:
-  """ASGI middleware: 413 for a body that is too large, 408 for one that does not come.
+  """ASGI middleware: responds 413 to a body that is too large, 408 to one that times out.
 
-  What is too large is read and dropped before the answer, up to `DROP_BYTES`.
+  A body that is too large is read and discarded before the response, up to `DROP_BYTES`.
 
   Args:
-    app: that it stands before.
-    max_bytes: of a body.
-    timeout_s: for all of a body.
+    app: the wrapped application.
+    max_bytes: largest accepted body.
+    timeout_s: time within which the whole body must arrive.
   """
 
   def __init__(self, app, max_bytes: int = MAX_BYTES, timeout_s: float = BODY_TIMEOUT_S):
@@ -40,9 +40,9 @@ class Limits:
       body = await self._read(scope, receive)
     except _RefusedError as e:
       status, reason = e.args
-      await _answer(send, status, reason)
+      await _respond(send, status, reason)
       return
-    if body is None:  # The client has gone.
+    if body is None:  # The client has disconnected.
       return
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -52,24 +52,26 @@ class Limits:
     await self.app(scope, replay, send)
 
   async def _read(self, scope, receive):
-    too_large = _RefusedError(413, f"a request may have {self.max_bytes} bytes")
+    too_large = _RefusedError(413, f"the request is larger than {self.max_bytes} bytes")
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
-    announced = int(length[:18]) if length.isdigit() else 0
-    # Who says so sends nothing before he is answered.
-    waits = headers.get(b"expect", b"").lower() == b"100-continue"
-    if announced > (self.max_bytes if waits else DROP_BYTES):
+    declared_size = int(length[:18]) if length.isdigit() else 0
+    # A client that expects 100-continue sends no body before the response.
+    expects_continue = headers.get(b"expect", b"").lower() == b"100-continue"
+    if declared_size > (self.max_bytes if expects_continue else DROP_BYTES):
       raise too_large
     chunks, size = [], 0
     deadline = asyncio.get_running_loop().time() + self.timeout_s
     while True:
-      left = deadline - asyncio.get_running_loop().time()
+      remaining_s = deadline - asyncio.get_running_loop().time()
       try:
-        message = await asyncio.wait_for(receive(), max(left, 0.0))
+        message = await asyncio.wait_for(receive(), max(remaining_s, 0.0))
       except TimeoutError:
-        if max(announced, size) > self.max_bytes:
+        if max(declared_size, size) > self.max_bytes:
           raise too_large from None
-        raise _RefusedError(408, f"the request was not there after {self.timeout_s:g} s") from None
+        raise _RefusedError(
+          408, f"the request body did not arrive within {self.timeout_s:g} s"
+        ) from None
       if message["type"] == "http.disconnect":
         return None
       chunk = message.get("body", b"")
@@ -87,11 +89,11 @@ class Limits:
 
 
 class Headers:
-  """ASGI middleware: headers that every answer has, unless it says otherwise itself.
+  """ASGI middleware: default headers, added to every response that does not set them itself.
 
   Args:
-    app: that it stands before.
-    headers: by name.
+    app: the wrapped application.
+    headers: values by name.
   """
 
   def __init__(self, app, headers: Mapping[str, str]):
@@ -101,16 +103,16 @@ class Headers:
   async def __call__(self, scope, receive, send):
     async def send_with_headers(message):
       if message["type"] == "http.response.start":
-        given = list(message.get("headers", []))
-        names = {name.lower() for name, _ in given}
-        given += [(n, v) for n, v in self.headers.items() if n not in names]
-        message = {**message, "headers": given}
+        response_headers = list(message.get("headers", []))
+        names = {name.lower() for name, _ in response_headers}
+        response_headers += [(n, v) for n, v in self.headers.items() if n not in names]
+        message = {**message, "headers": response_headers}
       await send(message)
 
     await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-async def _answer(send, status, reason):
+async def _respond(send, status, reason):
   body = json.dumps({"detail": reason}).encode()
   headers = [
     (b"content-type", b"application/json"),

@@ -1,7 +1,7 @@
-"""The directions of a run's latent space that tell most, and training notes along them.
+"""Principal directions of a run's latent space, and the training notes' coordinates along them.
 
-A code is moved along a direction by saying where on it the note should lie, in deviations of the
-training notes; what it is apart from that stays.
+Setting a coordinate, in standard deviations of the training notes, moves a code along that
+direction only; its components in other directions do not change.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ class Palette(NamedTuple):
   """Principal components of the codes of training notes.
 
   Attributes:
-    step: of the checkpoint that made the codes.
-    mean: [D] of the codes; those of any shape count as vectors, of D numbers.
-    directions: [K, D], orthonormal, by falling deviation.
-    deviation: [K] of the codes along each.
-    codes: [M, D] of the examples.
-    rows: [M] of the training split.
-    ids: [M] names of the examples.
+    step: of the checkpoint that encoded the notes.
+    mean: [D] mean of the codes; codes of any shape are flattened to D numbers.
+    directions: [K, D] orthonormal, by decreasing deviation.
+    deviation: [K] standard deviation of the codes along each direction.
+    codes: [M, D] codes of the notes.
+    rows: [M] rows of the notes in the training split.
+    ids: [M] names of the notes.
     labels: columns of M rows, as in a batch.
   """
 
@@ -51,22 +51,22 @@ class Palette(NamedTuple):
   labels: dict[str, np.ndarray]
 
   def places(self, codes: np.ndarray) -> np.ndarray:
-    """Where codes [M, ...] lie on the directions ([M, K], in deviations)."""
+    """[M, K] coordinates of codes [M, ...] along the directions, in standard deviations."""
     flat = codes.reshape(len(codes), -1)
     return (flat - self.mean) @ self.directions.T / self.deviation
 
   def move(self, code: np.ndarray, places: Sequence[float | None]) -> np.ndarray:
-    """Codes [M, ...] put at places along the first directions; None leaves one as it is."""
+    """Codes [M, ...] moved to coordinates along the first directions; None keeps a coordinate."""
     moved = np.array(code, np.float32).reshape(len(code), -1)
-    now = self.places(code)
+    current = self.places(code)
     for k, place in enumerate(places[: len(self.directions)]):
       if place is not None:
-        moved += ((place - now[:, k]) * self.deviation[k])[:, None] * self.directions[k]
+        moved += ((place - current[:, k]) * self.deviation[k])[:, None] * self.directions[k]
     return moved.reshape(code.shape)
 
 
 def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Palette:
-  """Encodes training notes, spread evenly over a source, and finds their directions.
+  """Encodes evenly spaced notes of a source and computes their principal directions.
 
   Source: principal component analysis; of a latent space, Härkönen et al. 2020, "GANSpace".
   """
@@ -74,7 +74,7 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
   mean = encoded.flat.mean(axis=0)
   _, singular, directions = np.linalg.svd(encoded.flat - mean, full_matrices=False)
   deviation = singular / np.sqrt(max(len(encoded.flat) - 1, 1))
-  # Directions along which nothing moves are no directions.
+  # Directions of negligible variance are dropped.
   num = min(NUM_DIRECTIONS, int(np.sum(deviation > 1e-3 * deviation[0])))
   columns = encoded.labels()
   return Palette(
@@ -99,13 +99,13 @@ def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
     labels = {n: stored[f"label_{n}"] for n in synth.vocabulary.names}
     return Palette(step=step, labels=labels, **fields)
   except (FileNotFoundError, KeyError, errors.UserError):
-    return None  # It is made again.
+    return None  # The palette is computed again.
 
 
 def get_palette(synth: synthesizer.Synthesizer, workdir: str) -> Palette | None:
-  """A run's palette; None for a run that encodes nothing, or whose notes are not to be had.
+  """A run's palette; None if the run has no encoder or its data set is not available.
 
-  It is kept in the workdir, so that a run that is carried elsewhere still has it.
+  It is cached in the workdir, so that a run copied to another machine keeps it.
   """
   if not synth.method.can_reconstruct or synth.method.code_size < 2:
     return None
@@ -116,7 +116,7 @@ def get_palette(synth: synthesizer.Synthesizer, workdir: str) -> Palette | None:
   try:
     palette = make_palette(synth, pipeline.open_data(synth.config.data).train)
   except errors.UserError as e:
-    _log.info("no map of the latent space: %s", e)
+    _log.info("the latent space has no map: %s", e)
     return None
   arrays = {**palette._asdict(), **{f"label_{n}": v for n, v in palette.labels.items()}}
   del arrays["labels"]
@@ -124,5 +124,5 @@ def get_palette(synth: synthesizer.Synthesizer, workdir: str) -> Palette | None:
     with atomic.open_file(path, "wb") as f:
       np.savez_compressed(f, **arrays)
   except OSError as e:
-    _log.info("%s cannot be written (%s): it will be made again", path, e)
+    _log.info("%s cannot be written (%s): the map will be computed again next time", path, e)
   return palette

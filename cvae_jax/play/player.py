@@ -1,4 +1,4 @@
-"""A run that is played: what the API's routes do, apart from how they are asked."""
+"""A run that is played: the operations of the API's routes, independent of HTTP."""
 
 import base64
 from collections.abc import Sequence
@@ -32,22 +32,22 @@ WORK_TIMEOUT_S = 60.0
 
 
 def make_label(synth: synthesizer.Synthesizer, label: vocabulary_lib.Label) -> schema.Label:
-  """A label as the page shows it: the values that were in training."""
+  """A label as the page shows it: the values that occur in the training data."""
   if label.kind == vocabulary_lib.NUMBER:
-    known = synth.table.known(label.name)
+    values = synth.table.known(label.name)
     return schema.Label(
-      name=label.name, kind=label.kind, names=[], low=int(known.min()), high=int(known.max())
+      name=label.name, kind=label.kind, names=[], low=int(values.min()), high=int(values.max())
     )
-  flags = label.kind == vocabulary_lib.FLAGS
-  names = list(label.names) if flags else synth.table.known_names(label.name)
-  mixed = label.kind == vocabulary_lib.NAMES and not label.open_set
-  return schema.Label(name=label.name, kind=label.kind, names=names, mixed=mixed)
+  is_flags = label.kind == vocabulary_lib.FLAGS
+  names = list(label.names) if is_flags else synth.table.known_names(label.name)
+  is_mixable = label.kind == vocabulary_lib.NAMES and not label.open_set
+  return schema.Label(name=label.name, kind=label.kind, names=names, mixed=is_mixable)
 
 
 def make_card(
   synth: synthesizer.Synthesizer, palette: palette_lib.Palette | None, name: str, workdir: str
 ) -> schema.Card:
-  """What a run is and can be asked for."""
+  """Describes a run: its form, labels and capabilities."""
   form, main = synth.form, synth.vocabulary.main
   is_sound = isinstance(form, forms.Waveform)
   return schema.Card(
@@ -70,10 +70,13 @@ def make_card(
 
 
 def read_upload(body: bytes, form: forms.Form) -> tuple[np.ndarray, tuple[str, ...]]:
-  """An example from the bytes of a file: WAV, FLAC, OGG or MP3, or MIDI for a run of scores.
+  """Decodes an uploaded file: WAV, FLAC, OGG or MP3, or MIDI for a run of scores.
+
+  Returns:
+    The example, and the changes made to it, see `files.Recording`.
 
   Raises:
-    UserError: bytes that are none.
+    UserError: if the bytes are no such file.
   """
   with tempfile.TemporaryDirectory() as scratch:
     path = os.path.join(scratch, "recording")
@@ -86,11 +89,11 @@ def read_upload(body: bytes, form: forms.Form) -> tuple[np.ndarray, tuple[str, .
 
 
 class Player:
-  """A run that is played: what the routes do, apart from how they are asked.
+  """A run that is played: the operations of the routes, independent of HTTP.
 
   Args:
     synth: the run.
-    workdir: of it.
+    workdir: of the run.
   """
 
   def __init__(self, synth: synthesizer.Synthesizer, workdir: str):
@@ -102,7 +105,7 @@ class Player:
     self._source_lock = threading.Lock()
 
   def warm_up(self) -> None:
-    """Compiles what will be asked for."""
+    """Compiles the decoder."""
     code = None
     if not self.card.can_sample:
       code = [0.0] * self.card.code_size
@@ -112,20 +115,20 @@ class Player:
     """See `sounds.to_point`."""
     return sounds.to_point(self.synth, self.palette, sound.to_sound(), pitches)
 
-  def place(self, point: latent_space.Point, given: schema.Sound) -> schema.Placed:
-    """The first note of a point as a sound of its own, and where it lies.
+  def place(self, point: latent_space.Point, sound: schema.Sound) -> schema.Placed:
+    """The first note of a point as a sound, with its coordinates on the map.
 
     Args:
-      point: of the note.
-      given: what it was asked for by, whose labels it keeps.
+      point: the note.
+      sound: the sound it was made from; its labels are the defaults.
     """
-    named = sounds.describe_labels(self.synth, point)
-    names = [n for n in self.synth.conditions if n in named and n != vocabulary_lib.PITCH]
-    labels = {**given.labels, **{name: named[name] for name in names}}
+    point_labels = sounds.describe_labels(self.synth, point)
+    names = [n for n in self.synth.conditions if n in point_labels and n != vocabulary_lib.PITCH]
+    labels = {**sound.labels, **{name: point_labels[name] for name in names}}
     code = [round(float(x), 5) for x in point.code[0].ravel()]
-    made = given.model_copy(update={"labels": labels, "code": code, "places": []})
+    placed = sound.model_copy(update={"labels": labels, "code": code, "places": []})
     places = [] if self.palette is None else self.palette.places(point.code[:1])[0].tolist()
-    return schema.Placed(sound=made, places=[round(p, 4) for p in places])
+    return schema.Placed(sound=placed, places=[round(p, 4) for p in places])
 
   @functools.cached_property
   def _training(self) -> sources.Source | None:
@@ -135,7 +138,7 @@ class Player:
       return None
 
   def _dot(self, number):
-    """The palette, and a dot's note as a point."""
+    """The palette, and the note of a dot as a point."""
     palette = self.palette
     count = 0 if palette is None else len(palette.ids)
     if palette is None or not 0 <= number < count:
@@ -146,19 +149,19 @@ class Player:
     return palette, latent_space.Point(code, columns)
 
   def training_note(self, number: int) -> np.ndarray:
-    """The example of a dot: as it is in the data, or where that is not to be had, by its code.
+    """The training example of a dot; reconstructed from its code if the data is not available.
 
     Raises:
-      UserError: no such dot.
+      UserError: if there is no such dot.
     """
     palette, point = self._dot(number)
     with self._source_lock:
       source = self._training
       row = int(palette.rows[number])
       if source is not None and row < len(source):
-        note = source[row]
-        if note["id"] in (palette.ids[number], palette.ids[number].encode()):
-          return note[self.synth.form.key]
+        example = source[row]
+        if example["id"] in (palette.ids[number], palette.ids[number].encode()):
+          return example[self.synth.form.key]
     return self.engine.submit(point).result(WORK_TIMEOUT_S)[0]
 
   def dots(self) -> list[schema.Dot]:
@@ -167,42 +170,44 @@ class Player:
     if palette is None:
       return []
     places = np.round(palette.places(palette.codes), 3).tolist()
-    shown = [x for x in self.synth.vocabulary.labels if x.kind != vocabulary_lib.FLAGS]
+    shown_labels = [x for x in self.synth.vocabulary.labels if x.kind != vocabulary_lib.FLAGS]
 
     def value(label, i):
-      raw = palette.labels[label.name][i]
+      encoded = palette.labels[label.name][i]
       if label.kind == vocabulary_lib.NUMBER:
-        return float(raw)
-      return label.names[raw] if raw >= 0 else ""
+        return float(encoded)
+      return label.names[encoded] if encoded >= 0 else ""
 
     return [
-      schema.Dot(id=palette.ids[i], places=places[i], labels={x.name: value(x, i) for x in shown})
+      schema.Dot(
+        id=palette.ids[i], places=places[i], labels={x.name: value(x, i) for x in shown_labels}
+      )
       for i in range(len(palette.ids))
     ]
 
   def dot_sound(self, number: int) -> schema.Encoded:
-    """The code of a dot's note, as a sound.
+    """The note of a dot as a sound: its code and labels.
 
     Raises:
-      UserError: no such dot.
+      UserError: if there is no such dot.
     """
     return self._encoded(self._dot(number)[1])
 
   def encode(self, body: bytes, pitch: float | None = None) -> schema.Encoded:
-    """A recording as a sound; its labels are found by the run.
+    """Encodes a recording as a sound; its labels are inferred.
 
     Args:
-      body: of an audio file.
-      pitch: of it, where it is known.
+      body: bytes of an audio file.
+      pitch: MIDI number, if known.
 
     Raises:
-      UserError: what is no recording, or a silent one; a run that encodes nothing.
+      UserError: if the file is no recording or is silent, or if the run has no encoder.
     """
     example, changes = read_upload(body, self.synth.form)
     if isinstance(self.synth.form, forms.Waveform) and float(np.max(np.abs(example))) < 1e-4:
       raise errors.UserError("the recording is silent")
-    asked = {} if pitch is None else {"pitch": pitch}
-    point = self.engine.encode(example, **asked)
+    labels = {} if pitch is None else {"pitch": pitch}
+    point = self.engine.encode(example, **labels)
     return self._encoded(point, changes)
 
   def _encoded(self, point, changes=()):
@@ -214,37 +219,41 @@ class Player:
   def make_keys(
     self, point: latent_space.Point, examples: np.ndarray, pitches: Sequence[float]
   ) -> schema.KeysMade:
-    """Examples of a point ([M, ...]) as keys, at full level and blended for their loops."""
+    """Examples of a point ([M, ...]) as keys, at full level and crossfaded at their loops."""
     form = self.synth.form
     if not isinstance(form, forms.Waveform):
-      heard = [form.hear(example) for example in examples]
-      made = [_key(pitch, audio, None) for pitch, (audio, _) in zip(pitches, heard, strict=True)]
-      return schema.KeysMade(sample_rate=heard[0][1], gain=1.0, keys=made)
+      waveforms = [form.hear(example) for example in examples]
+      schema_keys = [
+        _key(pitch, audio, None) for pitch, (audio, _) in zip(pitches, waveforms, strict=True)
+      ]
+      return schema.KeysMade(sample_rate=waveforms[0][1], gain=1.0, keys=schema_keys)
     velocities = self._velocities(point, len(examples))
     keys = instrument.to_keys(self.synth, np.asarray(pitches), velocities, examples)
-    made = [_key(pitch, key.audio, key.loop) for pitch, key in zip(pitches, keys, strict=True)]
+    schema_keys = [
+      _key(pitch, key.audio, key.loop) for pitch, key in zip(pitches, keys, strict=True)
+    ]
     gain = self.synth.method.gain({vocabulary_lib.VELOCITY: velocities[:1]})
     return schema.KeysMade(
-      sample_rate=form.sample_rate, gain=1.0 if gain is None else float(gain[0]), keys=made
+      sample_rate=form.sample_rate, gain=1.0 if gain is None else float(gain[0]), keys=schema_keys
     )
 
   def _velocities(self, point, count):
     return np.asarray(point.labels.get(vocabulary_lib.VELOCITY, np.full(count, 127)))
 
   def pack(
-    self, point: latent_space.Point, examples: np.ndarray, asked: schema.Instrument
+    self, point: latent_space.Point, examples: np.ndarray, request: schema.Instrument
   ) -> tuple[str, bytes, str]:
-    """The name, the bytes and the media type of an instrument's file.
+    """Packs an instrument for download: file name, bytes and media type.
 
     Raises:
-      UserError: a run that makes no instrument.
+      UserError: if the run makes no instrument.
     """
     pitches = np.asarray(point.labels[vocabulary_lib.PITCH])
     keys = instrument.to_keys(self.synth, pitches, self._velocities(point, len(examples)), examples)
     keys = [key._replace(velocity=127) for key in keys]  # One layer, for all velocities.
-    named = asked.sound.labels.get(self.card.main or "")
-    title = f"{named if isinstance(named, str) else 'sound'}-{asked.sound.seed}"
-    packed = formats.pack(keys, asked.format, self.synth.sample_rate, title)
+    main_value = request.sound.labels.get(self.card.main or "")
+    title = f"{main_value if isinstance(main_value, str) else 'sound'}-{request.sound.seed}"
+    packed = formats.pack(keys, request.format, self.synth.sample_rate, title)
     if len(packed) == 1:
       name, body = next(iter(packed.items()))
       return name, body, "application/octet-stream"
@@ -252,11 +261,11 @@ class Player:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
       for name, body in packed.items():
         archive.writestr(f"{title}/{name}", body)
-    return f"{title}-{asked.format}.zip", out.getvalue(), "application/zip"
+    return f"{title}-{request.format}.zip", out.getvalue(), "application/zip"
 
 
 def _key(pitch, audio, loop) -> schema.Key:
-  place = None if loop is None else schema.Loop(start=loop.start, end=loop.end)
+  loop_points = None if loop is None else schema.Loop(start=loop.start, end=loop.end)
   return schema.Key(
-    pitch=float(pitch), loop=place, audio=base64.b64encode(formats.to_pcm(audio)).decode()
+    pitch=float(pitch), loop=loop_points, audio=base64.b64encode(formats.to_pcm(audio)).decode()
   )

@@ -1,4 +1,4 @@
-"""What the API takes and gives: pydantic's models, of which FastAPI makes the OpenAPI schema."""
+"""Request and response models of the API, from which FastAPI makes the OpenAPI schema."""
 
 from typing import Annotated
 from typing import Any
@@ -20,30 +20,34 @@ _Names = Annotated[list[_Name], pydantic.Field(max_length=32)]
 
 
 class Strict(pydantic.BaseModel):
-  """A model that knows all of its fields."""
+  """A model that rejects unknown fields."""
 
   model_config = pydantic.ConfigDict(extra="forbid")
 
 
 class Sound(Strict):
-  """A sound, whatever its pitch."""
+  """A sound, independent of pitch."""
 
   labels: dict[_Name, _Number | _Name | _Mix | _Names] = pydantic.Field(
     {},
     max_length=32,
-    description="but for the pitch, by name: a name, weights by name, a number, names of flags",
+    description="by label, except the pitch: a name, weights by name, a number, or names of flags",
   )
-  seed: int = pydantic.Field(0, ge=0, lt=2**32, description="the same one gives the same sound")
-  temperature: _Real = pydantic.Field(1.0, ge=0, le=3, description="0 is the most typical sound")
+  seed: int = pydantic.Field(0, ge=0, lt=2**32, description="the same seed gives the same sound")
+  temperature: _Real = pydantic.Field(
+    1.0, ge=0, le=3, description="of the prior; 0 gives the most typical sound"
+  )
   code: list[Annotated[_Real, pydantic.Field(ge=-100, le=100)]] | None = pydantic.Field(
-    None, max_length=65_536, description="in place of a draw from the prior"
+    None, max_length=65_536, description="latent code; drawn from the prior if not given"
   )
   places: list[_Place | None] = pydantic.Field(
-    [], max_length=16, description="on the main directions of the latent space, in deviations"
+    [],
+    max_length=16,
+    description="coordinates on the main directions of the latent space, in standard deviations",
   )
 
   def to_sound(self) -> sounds.Sound:
-    """As a player sets it."""
+    """The sound as `sounds.to_point` takes it."""
     return sounds.Sound(self.labels, self.seed, self.temperature, self.code, self.places)
 
 
@@ -51,11 +55,11 @@ class Note(Sound):
   """A sound at a pitch."""
 
   pitch: Pitch = 60
-  draft: bool = pydantic.Field(False, description="sooner, with fewer rounds of phase recovery")
+  draft: bool = pydantic.Field(False, description="faster, with fewer Griffin-Lim iterations")
 
 
 class Keys(Strict):
-  """A sound on keys."""
+  """A sound at several pitches."""
 
   sound: Sound = Sound()
   pitches: list[Pitch] = pydantic.Field(min_length=1, max_length=MAX_KEYS)
@@ -63,14 +67,14 @@ class Keys(Strict):
 
 
 class Loop(Strict):
-  """A piece that may be repeated: its first sample, and the one after its last."""
+  """A loop: its first sample, and the sample after its last."""
 
   start: int
   end: int
 
 
 class Key(Strict):
-  """A key's note."""
+  """The note of a key."""
 
   pitch: float
   loop: Loop | None
@@ -78,15 +82,15 @@ class Key(Strict):
 
 
 class KeysMade(Strict):
-  """Notes by key."""
+  """Notes of several keys."""
 
   sample_rate: int
-  gain: float = pydantic.Field(description="of the sound's velocity, which is not in the samples")
+  gain: float = pydantic.Field(description="of the sound's velocity; the samples are at full level")
   keys: list[Key]
 
 
 class Interpolation(Strict):
-  """From one sound to another."""
+  """An interpolation from sound a to sound b."""
 
   a: Sound
   b: Sound
@@ -96,14 +100,16 @@ class Interpolation(Strict):
 
 
 class Placed(Strict):
-  """A sound, and where it lies."""
+  """A sound, and its coordinates on the map."""
 
   sound: Sound
-  places: list[float] = pydantic.Field(description="on the main directions, in deviations")
+  places: list[float] = pydantic.Field(
+    description="coordinates on the main directions, in standard deviations"
+  )
 
 
 class Interpolated(Strict):
-  """The sounds on the way, both ends among them."""
+  """Interpolated sounds, both ends included."""
 
   sounds: list[Placed]
 
@@ -111,8 +117,10 @@ class Interpolated(Strict):
 class Encoded(Placed):
   """A recording as a sound."""
 
-  pitch: float | None = pydantic.Field(description="None where there are no pitches")
-  changes: list[str] = pydantic.Field(description="what was done to the recording")
+  pitch: float | None = pydantic.Field(description="None if the run has no pitch")
+  changes: list[str] = pydantic.Field(
+    description="changes made to the recording, such as 'resampled'"
+  )
 
 
 class Instrument(Strict):
@@ -134,44 +142,44 @@ class Dot(Strict):
 
 
 class Label(Strict):
-  """A label that a run can be asked for."""
+  """A label that the run is conditioned on."""
 
   name: str
   kind: Literal["names", "number", "flags"]
-  names: list[str] = pydantic.Field(description="that were in training")
-  low: int | None = pydantic.Field(None, description="lowest number in training")
-  high: int | None = pydantic.Field(None, description="highest number in training")
+  names: list[str] = pydantic.Field(description="that occur in the training data")
+  low: int | None = pydantic.Field(None, description="lowest number in the training data")
+  high: int | None = pydantic.Field(None, description="highest number in the training data")
   mixed: bool = pydantic.Field(False, description="whether names can be mixed")
 
 
 class Card(Strict):
-  """What a run is and can be asked for."""
+  """Describes a run: its form, labels and capabilities."""
 
   name: str
   step: int
   version: str
   form: Literal["sound", "score"]
   sample_rate: int
-  seconds: float | None = pydantic.Field(description="of a sound")
+  seconds: float | None = pydantic.Field(description="duration of a sound")
   conditions: list[str]
   labels: list[Label] = pydantic.Field(description="of the conditions, in their order")
   main: str | None = pydantic.Field(description="the label that colours the map")
-  code_size: int = pydantic.Field(description="numbers of a code")
+  code_size: int = pydantic.Field(description="number of values in a code")
   can_sample: bool
   can_encode: bool
-  directions: int = pydantic.Field(description="of its map; 0 where there is none")
+  directions: int = pydantic.Field(description="of the map; 0 without a map")
   training_examples: int
-  results: dict[str, Any] = pydantic.Field(description="what `evaluate` has found of it")
+  results: dict[str, Any] = pydantic.Field(description="of `evaluate`")
 
 
 class Health(Strict):
-  """Of the server."""
+  """Status of the server."""
 
   status: str
   version: str
 
 
 class Problem(Strict):
-  """What was wrong, in one line."""
+  """An error, in one line."""
 
   detail: str

@@ -1,4 +1,4 @@
-"""What a player has set: a sound that any key can play, and how it becomes points of a run."""
+"""A sound that can be played at any pitch, and its conversion to points in the latent space."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _MIDDLE_C, _HIGHEST = 60, 127
 
 
 class Sound(NamedTuple):
-  """A sound, whatever its pitch.
+  """A sound, independent of pitch.
 
   Attributes:
-    labels: that are asked for, as in `Synthesizer.resolve`, but for the pitch.
-    seed: of the draw of z, and of labels that are not asked for.
-    temperature: of the draw.
-    code: in place of a draw, as a vector where it has another shape.
-    places: where it lies on the palette's first directions; None where the code says it.
+    labels: as in `Synthesizer.resolve`, except the pitch.
+    seed: of z, and of the labels that are not given.
+    temperature: of the prior.
+    code: latent code, flattened; drawn from the prior if None.
+    places: coordinates on the palette's first directions; None keeps the code's own.
   """
 
   labels: Mapping[str, Any] = {}
@@ -40,16 +40,16 @@ def to_point(
   sound: Sound,
   pitches: Sequence[float] = (_MIDDLE_C,),
 ) -> latent_space.Point:
-  """The notes of a sound at some pitches.
+  """The notes of a sound at several pitches, as a point.
 
   Args:
     synth: the run.
-    palette: of the run, where it has one.
-    sound: what is asked for.
-    pitches: MIDI numbers; without effect on a run that is not conditioned on the pitch.
+    palette: of the run; None without one.
+    sound: labels, code and coordinates.
+    pitches: MIDI numbers; no effect if the run is not conditioned on the pitch.
 
   Raises:
-    UserError: what the run cannot be asked for.
+    UserError: if the run does not support the labels, the code or the coordinates.
   """
   size, method = synth.method.code_size, synth.method
   for pitch in pitches:
@@ -58,18 +58,18 @@ def to_point(
   if sound.code is not None and len(sound.code) != size:
     raise errors.UserError(f"code must be {size} numbers, got {len(sound.code)}")
   if sound.code is None and not method.can_sample:
-    raise errors.UserError("this run has no prior to draw from: it needs a code")
+    raise errors.UserError("this run has no prior to draw from: give a code")
   if any(p is not None for p in sound.places) and palette is None:
-    raise errors.UserError("this run has no map of its latent space: places mean nothing to it")
+    raise errors.UserError("this run has no map of its latent space: places must be empty")
   count = len(pitches)
-  drawn = synth.draw_labels(1, sound.seed, **sound.labels)
-  columns = {name: np.repeat(value, count, axis=0) for name, value in drawn.items()}
+  drawn_labels = synth.draw_labels(1, sound.seed, **sound.labels)
+  columns = {name: np.repeat(value, count, axis=0) for name, value in drawn_labels.items()}
   if vocabulary_lib.PITCH in columns:
-    whole = all(float(p).is_integer() for p in pitches)
-    columns[vocabulary_lib.PITCH] = np.asarray(pitches, np.int32 if whole else np.float32)
+    is_whole = all(float(p).is_integer() for p in pitches)
+    columns[vocabulary_lib.PITCH] = np.asarray(pitches, np.int32 if is_whole else np.float32)
   if sound.code is not None:
-    one = np.asarray(sound.code, np.float32).reshape(1, *(method.code_shape or ()))
-    code = np.repeat(one, count, axis=0)
+    given_code = np.asarray(sound.code, np.float32).reshape(1, *(method.code_shape or ()))
+    code = np.repeat(given_code, count, axis=0)
   else:
     soft = synth.vocabulary.soften(columns)
     code = latent_space.draw_code(synth, soft, sound.seed, sound.temperature, count)
@@ -79,21 +79,21 @@ def to_point(
 
 
 def describe_labels(synth: synthesizer.Synthesizer, point: latent_space.Point) -> dict[str, Any]:
-  """The first example's labels by name, as they may be asked for again; the pitch among them."""
-  named: dict[str, Any] = {}
+  """The first example's labels by name, pitch included, as `Synthesizer.resolve` takes them."""
+  label_values: dict[str, Any] = {}
   soft = synth.vocabulary.soften({name: column[:1] for name, column in point.labels.items()})
   for label in synth.vocabulary.labels:
     value = soft[label.name][0]
     if label.kind == vocabulary_lib.NUMBER:
       number = round(float(value), 3)
-      named[label.name] = number if label.between else round(number)
+      label_values[label.name] = number if label.between else round(number)
     elif label.kind == vocabulary_lib.FLAGS:
-      named[label.name] = [label.names[i] for i in np.flatnonzero(value > 0.5)]
+      label_values[label.name] = [label.names[i] for i in np.flatnonzero(value > 0.5)]
     elif label.open_set:
       if value >= 0:
-        named[label.name] = label.names[int(value)]
+        label_values[label.name] = label.names[int(value)]
     else:
       weights = {label.names[i]: round(float(w), 4) for i, w in enumerate(value) if w > 1e-4}
       if weights:
-        named[label.name] = next(iter(weights)) if len(weights) == 1 else weights
-  return named
+        label_values[label.name] = next(iter(weights)) if len(weights) == 1 else weights
+  return label_values

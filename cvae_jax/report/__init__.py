@@ -1,1 +1,1 @@
-"""Runs side by side: one page of tables, figures and sounds, and the tables as Markdown."""
+"""Report that compares runs: an HTML page of tables, figures and sounds."""

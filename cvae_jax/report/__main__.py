@@ -1,9 +1,9 @@
-"""Sets runs side by side: one HTML page of tables, figures and sounds; Markdown, CSV, a figure.
+"""Compares runs on one HTML page of tables, figures and sounds; also as Markdown, CSV and PNG.
 
 python -m cvae_jax.report runs/vae runs/cvae --out=report/
 
-The numbers are those of each run's results.json: `python -m cvae_jax.evaluate --workdir=RUN --full`
-measures all of them. The maps are made anew from the runs themselves.
+Numbers are from each run's results.json: `python -m cvae_jax.evaluate --workdir=RUN --full`
+computes all of them. Maps are computed from the runs themselves.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from cvae_jax.core import flag_types
 from cvae_jax.core import outputs
 from cvae_jax.evaluation import result_tables
 
-_log = logging.getLogger("cvae_jax.report")  # Also as __main__.
+_log = logging.getLogger("cvae_jax.report")  # Also when run as __main__.
 
 
 def read_results(workdir: str) -> dict[str, Any]:
-  """A run's results.
+  """Reads a run's results.
 
   Raises:
-    UserError: a workdir without a run, or one that has not been measured.
+    UserError: if the workdir holds no run, or it has not been evaluated.
   """
   config_file.load(workdir)
   results = evaluate.load_results(workdir)
@@ -43,7 +43,7 @@ def read_results(workdir: str) -> dict[str, Any]:
 
 
 def name_runs(workdirs: list[str]) -> list[str]:
-  """Short names that differ: as many last parts of the paths as that takes."""
+  """Names runs by the fewest trailing path components that make the names unique."""
   parts = [os.path.normpath(os.path.abspath(w)).split(os.sep) for w in workdirs]
   for count in range(1, max(map(len, parts)) + 1):
     names = ["/".join(p[-count:]) for p in parts]
@@ -53,19 +53,19 @@ def name_runs(workdirs: list[str]) -> list[str]:
 
 
 def differing_settings(workdirs: list[str]) -> dict[str, list[str]]:
-  """The fields in which the runs' configs differ, with a value for every run."""
+  """The config fields that differ between runs, with a value for each run."""
 
-  def shown(value):
+  def as_text(value):
     return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
   flat = [config_lib.flatten(config_file.load(w)) for w in workdirs]
   names = sorted(n for n in set().union(*flat) if not n.startswith(config_file.WITHOUT_EFFECT))
-  values = {name: [shown(f.get(name)) for f in flat] for name in names}
+  values = {name: [as_text(f.get(name)) for f in flat] for name in names}
   return {name: row for name, row in values.items() if len(set(row)) > 1}
 
 
 def to_csv(tables: list[result_tables.Table]) -> str:
-  """Section, measure, and a column for every run and bound."""
+  """Formats tables as CSV: section, measure, and a column for every run and bound."""
   out = io.StringIO()
   writer = csv.writer(out, lineterminator="\n")
   for table in tables:
@@ -75,23 +75,23 @@ def to_csv(tables: list[result_tables.Table]) -> str:
 
 
 def describe_examples(workdir: str, results: Mapping[str, Any]) -> str:
-  """What a run was evaluated on: data set, split and number of examples."""
+  """Describes the examples a run was evaluated on: data set, split and number."""
   data = config_file.load(workdir).data
   return f"{data.name}, {results.get('split', '?')}, {results.get('notes', '?')}"
 
 
 def main(argv: list[str] | None = None) -> None:
-  """Writes what the arguments name."""
+  """Writes the report."""
   parser = cli.Parser(prog="python -m cvae_jax.report", description=__doc__)
   parser.add_argument("runs", nargs="+", metavar="RUN", help="workdirs")
   parser.add_argument("--out", default="report", help="directory of the report (default report)")
-  parser.add_argument("--title", default="Runs of cvae_jax", help="of the page")
+  parser.add_argument("--title", default="Runs of cvae_jax", help="title of the page")
   parser.add_argument(
     "--maps",
     type=flag_types.whole(most=100_000),
     default=200,
     metavar="NOTES",
-    help="in the maps of each run (default 200)",
+    help="notes in the maps of each run (default 200); 0 for no maps",
   )
   args = parser.parse_args(argv)
   if args.maps and args.maps < 4:
@@ -103,9 +103,11 @@ def main(argv: list[str] | None = None) -> None:
   is_comparable = len(set(examples_of)) == 1
   titles = names
   if not is_comparable:
-    titles = [f"{name} ({what})" for name, what in zip(names, examples_of, strict=True)]
+    titles = [
+      f"{name} ({description})" for name, description in zip(names, examples_of, strict=True)
+    ]
     _log.warning(
-      "the runs were evaluated on different examples (%s): no best is marked, no bounds are shown",
+      "the runs were evaluated on different examples (%s): no best values and no bounds are shown",
       "; ".join(dict.fromkeys(examples_of)),
     )
   tables = result_tables.make_tables(titles, results, is_comparable)
@@ -118,14 +120,14 @@ def main(argv: list[str] | None = None) -> None:
 
   runs = []
   for name, workdir in zip(names, args.runs, strict=True):
-    examples, drawn = None, []
+    examples, run_maps = None, []
     if args.maps:
       synth = synthesizer.load(workdir)
       if synth.method.encode is not None:
         _log.info("mapping %s", workdir)
         examples = maps.collect(synth, args.maps)
-        drawn = maps.make_maps(examples.codes, synth.config.seed)
-    runs.append(page.RunPage(name, workdir, examples if drawn else None, drawn))
+        run_maps = maps.make_maps(examples.codes, synth.config.seed)
+    runs.append(page.RunPage(name, workdir, examples if run_maps else None, run_maps))
   figure = side_by_side.draw(names, args.runs)
   if figure is not None:
     drawing.write_png(os.path.join(args.out, side_by_side.FILENAME), figure)

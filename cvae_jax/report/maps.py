@@ -1,4 +1,4 @@
-"""Maps of a latent space: codes of held-out notes in two dimensions, with their sounds."""
+"""Maps of the latent space: codes of held-out notes projected to two dimensions."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ from cvae_jax.synthesis import synthesizer
 
 
 class Map(NamedTuple):
-  """Places of notes.
+  """A two-dimensional map of notes.
 
   Attributes:
-    title: how they were found.
-    places: [M, 2], 0 to 1 in both directions.
+    title: the projection.
+    places: [M, 2] coordinates from 0 to 1.
   """
 
   title: str
@@ -25,11 +25,11 @@ class Examples(NamedTuple):
   """The examples of a run's maps.
 
   Attributes:
-    codes: [M, D]: codes of any shape as vectors.
+    codes: [M, D] codes, flattened.
     ids: [M] str.
-    groups: [M] integers: the main label, by which they are coloured; 0 without one.
-    group_names: of these integers.
-    sounds: of each what it sounds like, a waveform and its rate in Hz.
+    groups: [M] integers: the main label, which determines the colour; 0 without one.
+    group_names: names of the groups.
+    sounds: (waveform, sample rate in Hz) of each example.
   """
 
   codes: np.ndarray
@@ -40,7 +40,7 @@ class Examples(NamedTuple):
 
 
 def collect(synth: synthesizer.Synthesizer, num: int) -> Examples:
-  """Held-out examples, spread evenly over the evaluation split, with their codes."""
+  """Encodes evenly spaced examples of the evaluation split."""
   held_out = pipeline.open_data(synth.config.data).held_out
   codes = note_codes.encode_notes(synth, held_out, num)
   columns, main, form = codes.labels(), synth.vocabulary.main, synth.form
@@ -54,16 +54,16 @@ def collect(synth: synthesizer.Synthesizer, num: int) -> Examples:
 
 
 def _fit(places: np.ndarray) -> np.ndarray:
-  """Places moved and scaled into the unit square, as a whole, but for outliers."""
+  """Scales coordinates to the unit square; outliers are clipped."""
   low, high = np.percentile(places, [1, 99], axis=0)
   return np.clip((places - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)
 
 
 def make_maps(codes: np.ndarray, seed: int = 0) -> list[Map]:
-  """PCA, t-SNE, and UMAP where umap-learn is installed, of codes at deviation 1 ([M, D]).
+  """Projects standardised codes by PCA, t-SNE and, if umap-learn is installed, UMAP.
 
   Args:
-    codes: of M examples; of fewer than 4, or of single numbers, there are no maps.
+    codes: [M, D]; for fewer than 4 examples or 2 dimensions there are no maps.
     seed: of t-SNE and UMAP.
 
   Source: van der Maaten & Hinton 2008, by scikit-learn; McInnes et al. 2018, by umap-learn.

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: figures and sounds are within it."""
+"""Renders the report as one self-contained HTML file with embedded figures and sounds."""
 
 import base64
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ from cvae_jax.evaluation import result_tables
 from cvae_jax.report import maps
 from cvae_jax.training import samples as samples_lib
 
-# Twelve colours that are told apart by people who see colours differently, light on dark and dark
-# on light (after Okabe & Ito 2008, and four more).
+# Twelve colours that are distinguishable with colour vision deficiencies, on light and dark
+# backgrounds (after Okabe & Ito 2008, and four more).
 _COLOURS = (
   "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a400", "#7a5fd0",
   "#8c564b", "#2ca02c", "#888888", "#d62790",
@@ -33,13 +33,13 @@ _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 class RunPage(NamedTuple):
-  """What of a run is shown beside the tables.
+  """The content of a run that is shown in addition to the tables.
 
   Attributes:
     name: of the run.
-    workdir: where it is.
-    examples: of its maps; None for a run that has none.
-    maps: of them.
+    workdir: of the run.
+    examples: of its maps; None without maps.
+    maps: of the examples.
   """
 
   name: str
@@ -53,9 +53,9 @@ def _data_url(kind: str, content: bytes) -> str:
 
 
 def encode_audio(audio: np.ndarray, sample_rate: int, kind: str) -> str:
-  """A waveform ([T], full scale) as a URL: 'flac', lossless, or 'mp3', a quarter of its size.
+  """Encodes a waveform ([T], full scale) as a data URL: 'flac', or 'mp3' at a quarter of the size.
 
-  MP3 has only the rates from 8 to 48 kHz that are in use; others are sent as FLAC.
+  Sample rates that MP3 does not support are encoded as FLAC.
   """
   buffer = io.BytesIO()
   clipped = np.clip(audio, -1.0, 1.0)
@@ -65,10 +65,10 @@ def encode_audio(audio: np.ndarray, sample_rate: int, kind: str) -> str:
 
 
 def _player(form: forms.Form, path: str, label: str) -> str:
-  """A player of a sample, with a link to its file where that is no sound."""
+  """An audio player of a sample; of a score also a link to its MIDI file."""
   try:
     example, _ = form.read(path)
-  except errors.UserError:  # A score without notes is none that can be read.
+  except errors.UserError:  # A score without notes cannot be read.
     return "nothing"
   source = encode_audio(*form.hear(example), "flac")
   player = f'<audio controls preload=none aria-label="{label}" src="{source}"></audio>'
@@ -97,7 +97,7 @@ def _table(table: result_tables.Table) -> str:
 
 
 def _samples(run: RunPage) -> str:
-  """A run's samples: its figure and its players, a note a row."""
+  """A run's samples: players, a row for each note, and the figure."""
   by_note = samples_lib.find(run.workdir)
   if not by_note:
     return ""
@@ -140,28 +140,28 @@ def _legend(groups: Sequence[int], names: Sequence[str]) -> str:
 
 
 def _maps(index: int, run: RunPage) -> str:
-  """A run's maps as SVG; a dot is a button that plays its note."""
+  """A run's maps as SVG; hovering over or touching a dot plays its note."""
   if run.examples is None:
     return ""
-  drawn = []
-  for one in run.maps:
+  map_figures = []
+  for note_map in run.maps:
     dots = []
-    for i, (x, y) in enumerate(one.places):
+    for i, (x, y) in enumerate(note_map.places):
       colour, name = _colour(int(run.examples.groups[i])), html.escape(run.examples.ids[i])
       dots.append(
         f'<circle cx="{12 + x * (_SIZE - 24):.1f}" cy="{12 + (1 - y) * (_SIZE - 24):.1f}" r="5" '
         f'fill="{colour}" data-note="{i}"><title>{name}</title></circle>'
       )
-    drawn.append(
-      f"<figure><figcaption>{html.escape(one.title)}</figcaption>"
+    map_figures.append(
+      f"<figure><figcaption>{html.escape(note_map.title)}</figcaption>"
       f'<svg viewBox="0 0 {_SIZE} {_SIZE}" data-run="{index}" tabindex=0 role=img aria-label="'
-      f"{html.escape(one.title)} of {html.escape(run.name)}: arrow keys go from note to note"
+      f"{html.escape(note_map.title)} of {html.escape(run.name)}: arrow keys move between notes"
       f'">{"".join(dots)}</svg></figure>'
     )
   groups = sorted(set(run.examples.groups.tolist()))
   legend = _legend(groups, run.examples.group_names)
   return (
-    f"<h3>{html.escape(run.name)}</h3>{legend}<div class=maps>{''.join(drawn)}</div>"
+    f"<h3>{html.escape(run.name)}</h3>{legend}<div class=maps>{''.join(map_figures)}</div>"
     f"<p class=said data-said={index} aria-live=polite>&nbsp;</p>"
   )
 
@@ -173,12 +173,12 @@ def render(
   settings: Mapping[str, Sequence[str]],
   figure: bytes | None = None,
 ) -> str:
-  """The page.
+  """Renders the page.
 
   Args:
-    title: of it.
+    title: of the page.
     tables: of all runs.
-    runs: with what is shown beside the tables.
+    runs: content beside the tables.
     settings: fields of the configs that differ, by name, with a value for every run.
     figure: a PNG of the same notes by all runs, see `side_by_side.draw`.
   """
@@ -188,7 +188,7 @@ def render(
     if run.examples is not None
   }
   names = {str(i): run.examples.ids for i, run in enumerate(runs) if run.examples is not None}
-  differing = ""
+  settings_section = ""
   if settings:
     head = "".join(f"<th scope=col>{html.escape(run.name)}</th>" for run in runs)
     rows = "".join(
@@ -197,29 +197,29 @@ def render(
       + "</tr>"
       for name, values in settings.items()
     )
-    differing = (
-      "<section><h2>In what the runs differ</h2><div class=wide><table><thead><tr><th></th>"
+    settings_section = (
+      "<section><h2>Differences of the configs</h2><div class=wide><table><thead><tr><th></th>"
       f"{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
   players = "".join(map(_samples, runs))
   if figure is not None:
     url = _data_url("image/png", figure)
     players = f'<img alt="The same examples by all runs" src="{url}">{players}'
-  drawn = "".join(_maps(i, run) for i, run in enumerate(runs))
+  map_sections = "".join(_maps(i, run) for i, run in enumerate(runs))
   template = string.Template(
     importlib.resources.files("cvae_jax.report").joinpath("page.html").read_text("utf-8")
   )
   return template.substitute(
     title=html.escape(title),
     tables="".join(map(_table, tables)),
-    settings=differing,
+    settings=settings_section,
     samples=f"<section><h2>Sounds</h2>{players}</section>" if players else "",
     maps=(
-      "<section><h2>Maps of the latent space</h2><p>A dot is a held-out example: point at it, "
-      f"or touch it, and it sounds.</p>{drawn}</section>"
-      if drawn
+      "<section><h2>Maps of the latent space</h2><p>A dot is a held-out example: hover over "
+      f"or touch it to play its sound.</p>{map_sections}</section>"
+      if map_sections
       else ""
     ),
-    # "</" would end the script within which it stands.
+    # "</" would end the enclosing script.
     data=json.dumps({"sounds": sounds, "names": names}).replace("</", "<\\/"),
   )

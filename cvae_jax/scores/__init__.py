@@ -1,4 +1,4 @@
-"""Scores: notes in time, the tokens that stand for them, and a plain sound to hear them by."""
+"""Scores: notes, their tokenizers, MIDI output, and a simple synthesizer to render them."""
 
 from collections.abc import Sequence
 import io
@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 SAMPLE_RATE = 16_000  # of `play`, in Hz
-_TICKS = 480  # of a quarter note, in the MIDI files that are written
+_TICKS = 480  # per quarter note, in MIDI files that are written
 _PARTIALS = (1.0, 0.5, 0.25, 0.15, 0.08)
 _DECAY_S, _RELEASE_S, _ATTACK_S = 1.2, 0.05, 0.005
 _PEAK = 0.89  # -1 dB
@@ -18,11 +18,11 @@ class Note(NamedTuple):
   """A note of a piece.
 
   Attributes:
-    start_s: when its key goes down.
-    end_s: when it is released: by the key, or by the pedal that held it.
+    start_s: note-on time.
+    end_s: time of the release, of the key or of the pedal that sustained it.
     pitch: MIDI number.
     velocity: 1 to 127.
-    program: General MIDI's, from 0.
+    program: General MIDI program, from 0.
   """
 
   start_s: float
@@ -33,31 +33,34 @@ class Note(NamedTuple):
 
 
 class Tokenizer(Protocol):
-  """Tokens that stand for notes; `decode` after `encode` gives what the tokens can express."""
+  """Converts between notes and tokens; `decode(encode(notes))` may quantise the notes."""
 
   @property
   def size(self) -> int:
-    """How many tokens there are."""
+    """Number of different tokens."""
 
   def encode(self, notes: Sequence[Note]) -> np.ndarray:
-    """[L] integers, of any length."""
+    """Encodes notes as [L] integers, of any length."""
 
   def decode(self, tokens: np.ndarray) -> list[Note]:
-    """Notes by their start; any sequence of tokens is one."""
+    """Decodes any sequence of tokens to notes, sorted by start."""
 
 
 def to_midi(notes: Sequence[Note], qpm: float = 120.0) -> bytes:
-  """A MIDI file of format 0 with the notes, at a tempo in quarters a minute.
+  """Encodes notes as a MIDI file of format 0, at a tempo in quarter notes per minute.
 
-  Up to fifteen programs have a channel each, channel 10 left out; more share the last.
+  Up to fifteen programs have a channel each, without channel 10 (percussion); further programs
+  share the last one.
   """
   import mido
 
   programs = sorted({note.program for note in notes})
-  free = [channel for channel in range(16) if channel != 9]
-  channels = {program: free[min(i, len(free) - 1)] for i, program in enumerate(programs)}
+  free_channels = [channel for channel in range(16) if channel != 9]
+  channels = {
+    program: free_channels[min(i, len(free_channels) - 1)] for i, program in enumerate(programs)
+  }
   to_ticks = lambda seconds: round(seconds * qpm / 60.0 * _TICKS)
-  # At one moment what ends comes before what begins.
+  # At the same tick, note-offs come before note-ons.
   events: list[tuple[int, int, mido.Message]] = []
   for program, channel in channels.items():
     events.append((0, 0, mido.Message("program_change", channel=channel, program=program)))
@@ -68,10 +71,10 @@ def to_midi(notes: Sequence[Note], qpm: float = 120.0) -> bytes:
     events.append((start, 2, mido.Message("note_on", velocity=int(note.velocity), **settings)))
     events.append((end, 1, mido.Message("note_off", velocity=0, **settings)))
   track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=round(60e6 / qpm))])
-  now = 0
+  last_tick = 0
   for tick, _, message in sorted(events, key=lambda event: event[:2]):
-    track.append(message.copy(time=tick - now))
-    now = tick
+    track.append(message.copy(time=tick - last_tick))
+    last_tick = tick
   file = mido.MidiFile(type=0, ticks_per_beat=_TICKS)
   file.tracks.append(track)
   out = io.BytesIO()
@@ -80,10 +83,10 @@ def to_midi(notes: Sequence[Note], qpm: float = 120.0) -> bytes:
 
 
 def play(notes: Sequence[Note], sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-  """What notes sound like: [T] float32, five decaying partials each, no louder than -1 dB.
+  """Renders notes to [T] float32, with five decaying partials each and a peak of at most -1 dB.
 
   Args:
-    notes: of a piece; without any, half a second of silence.
+    notes: to render; an empty list gives half a second of silence.
     sample_rate: in Hz.
   """
   end_s = max((note.end_s for note in notes), default=0.0) + 0.5
@@ -97,10 +100,10 @@ def play(notes: Sequence[Note], sample_rate: int = SAMPLE_RATE) -> np.ndarray:
       for k, gain in enumerate(_PARTIALS, 1)
       if k * f0_hz < sample_rate / 2
     )
-    released = np.exp(-np.maximum(t - duration_s, 0.0) / _RELEASE_S)
-    envelope = np.minimum(t / _ATTACK_S, 1.0) * np.exp(-t / _DECAY_S) * released
+    release = np.exp(-np.maximum(t - duration_s, 0.0) / _RELEASE_S)
+    envelope = np.minimum(t / _ATTACK_S, 1.0) * np.exp(-t / _DECAY_S) * release
     start = int(note.start_s * sample_rate)
-    room = audio[start : start + t.size]
-    room += ((note.velocity / 127) ** 2 * tone * envelope)[: room.size]
+    segment = audio[start : start + t.size]
+    segment += ((note.velocity / 127) ** 2 * tone * envelope)[: segment.size]
   peak = np.abs(audio).max(initial=0.0)
   return (audio * min(1.0, _PEAK / max(peak, 1e-9))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The notes of a MIDI file: keys, pedals and the controllers that end notes."""
+"""Reads the notes of MIDI files, with pedals and the controllers that end notes."""
 
 import collections
 from collections.abc import Iterable
@@ -9,22 +9,22 @@ from cvae_jax import scores
 from cvae_jax.core import errors
 from cvae_jax.scores import midi_file
 
-_DRUMS = 9  # the channel of percussion, from 0
+_DRUMS = 9  # percussion channel, from 0
 # Controllers.
 _SUSTAIN, _SOSTENUTO = 64, 66
 _ALL_SOUND_OFF, _RESET_CONTROLLERS = 120, 121
 _ALL_NOTES_OFF = (123, 124, 125, 126, 127)
-_LONGEST_S = 3 * 3600  # a piece; its samples take 8 bytes each while it is rendered
+_MAX_DURATION_S = 3 * 3600  # rendering takes 8 bytes per sample
 
 
 def read_notes(path: str) -> list[scores.Note]:
-  """The notes of a MIDI file by their start, percussion left out.
+  """Reads the notes of a MIDI file, sorted by start, without percussion.
 
-  Any format, division and tempo, and damaged files as far as they go: see `midi_file`. What is read
-  beside notes is told at `collect`.
+  Supports any format, time division and tempo; damaged files are read up to the damage, see
+  `midi_file`. For the supported messages see `collect`.
 
   Raises:
-    UserError: a file that is not there, is no MIDI file, has no notes, or lasts too long.
+    UserError: if the file does not exist, is not a MIDI file, has no notes, or is too long.
   """
   notes = []
   for start_s, messages in midi_file.read_parts(path):
@@ -33,17 +33,17 @@ def read_notes(path: str) -> list[scores.Note]:
       for note in collect(messages)
     ]
   if not notes:
-    raise errors.UserError(f"{path} holds no notes but percussion")
+    raise errors.UserError(f"{path} holds no notes other than percussion")
   last_s = max(note.end_s for note in notes)
-  if last_s > _LONGEST_S:
+  if last_s > _MAX_DURATION_S:
     raise errors.UserError(
-      f"{path} lasts {last_s / 3600:.1f} hours: at most {_LONGEST_S / 3600:.0f} can be played"
+      f"{path} lasts {last_s / 3600:.1f} hours: it must be at most {_MAX_DURATION_S / 3600:.0f}"
     )
   return sorted(notes)
 
 
-class _Begun(NamedTuple):
-  """A note that sounds; `number` counts the notes of its channel."""
+class _ActiveNote(NamedTuple):
+  """A note that has started; `number` counts the notes of its channel."""
 
   start_s: float
   pitch: int
@@ -53,44 +53,44 @@ class _Begun(NamedTuple):
 
 
 class _Channel:
-  """The keys and the pedals of a channel; notes that have ended are appended to `finished`."""
+  """State of a channel's keys and pedals; notes that end are appended to `finished`."""
 
   def __init__(self, finished: list[scores.Note]):
     self.finished = finished
     self.program = 0
     self.sustain = False
-    self.sostenuto: int | None = None  # Down, it holds the keys of the notes before this number.
+    self.sostenuto: int | None = None  # If down, it sustains notes before this number.
     self.count = 0
-    self.down: dict[int, collections.deque[_Begun]] = {}
-    self.held: list[_Begun] = []  # by a pedal
+    self.down: dict[int, collections.deque[_ActiveNote]] = {}
+    self.held: list[_ActiveNote] = []  # sustained by a pedal
 
   def press(self, now: float, pitch: int, velocity: int) -> None:
-    begun = _Begun(now, pitch, velocity, self.program, self.count)
+    note = _ActiveNote(now, pitch, velocity, self.program, self.count)
     self.count += 1
-    self.down.setdefault(pitch, collections.deque()).append(begun)
+    self.down.setdefault(pitch, collections.deque()).append(note)
 
-  def let_go(self, now: float, pitch: int) -> None:
+  def release(self, now: float, pitch: int) -> None:
     keys = self.down.get(pitch)
     if keys:
       self._end(now, keys.popleft())
 
   def all_notes_off(self, now: float) -> None:
-    """As if every key were let go: what a pedal holds goes on."""
+    """Releases all keys; notes that a pedal sustains continue."""
     for pitch, keys in self.down.items():
       for _ in range(len(keys)):
-        self.let_go(now, pitch)
+        self.release(now, pitch)
 
   def all_sound_off(self, now: float) -> None:
-    """Silence at once, pedals or not; they stay as they are."""
-    for begun in [*self.held, *(begun for keys in self.down.values() for begun in keys)]:
-      self._finish(now, begun)
+    """Ends all notes, regardless of pedals, whose state is kept."""
+    for note in [*self.held, *(note for keys in self.down.values() for note in keys)]:
+      self._finish(now, note)
     self.held.clear()
     self.down.clear()
 
   def control(self, now: float, number: int, value: int) -> None:
     if number == _SUSTAIN:
       self._set_pedals(now, value >= 64, self.sostenuto)
-    elif number == _SOSTENUTO:  # What says again that it is down takes no more keys.
+    elif number == _SOSTENUTO:  # A repeated pedal-down message captures no further keys.
       latched = self.count if self.sostenuto is None else self.sostenuto
       self._set_pedals(now, self.sustain, latched if value >= 64 else None)
     elif number == _RESET_CONTROLLERS:
@@ -101,39 +101,38 @@ class _Channel:
       self.all_notes_off(now)
 
   def _set_pedals(self, now: float, sustain: bool, sostenuto: int | None) -> None:
-    rises = self.sustain > sustain or (self.sostenuto is not None and sostenuto is None)
+    is_pedal_released = self.sustain > sustain or (self.sostenuto is not None and sostenuto is None)
     self.sustain, self.sostenuto = sustain, sostenuto
-    if rises:
-      held, self.held = self.held, []
-      for begun in held:
-        self._end(now, begun)
+    if is_pedal_released:
+      sustained_notes, self.held = self.held, []
+      for note in sustained_notes:
+        self._end(now, note)
 
-  def _end(self, now: float, begun: _Begun) -> None:
-    """Ends a note whose key is up, unless a pedal holds it."""
-    if self.sustain or (self.sostenuto is not None and begun.number < self.sostenuto):
-      self.held.append(begun)
+  def _end(self, now: float, note: _ActiveNote) -> None:
+    """Ends a note whose key was released, unless a pedal sustains it."""
+    if self.sustain or (self.sostenuto is not None and note.number < self.sostenuto):
+      self.held.append(note)
     else:
-      self._finish(now, begun)
+      self._finish(now, note)
 
-  def _finish(self, now: float, begun: _Begun) -> None:
-    self.finished.append(
-      scores.Note(begun.start_s, now, begun.pitch, begun.velocity, begun.program)
-    )
+  def _finish(self, now: float, note: _ActiveNote) -> None:
+    self.finished.append(scores.Note(note.start_s, now, note.pitch, note.velocity, note.program))
 
 
 def collect(messages: Iterable[Any]) -> list[scores.Note]:
-  """Notes of mido's messages, whose times are seconds since the one before.
+  """Collects notes from mido messages, whose times are seconds since the previous message.
 
-  Beside notes and programs, these controllers are read: sustain (64), sostenuto (66), all sound off
-  (120), reset all controllers (121), all notes off (123) and the changes of mode that imply it
-  (124 to 127). Others are not, among them volume (7), expression (11), bank select (0, 32), soft
-  pedal (67) and hold 2 (69); nor are pitch bend, aftertouch and system exclusive messages.
+  Supported are notes, program changes and these controllers: sustain (64), sostenuto (66), all
+  sound off (120), reset all controllers (121), all notes off (123) and the mode changes that imply
+  it (124 to 127). Ignored are all other controllers, among them volume (7), expression (11), bank
+  select (0, 32), soft pedal (67) and hold 2 (69); and pitch bend, aftertouch and system exclusive
+  messages.
 
   Source: "MIDI 1.0 Detailed Specification" 4.2, and RP-015 for the reset of controllers.
   """
   now = 0.0
-  found: list[scores.Note] = []
-  channels = [_Channel(found) for _ in range(16)]
+  notes: list[scores.Note] = []
+  channels = [_Channel(notes) for _ in range(16)]
   for message in messages:
     now += message.time
     number = getattr(message, "channel", _DRUMS)
@@ -145,9 +144,9 @@ def collect(messages: Iterable[Any]) -> list[scores.Note]:
     elif message.type == "note_on" and message.velocity:
       channel.press(now, message.note, message.velocity)
     elif message.type in ("note_on", "note_off"):
-      channel.let_go(now, message.note)
+      channel.release(now, message.note)
     elif message.type == "control_change":
       channel.control(now, message.control, message.value)
-  for channel in channels:  # Whatever is never let go ends with the piece.
+  for channel in channels:  # Notes without a note-off end with the piece.
     channel.all_sound_off(now)
-  return sorted(found)
+  return sorted(notes)

@@ -1,8 +1,8 @@
-"""Reads Standard MIDI Files, damaged ones as well, as far as they go.
+"""Reads Standard MIDI Files, also damaged ones, up to the damage.
 
-A file is cut into chunks here and decoded event by event, so that one malformed event costs itself
-and not the file: chunks of another kind are skipped, a meta event that has no bearing on notes is
-skipped by its length, and a wrong length of a track is corrected by where its events end.
+Files are parsed chunk by chunk and event by event, so that a malformed event does not invalidate
+the file: unknown chunks and irrelevant meta events are skipped by their length, and a wrong length
+of a track is corrected by the end of its events.
 
 Source: "Standard MIDI Files 1.0", MIDI Manufacturers Association 1996; RP-029 for RIFF.
 """
@@ -20,13 +20,13 @@ from cvae_jax.core import errors
 _log = logging.getLogger(__name__)
 
 _MAX_BYTES, _BLOCK = 32 * 2**20, 2**20
-_HEADER_WITHIN = 256  # bytes from the start: MacBinary puts 128 before it
+_HEADER_WITHIN = 256  # bytes from the start; MacBinary inserts 128 before it
 _META, _SYSEX, _ESCAPE = 0xFF, 0xF0, 0xF7
-_END_OF_TRACK, _TEMPO, _PORT = 0x2F, 0x51, 0x21  # kinds of meta events
-_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages; the others have none
+_END_OF_TRACK, _TEMPO, _PORT = 0x2F, 0x51, 0x21  # types of meta events
+_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages; others have none
 _ONE_BYTE = (0xC0, 0xD0)  # program change and channel pressure
-_KEPT = (0x80, 0x90, 0xB0, 0xC0)  # note off, note on, controller, program change
-_DEFAULT_TEMPO = 500_000  # microseconds a beat
+_READ_KINDS = (0x80, 0x90, 0xB0, 0xC0)  # note off, note on, controller, program change
+_DEFAULT_TEMPO = 500_000  # microseconds per beat
 _FRAME_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
 
 
@@ -34,8 +34,8 @@ class Part(NamedTuple):
   """Messages that share one set of 16 channels.
 
   Attributes:
-    start_s: when its first sequence begins.
-    messages: mido's, with `time` in seconds since the one before; the last is no more than the end.
+    start_s: start of the part.
+    messages: of mido, with `time` in seconds since the previous one; the last marks the end.
   """
 
   start_s: float
@@ -46,9 +46,9 @@ class _Track(NamedTuple):
   """A track chunk.
 
   Attributes:
-    events: (tick, port, a channel message's bytes or a tempo in microseconds a beat).
-    end: tick of its last event.
-    damage: what is wrong with it and where, or nothing.
+    events: (tick, port, bytes of a channel message or tempo in microseconds per beat).
+    end: tick of the last event.
+    damage: position and kind of damage; empty for none.
   """
 
   events: list[tuple[int, int, bytes | int]]
@@ -57,11 +57,11 @@ class _Track(NamedTuple):
 
 
 class _DamagedError(Exception):
-  """Bytes that are no event."""
+  """Bytes that are not a valid event."""
 
 
 class _Cursor:
-  """A place in the bytes of a chunk."""
+  """A read position in the bytes of a chunk."""
 
   def __init__(self, data: bytes, start: int, end: int):
     self.data, self.at, self.end = data, start, end
@@ -73,7 +73,7 @@ class _Cursor:
     return self.data[self.at - 1]
 
   def number(self) -> int:
-    """A number of variable length: seven bits a byte, four bytes at most."""
+    """Reads a variable-length number: seven bits per byte, at most four bytes."""
     value = 0
     for _ in range(4):
       byte = self.byte()
@@ -90,14 +90,14 @@ class _Cursor:
 
 
 def read_parts(path: str) -> list[Part]:
-  """The channel messages of a MIDI file: notes, controllers and program changes.
+  """Reads the channel messages of a MIDI file: notes, controllers and program changes.
 
-  Tracks sound together, those of a file of format 2 one after another. The tempo is that of all
-  tracks together. A port (meta event 0x21) has 16 channels of its own, and so has a sequence of
-  format 2. A damaged track is read up to the damage, with a warning in the log.
+  Tracks are merged, or concatenated in a file of format 2. Tempo changes apply to all tracks. Each
+  port (meta event 0x21) and each sequence of format 2 has its own 16 channels. A damaged track is
+  read up to the damage, with a warning in the log.
 
   Raises:
-    UserError: a file that is not there, or of which no track can be read.
+    UserError: if the file does not exist, or no track can be read.
   """
   data = _read_bytes(path)
   kind, division, start = _read_header(path, data)
@@ -109,7 +109,7 @@ def read_parts(path: str) -> list[Part]:
   if damages and not any(track.events for track in tracks):
     raise _unreadable(path, f"it is damaged: {damages[0]}")
   if damages:
-    _log.warning("%s: %d of %d tracks are damaged, and are read as far as they go: %s", path,
+    _log.warning("%s: %d of %d tracks are damaged and read up to the damage: %s", path,
                  len(damages), len(tracks), damages[0])  # fmt: skip
   parts, now = [], 0.0
   for sequence in [[track] for track in tracks] if kind == 2 else [tracks]:
@@ -126,14 +126,14 @@ def _unreadable(path: str, why: str) -> errors.UserError:
 def _read_bytes(path: str) -> bytes:
   try:
     with open(path, "rb") as f:
-      blocks = iter(lambda: f.read(_BLOCK), b"")  # A read of all of it would allocate the limit.
+      blocks = iter(lambda: f.read(_BLOCK), b"")  # A single read would allocate the limit.
       data = b"".join(itertools.islice(blocks, _MAX_BYTES // _BLOCK + 1))
   except FileNotFoundError:
     raise errors.UserError(f"{path} does not exist") from None
   except OSError as e:
     raise _unreadable(path, e.strerror or str(e)) from None
   except ValueError:
-    raise errors.UserError(f"{path!r} is no path: it holds a NUL") from None
+    raise errors.UserError(f"{path!r} is not a valid path: it holds a NUL character") from None
   if not data:
     raise _unreadable(path, "it is empty")
   if len(data) > _MAX_BYTES:
@@ -142,7 +142,7 @@ def _read_bytes(path: str) -> bytes:
 
 
 def _unwrap(path: str, data: bytes) -> bytes:
-  """The MIDI file within a RIFF file of kind RMID."""
+  """Extracts the MIDI file from a RIFF file of kind RMID."""
   if data[8:12] != b"RMID":
     raise _unreadable(path, f"it is a RIFF file of kind {data[8:12].decode('ascii', 'replace')!r}")
   at = 12
@@ -155,35 +155,35 @@ def _unwrap(path: str, data: bytes) -> bytes:
 
 
 def _read_header(path: str, data: bytes) -> tuple[int, int, int]:
-  """(format, division, where the chunks after the header begin)."""
+  """Reads the header: (format, division, position of the first chunk after it)."""
   at = data.find(b"MThd", 0, _HEADER_WITHIN)
   if at < 0:
-    raise _unreadable(path, f"it begins with {data[:4]!r} in place of b'MThd'")
+    raise _unreadable(path, f"it begins with {data[:4]!r}, not b'MThd'")
   if at + 14 > len(data):
     raise _unreadable(path, "it is cut off within its header")
   length, kind, _, division = struct.unpack_from(">IHHh", data, at + 4)
   end = at + 8 + length
-  # A header that is longer than this format's six bytes is of a later one; a wrong length is not.
+  # A header may be longer than six bytes in later formats; a wrong length is ignored.
   return kind, division, end if length >= 6 and _is_chunk(data, end) else at + 14
 
 
 def _seconds_per_tick(path: str, division: int) -> float | None:
-  """Seconds of a tick of SMPTE time; None where ticks are parts of a beat.
+  """Seconds per tick of an SMPTE time division; None if ticks are fractions of a beat.
 
   Raises:
-    UserError: a division that gives ticks no length.
+    UserError: if the division is invalid.
   """
   if division > 0:
     return None
   rate, ticks = -(division >> 8), division & 0xFF
   if rate not in _FRAME_RATES or not ticks:
-    what = f"{rate} frames a second of {ticks} ticks" if division else "0 ticks a beat"
-    raise _unreadable(path, f"its time division is {what}, so its events have no time")
+    text = f"{rate} frames per second of {ticks} ticks" if division else "0 ticks per beat"
+    raise _unreadable(path, f"its time division is {text}, which is invalid")
   return 1.0 / (_FRAME_RATES[rate] * ticks)
 
 
 def _is_chunk(data: bytes, at: int) -> bool:
-  """Whether a chunk may begin at a place, or the file end there."""
+  """Whether a chunk may begin, or the file ends, at a position."""
   name = data[at : at + 4]
   if at == len(data) or name == b"MTrk":
     return True
@@ -193,29 +193,29 @@ def _is_chunk(data: bytes, at: int) -> bool:
 
 
 def _read_tracks(data: bytes, at: int) -> Iterator[_Track]:
-  """The tracks of a file; a length that does not lead to a chunk is taken for wrong."""
+  """Yields the tracks of a file; a length that does not lead to a chunk is ignored."""
   while at + 8 <= len(data):
     is_track = data[at : at + 4] == b"MTrk"
     body = at + 8
     end = body + struct.unpack_from(">I", data, at + 4)[0]
     too_long = end > len(data)
     if not _is_chunk(data, end) or (is_track and end == body):
-      following = data.find(b"MTrk", body if is_track else at + 1)
-      end = following if following >= 0 else len(data)
+      next_track = data.find(b"MTrk", body if is_track else at + 1)
+      end = next_track if next_track >= 0 else len(data)
     if is_track:
       yield _read_track(_Cursor(data, body, end), too_long)
     at = end
 
 
 class _Clock:
-  """The tick that a track has come to, and the port that its messages go to."""
+  """Current tick of a track, and current port of its messages."""
 
   tick = 0
   port = 0
 
 
 def _read_track(cursor: _Cursor, too_long: bool) -> _Track:
-  """The events of a track up to its end, or to where they cannot be read."""
+  """Reads the events of a track up to its end, or up to damage."""
   events: list[tuple[int, int, bytes | int]] = []
   clock = _Clock()
   try:
@@ -229,7 +229,7 @@ def _read_track(cursor: _Cursor, too_long: bool) -> _Track:
 def _read_events(
   cursor: _Cursor, events: list[tuple[int, int, bytes | int]], clock: _Clock
 ) -> bool:
-  """Appends a track's events; whether there was an end of track."""
+  """Appends a track's events; returns whether there was an end-of-track event."""
   running = 0
   while cursor.at < cursor.end:
     clock.tick += cursor.number()
@@ -246,14 +246,14 @@ def _read_events(
       cursor.take(cursor.number())
     elif status > _SYSEX:
       cursor.take(_SYSTEM_DATA.get(status, 0))
-    else:  # Running status goes on after the above, as in the files of some writers.
+    else:  # Some writers use running status also after the above.
       if status < 0x80 and not running:
         raise _DamagedError("an event has no status")
       values = [status] if status < 0x80 else []
       running = running if status < 0x80 else status
       while len(values) < (1 if running & 0xF0 in _ONE_BYTE else 2):
         values.append(min(cursor.byte(), 127))
-      if running & 0xF0 in _KEPT:
+      if running & 0xF0 in _READ_KINDS:
         events.append((clock.tick, clock.port, bytes((running, *values))))
   return False
 
@@ -261,24 +261,24 @@ def _read_events(
 def _merge(
   tracks: list[_Track], division: int, seconds_per_tick: float | None
 ) -> tuple[list[list[Any]], float]:
-  """Messages of tracks that sound together, by port, and how many seconds they last."""
+  """Merges simultaneous tracks: messages by port, and the duration in seconds."""
   import mido
 
   merged = sorted((e for track in tracks for e in track.events), key=operator.itemgetter(0))
   end = max(track.end for track in tracks)
   per_tick = seconds_per_tick or _DEFAULT_TEMPO / 1e6 / division
-  since_tick, since_s = 0, 0.0  # of the last tempo
+  tempo_tick, tempo_s = 0, 0.0  # of the last tempo
   by_port: dict[int, list[Any]] = {}
-  before: dict[int, float] = {}
+  last_s: dict[int, float] = {}
   for tick, port, event in merged:
-    now = since_s + (tick - since_tick) * per_tick
+    now = tempo_s + (tick - tempo_tick) * per_tick
     if isinstance(event, bytes):
       messages = by_port.setdefault(port, [])
-      messages.append(mido.Message.from_bytes(event, time=now - before.get(port, 0.0)))
-      before[port] = now
+      messages.append(mido.Message.from_bytes(event, time=now - last_s.get(port, 0.0)))
+      last_s[port] = now
     elif seconds_per_tick is None:
-      since_tick, since_s, per_tick = tick, now, event / 1e6 / division
-  length_s = since_s + (end - since_tick) * per_tick
+      tempo_tick, tempo_s, per_tick = tick, now, event / 1e6 / division
+  length_s = tempo_s + (end - tempo_tick) * per_tick
   for port, messages in by_port.items():
-    messages.append(mido.MetaMessage("end_of_track", time=length_s - before[port]))
+    messages.append(mido.MetaMessage("end_of_track", time=length_s - last_s[port]))
   return list(by_port.values()), length_s

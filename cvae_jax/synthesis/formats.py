@@ -1,4 +1,4 @@
-"""Instruments as files for samplers: SFZ with its WAVs, SoundFont 2, or WAVs alone."""
+"""Writers of instruments for samplers: SFZ with WAVs, SoundFont 2, or WAVs only."""
 
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ _RELEASE_S = 0.25
 
 
 def file_name(key: instrument.Key) -> str:
-  """060-v100.wav."""
+  """File name of a key's sample, such as 060-v100.wav."""
   return f"{key.pitch:03d}-v{key.velocity:03d}.wav"
 
 
 def key_ranges(keys: Sequence[instrument.Key]) -> Iterable[tuple[instrument.Key, range, range]]:
-  """Keys with the pitches and the velocities that each stands for, without gaps or overlaps.
+  """Yields keys with their ranges of pitches and velocities, without gaps or overlaps.
 
-  A key reaches halfway to its neighbours, a layer down to the next softer one.
+  A key extends halfway to its neighbours, a velocity layer down to the next softer one.
   """
   velocities = sorted({key.velocity for key in keys})
   for layer, velocity in enumerate(velocities):
@@ -37,14 +37,14 @@ def key_ranges(keys: Sequence[instrument.Key]) -> Iterable[tuple[instrument.Key,
 
 
 def to_pcm(audio: np.ndarray) -> bytes:
-  """Little-endian samples of 16 bits; those past full scale are clipped."""
+  """Encodes a waveform as little-endian 16-bit samples, clipped to full scale."""
   return np.rint(np.clip(audio, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
 
 
 def to_sfz(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> str:
-  """An SFZ file's text.
+  """Formats an instrument as the text of an SFZ file.
 
-  Samples are at full level, and SFZ's own velocity curve, 40 log10(velocity / 127) dB, is that of
+  Samples are at full level. SFZ's default velocity curve, 40 log10(velocity / 127) dB, equals
   `level.velocity_to_gain`.
 
   Args:
@@ -69,7 +69,7 @@ def to_sfz(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> str:
     )
     if key.loop is None:
       region += " loop_mode=no_loop"
-    else:  # SFZ's loop_end is the last sample that is played.
+    else:  # SFZ's loop_end is inclusive.
       region += (
         f" loop_mode=loop_continuous loop_start={key.loop.start} loop_end={key.loop.end - 1}"
       )
@@ -80,8 +80,8 @@ def to_sfz(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> str:
 # SoundFont 2's generators, by number.
 _INSTRUMENT, _KEY_RANGE, _VELOCITY_RANGE, _SAMPLE_ID = 41, 43, 44, 53
 _SAMPLE_MODES, _ROOT_KEY, _RELEASE_ENVELOPE = 54, 58, 38
-_LOOP = 1  # of sample modes: for as long as the note sounds, its release too
-_GAP = 46  # zeros that must follow every sample
+_LOOP = 1  # sample mode: loops also during the release
+_GAP = 46  # zeros required after every sample
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
@@ -93,20 +93,21 @@ def _list(kind: bytes, *chunks: bytes) -> bytes:
 
 
 def _name(text: str) -> bytes:
-  """20 bytes, the last of them 0."""
+  """Encodes a name in 20 bytes, terminated by 0."""
   return text.encode("ascii", "replace")[:19].ljust(20, b"\0")
 
 
 def to_sf2(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> bytes:
-  """A soundfont with the instrument as its one preset, bank 0 program 0.
+  """Encodes an instrument as a soundfont with a single preset, bank 0 program 0.
 
-  Its velocity curve is SoundFont's own, 40 log10(velocity / 127) dB, as SFZ's is; that soft notes
-  be darker, SoundFont's other default, is switched off: a run has its own idea of them.
+  The velocity curve is SoundFont's default, 40 log10(velocity / 127) dB, as in SFZ. SoundFont's
+  default low-pass filter for soft notes is disabled, since a run generates its own timbre for each
+  velocity.
 
   Args:
     keys: of `instrument.make_instrument`.
     sample_rate: of the samples, in Hz.
-    title: of the preset; 19 characters of it.
+    title: of the preset; at most 19 characters are stored.
 
   Source: SoundFont Technical Specification 2.04 (Creative Technology, 2006), sections 5 to 9.
   """
@@ -119,9 +120,9 @@ def to_sf2(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> byte
   def zone(modulators):
     zones.append(struct.pack("<HH", len(generators), modulators))
 
-  zone(0)  # The global one, which holds for all others.
+  zone(0)  # The global zone, which applies to all others.
   generator(_RELEASE_ENVELOPE, round(1200.0 * math.log2(_RELEASE_S)))
-  # Velocity to the filter's cutoff, by 0: as 2.01 writes this default modulator, and as 2.04 does.
+  # Sets the modulator of velocity to filter cutoff to 0, in the form of 2.01 and in that of 2.04.
   modulators = [struct.pack("<HHhHH", 0x0102, 8, 0, source, 0) for source in (0x0D02, 0)]
   for number, (key, pitches, velocities) in enumerate(key_ranges(keys)):
     length = len(key.audio)
@@ -182,7 +183,7 @@ def to_sf2(keys: Sequence[instrument.Key], sample_rate: int, title: str) -> byte
 def pack(
   keys: Sequence[instrument.Key], form: str, sample_rate: int, title: str
 ) -> dict[str, bytes]:
-  """An instrument's files, by name.
+  """Encodes an instrument as files, by name.
 
   Args:
     keys: of `instrument.make_instrument`.
@@ -191,7 +192,7 @@ def pack(
     title: of the instrument.
 
   Raises:
-    UserError: a format that there is not.
+    UserError: if the format is unknown.
   """
   if form not in play.FORMATS:
     raise errors.UserError(f"the format must be one of {', '.join(play.FORMATS)}, got '{form}'")

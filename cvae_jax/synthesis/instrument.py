@@ -1,4 +1,4 @@
-"""An instrument: one z over a keyboard, and over layers of velocity."""
+"""Instruments: notes of one z at several pitches and velocities."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,10 +22,10 @@ class Key(NamedTuple):
   """A note of an instrument.
 
   Attributes:
-    pitch: MIDI number that it sounds at.
-    velocity: MIDI velocity that it was made for; its level is full all the same.
-    audio: [T], blended for its loop where it has one.
-    loop: where it can be held; None where it cannot.
+    pitch: MIDI number.
+    velocity: MIDI velocity that the note was generated with; samples are at full level.
+    audio: [T], crossfaded at the loop if there is one.
+    loop: loop points; None if the note cannot be sustained.
   """
 
   pitch: int
@@ -35,10 +35,10 @@ class Key(NamedTuple):
 
 
 def _decode(synth, code, columns, seed):
-  """The notes of codes ([T] each), a batch of one size at a time."""
-  for rows, filled in notes.batches(np.arange(len(code)), _BATCH):
-    chosen = {name: column[filled] for name, column in columns.items()}
-    point = latent_space.Point(code[filled], chosen)
+  """Decodes codes in batches of a fixed size; yields notes [T]."""
+  for rows, padded_rows in notes.batches(np.arange(len(code)), _BATCH):
+    batch_labels = {name: column[padded_rows] for name, column in columns.items()}
+    point = latent_space.Point(code[padded_rows], batch_labels)
     yield from latent_space.decode(synth, point, seed)[: rows.size]
 
 
@@ -48,23 +48,23 @@ def make_instrument(
   velocities: Sequence[int] = (127,),
   seed: int = 0,
   temperature: float = 1.0,
-  **asked: Any,
+  **labels: Any,
 ) -> list[Key]:
-  """Makes the notes of an instrument: all of one z, so that it is one instrument.
+  """Generates the notes of an instrument, all from one z.
 
   Args:
     synth: a run that is conditioned on the pitch.
     pitches: MIDI numbers.
-    velocities: of the layers; a run that is not conditioned on velocity has one.
-    seed: the same one gives the same instrument.
+    velocities: of the layers; a run that is not conditioned on velocity has a single layer.
+    seed: of z and of the labels that are not given.
     temperature: of z, as in `Synthesizer.sample`.
-    **asked: labels, as in `Synthesizer.resolve`; what is not asked for is drawn, once for all keys.
+    **labels: as in `Synthesizer.resolve`; missing labels are drawn once, for all keys.
 
   Returns:
-    Keys by rising velocity and pitch.
+    Keys, by increasing velocity and pitch.
 
   Raises:
-    UserError: a run that knows no pitches, or labels that it cannot be asked for.
+    UserError: if the run makes no instruments, or does not support the labels.
   """
   check(synth)
   velocity_label = synth.vocabulary.find(vocabulary_lib.VELOCITY)
@@ -75,25 +75,25 @@ def make_instrument(
     synth.vocabulary.get(vocabulary_lib.PITCH).parse_number(pitch)
     if velocity_label is not None:
       velocity_label.parse_number(velocity)
-  drawn = synth.draw_labels(1, seed, **asked)
-  columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn.items()}
+  drawn_labels = synth.draw_labels(1, seed, **labels)
+  columns = {name: np.repeat(value, len(grid), axis=0) for name, value in drawn_labels.items()}
   pitch_column = np.asarray([p for p, _ in grid], np.int32)
   velocity_column = np.asarray([v for _, v in grid], np.int32)
   columns[vocabulary_lib.PITCH] = pitch_column
   if velocity_label is not None:
     columns[velocity_label.name] = velocity_column
   code = latent_space.draw_code(synth, columns, seed, temperature)
-  made = np.stack(list(_decode(synth, code, columns, seed)))
-  return to_keys(synth, pitch_column, velocity_column, made)
+  audio = np.stack(list(_decode(synth, code, columns, seed)))
+  return to_keys(synth, pitch_column, velocity_column, audio)
 
 
 def check(synth: synthesizer.Synthesizer) -> None:
-  """Raises UserError for a run that makes no instrument."""
+  """Raises UserError if a run cannot generate notes at given pitches."""
   forms.need_waveform(synth.form, "an instrument")
   if vocabulary_lib.PITCH not in synth.conditions:
     raise errors.UserError("this run is not conditioned on the pitch: it has no keyboard")
   if not synth.method.can_sample:
-    raise errors.UserError("this run has nothing to sample from: it makes no instrument")
+    raise errors.UserError("this run has no prior to sample from: it makes no instrument")
 
 
 def to_keys(
@@ -102,18 +102,18 @@ def to_keys(
   velocities: np.ndarray,
   audio: np.ndarray,
 ) -> list[Key]:
-  """Notes as keys: at full level, and blended for their loops.
+  """Makes keys from notes: at full level, and crossfaded at their loops.
 
   Args:
     synth: the run.
     pitches: [M] MIDI numbers.
-    velocities: [M] that the notes were made for.
+    velocities: [M] MIDI velocities of the notes.
     audio: [M, T] as `latent_space.decode` gives them.
   """
   gain = synth.method.gain({vocabulary_lib.VELOCITY: np.asarray(velocities)})
   gains = np.ones(len(audio)) if gain is None else np.asarray(gain)
-  full = audio / np.where(gains > 0, gains, 1.0)[:, None]
-  found = loops.find_loops(full, synth.sample_rate)
+  full_level = audio / np.where(gains > 0, gains, 1.0)[:, None]
+  note_loops = loops.find_loops(full_level, synth.sample_rate)
   return [
     Key(
       int(pitch),
@@ -121,5 +121,5 @@ def to_keys(
       (note if loop is None else loops.blend(note, loop, synth.sample_rate)).astype(np.float32),
       loop,
     )
-    for pitch, velocity, note, loop in zip(pitches, velocities, full, found, strict=True)
+    for pitch, velocity, note, loop in zip(pitches, velocities, full_level, note_loops, strict=True)
   ]

@@ -1,4 +1,4 @@
-"""Where a note can be held: a piece of its sustained part that goes over into itself."""
+"""Loops: segments of a note's sustained part that can be repeated to sustain it."""
 
 from concurrent import futures
 from typing import NamedTuple
@@ -6,23 +6,24 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-_FIRST_S, _LAST_S = 0.6, 2.9  # of NSynth's notes: past the attack, and before they are let go
-_SHORTEST_S = 0.4
+# Search range, of NSynth's notes: after the attack and before the release.
+_FIRST_S, _LAST_S = 0.6, 2.9
+_MIN_LENGTH_S = 0.4
 _WINDOW_S = 0.064
 _FADE_S = 0.032
-_CANDIDATES = 12  # ends that are tried
-# Of two windows that are to be one: 1 where they are the same, less where shape or level differ.
-_LEAST_LIKENESS = 0.9
-_MOST_DECAY_DB = 9.0
+_CANDIDATES = 12  # loop ends to try
+# Similarity of the windows at both ends: 1 if identical, less if shape or level differ.
+_MIN_LIKENESS = 0.9
+_MAX_DECAY_DB = 9.0
 
 
 class Loop(NamedTuple):
-  """A piece that may be repeated.
+  """A segment that can be repeated.
 
   Attributes:
-    start: its first sample.
-    end: the sample after its last, after which `start` follows.
-    likeness: of what leads to `end` and to `start`, at most 1.
+    start: first sample.
+    end: sample after the last; playback then continues at `start`.
+    likeness: similarity of the windows before `end` and before `start`, at most 1.
   """
 
   start: int
@@ -35,60 +36,62 @@ def _level_db(audio):
 
 
 def find_loop(audio: np.ndarray, sample_rate: int) -> Loop | None:
-  """The loop whose ends are most alike; None for a note that cannot be held.
+  """Finds the loop whose ends are most similar; None if the note cannot be sustained.
 
-  A note that fades by more than 9 dB over its sustained part, as a plucked or struck one does, is
-  no note to be held, and neither is one where nothing comes back.
+  This is the case for notes that decay by more than 9 dB over the sustained part, as plucked and
+  struck ones do, and for notes without two similar windows.
 
   Args:
     audio: [T] waveform.
     sample_rate: in Hz.
   """
   first, last = (round(s * sample_rate) for s in (_FIRST_S, _LAST_S))
-  window, shortest = round(_WINDOW_S * sample_rate), round(_SHORTEST_S * sample_rate)
+  window, shortest = round(_WINDOW_S * sample_rate), round(_MIN_LENGTH_S * sample_rate)
   last = min(last, len(audio))
   if last - first < 2 * window + shortest:
     return None
   sustained = np.asarray(audio[:last], np.float64)
   head, tail = (sustained[a:b] for a, b in ((first, first + 4 * window), (last - 4 * window, last)))
-  if _level_db(head) < -60.0 or _level_db(head) - _level_db(tail) > _MOST_DECAY_DB:
+  if _level_db(head) < -60.0 or _level_db(head) - _level_db(tail) > _MAX_DECAY_DB:
     return None
   energy = np.concatenate([[0.0], np.cumsum(np.square(sustained))])
   ends = np.linspace(first + 2 * window + shortest, last, _CANDIDATES).astype(int)
-  # Of every end, the window that leads to it, beside those that lead to any start.
+  # The window before every end is correlated with the windows before all starts.
   targets = np.stack([sustained[end - window : end] for end in ends])
   searched = sustained[first:]
   size = scipy.fft.next_fast_len(len(searched) + window, real=True)
   spectra = scipy.fft.rfft(targets.astype(np.float32), size, axis=1)
   spectrum = scipy.fft.rfft(searched.astype(np.float32), size)
   products = scipy.fft.irfft(spectrum * np.conj(spectra), size, axis=1)
-  # Of the windows that lead to starts.
-  before = (energy[window:-1] - energy[: -1 - window])[first:].astype(np.float32)
+  # Energies of the windows before the starts.
+  start_energies = (energy[window:-1] - energy[: -1 - window])[first:].astype(np.float32)
   best: Loop | None = None
   for end, product in zip(ends, products, strict=True):
     count = end - shortest - (first + window)
-    ours = np.float32(energy[end] - energy[end - window])
-    likeness = 2.0 * product[:count] / np.maximum(before[:count] + ours, np.float32(1e-12))
-    at = int(np.argmax(likeness))
-    if best is None or likeness[at] > best.likeness:
-      best = Loop(first + window + at, int(end), float(likeness[at]))
-  return best if best is not None and best.likeness >= _LEAST_LIKENESS else None
+    end_energy = np.float32(energy[end] - energy[end - window])
+    likeness = (
+      2.0 * product[:count] / np.maximum(start_energies[:count] + end_energy, np.float32(1e-12))
+    )
+    offset = int(np.argmax(likeness))
+    if best is None or likeness[offset] > best.likeness:
+      best = Loop(first + window + offset, int(end), float(likeness[offset]))
+  return best if best is not None and best.likeness >= _MIN_LIKENESS else None
 
 
 def find_loops(audio: np.ndarray, sample_rate: int) -> list[Loop | None]:
-  """`find_loop` of notes [M, T], several at a time."""
+  """Finds the loops of notes [M, T], in parallel; see `find_loop`."""
   with futures.ThreadPoolExecutor() as pool:
     return list(pool.map(lambda note: find_loop(note, sample_rate), audio))
 
 
 def blend(audio: np.ndarray, loop: Loop, sample_rate: int) -> np.ndarray:
-  """The note with the last 32 ms before the loop's end faded into those before its start.
+  """Crossfades the last 32 ms before the loop's end into those before its start.
 
-  What follows the end is then what followed the start, without a click.
+  Playback can then jump from the end to the start without a click.
 
   Args:
     audio: [T] waveform.
-    loop: of it.
+    loop: of the waveform.
     sample_rate: in Hz.
   """
   fade = min(round(_FADE_S * sample_rate), loop.start)
@@ -101,7 +104,7 @@ def blend(audio: np.ndarray, loop: Loop, sample_rate: int) -> np.ndarray:
 
 
 def hold(blended: np.ndarray, loop: Loop, num_samples: int) -> np.ndarray:
-  """A note of `blend` held for `num_samples`, by as many rounds of its loop as that takes."""
+  """Sustains a note of `blend` for `num_samples` by repeating its loop."""
   position = np.arange(num_samples)
   past = np.maximum(position - loop.end, 0) % (loop.end - loop.start)
   return blended[np.where(position < loop.end, position, loop.start + past)]

@@ -1,4 +1,4 @@
-"""Many notes as codes: what lies near, in which direction an attribute is, what is in use."""
+"""Codes of many notes: nearest neighbours, attribute vectors, and dimensions in use."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +16,11 @@ from cvae_jax.synthesis.synthesizer import Synthesizer
 
 
 class Codes(NamedTuple):
-  """Examples of a split, as codes.
+  """Codes of some examples of a source.
 
   Attributes:
     code: [M, *code_shape].
-    rows: [M] of the split's source.
+    rows: [M] rows in the source.
     source: of the examples.
   """
 
@@ -30,24 +30,24 @@ class Codes(NamedTuple):
 
   @property
   def flat(self) -> np.ndarray:
-    """[M, size]: codes of any shape as vectors."""
+    """[M, size] flattened codes."""
     return self.code.reshape(len(self.code), -1)
 
   def labels(self) -> dict[str, np.ndarray]:
-    """Their labels, as columns of M rows; `id` among them."""
+    """Labels of the examples, as columns of M rows, with `id`."""
     return {name: column[self.rows] for name, column in self.source.labels.items()}
 
 
 def encode_notes(
   synth: Synthesizer, source: sources.Source, num_notes: int = 2048, batch_size: int = 32
 ) -> Codes:
-  """Codes of notes that are spread evenly over a source.
+  """Encodes evenly spaced notes of a source.
 
   Args:
     synth: the run.
     source: of the notes.
-    num_notes: how many at most.
-    batch_size: notes at a time.
+    num_notes: maximal number of notes.
+    batch_size: notes per batch.
   """
   rows = notes.spread_rows(len(source), num_notes)
   return Codes(
@@ -65,15 +65,15 @@ def encode_rows(
   batch_size: int,
   rng: jax.Array | None = None,
 ) -> np.ndarray:
-  """Codes of some of a source's examples ([M, *code_shape]), under their own labels.
+  """Encodes rows of a source with their own labels; returns [M, *code_shape].
 
   Args:
     encode: of a method, jitted.
     params: of the network.
     source: of the notes.
-    rows: [M] of them.
-    batch_size: notes at a time.
-    rng: for draws from the posterior; its mean without one.
+    rows: [M] rows to encode.
+    batch_size: notes per batch.
+    rng: for draws from the posterior; None returns the posterior mean.
   """
   codes = []
   for i, batch in enumerate(pipeline.eval_batches(source, batch_size, rows)):
@@ -84,12 +84,12 @@ def encode_rows(
 
 
 def neighbours(codes: Codes, code: np.ndarray, num: int = 5) -> tuple[np.ndarray, np.ndarray]:
-  """The notes whose codes are nearest: ([num] places in `codes`, [num] distances), nearest first.
+  """Finds the codes nearest to a code: ([num] indices into `codes`, [num] distances), sorted.
 
   Args:
-    codes: to choose from.
+    codes: codes to search.
     code: of the codes' shape.
-    num: how many.
+    num: number of neighbours.
   """
   distance = np.linalg.norm(codes.flat - code.reshape(-1), axis=1)
   nearest = np.argsort(distance, kind="stable")[:num]
@@ -97,34 +97,34 @@ def neighbours(codes: Codes, code: np.ndarray, num: int = 5) -> tuple[np.ndarray
 
 
 def attribute_vector(codes: Codes, has: np.ndarray) -> np.ndarray:
-  """[*code_shape] from the mean code of notes without an attribute to that of those with it.
+  """Attribute vector [*code_shape]: mean code of notes with an attribute minus that without it.
 
   Args:
     codes: of notes.
-    has: [M] bool, which of them have it.
+    has: [M] bool, whether a note has the attribute.
 
   Raises:
-    UserError: where all of them have it, or none.
+    UserError: if all notes have it, or none.
 
   Source: Engel et al. 2017; Roberts et al. 2018, "MusicVAE", section 5.3.
   """
   has = np.asarray(has, bool)
   if has.all() or not has.any():
     raise errors.UserError(
-      f"{has.sum()} of {has.size} notes have the attribute: there is no vector"
+      f"{has.sum()} of {has.size} notes have the attribute: an attribute vector needs both kinds"
     )
   return codes.code[has].mean(axis=0) - codes.code[~has].mean(axis=0)
 
 
 def widest_dimensions(codes: Codes, num: int) -> np.ndarray:
-  """[num] dimensions along which codes differ most, the widest first: those that are in use.
+  """[num] dimensions of the largest standard deviation, in decreasing order.
 
-  Of a sequence of codes the deviation is over examples and positions.
+  For sequences the deviation is over examples and positions.
   """
   return np.argsort(-spread(codes.code)[1], kind="stable")[:num]
 
 
 def spread(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """([D] mean, [D] deviation) of codes [M, ..., D], over examples and positions."""
+  """([D] mean, [D] standard deviation) of codes [M, ..., D], over examples and positions."""
   vectors = code.reshape(-1, code.shape[-1])
   return vectors.mean(axis=0), vectors.std(axis=0)

@@ -1,7 +1,7 @@
-"""Recordings of any length through a run of excerpts: excerpt by excerpt, at bounded memory.
+"""Reconstruction of recordings of any length, excerpt by excerpt, in bounded memory.
 
-Neighbouring excerpts overlap by a quarter, over which one fades into the next: where an excerpt
-begins and ends, and its network knows the least, the other one counts.
+Neighbouring excerpts overlap by a quarter and are crossfaded, since the network has the least
+context at the ends of an excerpt.
 """
 
 from collections.abc import Iterator
@@ -19,21 +19,21 @@ from cvae_jax.data import notes
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
 
-_BATCH = 8  # excerpts at a time
-_OVERLAP = 4  # an excerpt overlaps the next by a part in so many
+_BATCH = 8  # excerpts per batch
+_OVERLAP = 4  # excerpts overlap by one part in so many
 
 
 def _cut(blocks: Iterator[np.ndarray], size: int, hop: int) -> Iterator[np.ndarray]:
-  """Excerpts of `size` samples every `hop`, the last one padded with silence."""
-  rest = np.zeros(0, np.float32)
-  begun = False
+  """Cuts blocks into excerpts of `size` samples every `hop`; the last is padded with silence."""
+  buffer = np.zeros(0, np.float32)
+  has_excerpt = False
   for block in blocks:
-    rest = np.concatenate([rest, block])
-    while len(rest) >= size:
-      yield rest[:size]
-      rest, begun = rest[hop:], True
-  if len(rest) > (size - hop if begun else 0):  # What the last excerpt has not held yet.
-    yield np.pad(rest, (0, size - len(rest)))
+    buffer = np.concatenate([buffer, block])
+    while len(buffer) >= size:
+      yield buffer[:size]
+      buffer, has_excerpt = buffer[hop:], True
+  if len(buffer) > (size - hop if has_excerpt else 0):  # Samples that no excerpt contains yet.
+    yield np.pad(buffer, (0, size - len(buffer)))
 
 
 def _batches(excerpts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -53,19 +53,19 @@ def reconstruct(
   labels: Mapping[str, np.ndarray],
   seed: int = 0,
 ) -> Iterator[np.ndarray]:
-  """A recording, by blocks of any lengths, through the encoder and back, by blocks.
+  """Reconstructs a recording, block by block.
 
   Args:
     synth: a run of waveforms.
-    blocks: [n] samples at its rate.
-    labels: of one example, for all of the recording.
-    seed: of the phases' recovery.
+    blocks: [n] samples each, of any lengths, at the run's sample rate.
+    labels: of one example, for the whole recording.
+    seed: of the phase recovery.
 
   Yields:
-    [m] float32; together as many samples as came in.
+    [m] float32; in total as many samples as in `blocks`.
 
   Raises:
-    UserError: a run that cannot reconstruct.
+    UserError: if the run cannot reconstruct.
   """
   form = forms.need_waveform(synth.form, "reconstructing a recording")
   if not synth.method.can_reconstruct:
@@ -82,10 +82,10 @@ def reconstruct(
     filled = batch[notes.fill_up(np.arange(len(batch)), _BATCH)]
     columns: dict[str, Any] = {n: np.repeat(c[:1], _BATCH, axis=0) for n, c in labels.items()}
     key = jax.random.fold_in(jax.random.key(seed), i)
-    made = np.asarray(run(synth.params, {**columns, "audio": jnp.asarray(filled)}, key))
-    for excerpt in made[: len(batch)]:
+    reconstructed = np.asarray(run(synth.params, {**columns, "audio": jnp.asarray(filled)}, key))
+    for excerpt in reconstructed[: len(batch)]:
       weights = window.copy()
-      if first:  # Nothing comes before it.
+      if first:  # No fade-in for the first excerpt.
         weights[:overlap], first = 1.0, False
       faded = excerpt * weights
       faded[:overlap] += tail
@@ -93,13 +93,13 @@ def reconstruct(
       block = faded[:hop]
       written += len(block)
       yield block[: max(len(block) - max(written - counted.count, 0), 0)]
-  left = counted.count - written
-  if left > 0:  # Nothing comes after the last excerpt.
-    yield made[len(batch) - 1][hop : hop + left]
+  num_remaining = counted.count - written
+  if num_remaining > 0:  # The last excerpt is not crossfaded.
+    yield reconstructed[len(batch) - 1][hop : hop + num_remaining]
 
 
 class _Counted:
-  """An iterator that counts the samples that have gone through it."""
+  """Iterates over blocks, and counts their samples."""
 
   def __init__(self, blocks: Iterator[np.ndarray]):
     self._blocks = blocks
@@ -118,17 +118,17 @@ def reconstruct_file(
   labels: Mapping[str, np.ndarray],
   seed: int = 0,
 ) -> float:
-  """Reads a file, sends it through a run, and writes the result as it comes.
+  """Reconstructs an audio file of any sample rate and length, in bounded memory.
 
   Args:
     synth: a run of waveforms.
-    source: of an audio file of any rate and length.
-    target: to write.
+    source: path of the file.
+    target: path to write.
     labels: of one example.
-    seed: of the phases' recovery.
+    seed: of the phase recovery.
 
   Returns:
-    Its length in seconds.
+    Duration in seconds.
 
   Raises:
     UserError: as `files.read_parts` and `files.write_blocks`.

@@ -1,9 +1,9 @@
-"""A run's decoder as one program for other runtimes, its parameters within it.
+"""Export of a run's decoder, with its parameters, as a program for other runtimes.
 
     program(code [B, D], pitch [B], velocity [B], family [B, 11], source [B, 3]) -> audio [B, T]
 
-with those of the labels that the run is conditioned on. Numbers, as a pitch, are real ones where
-they lie between two; names, as families, are weights. Sounds are at full level.
+The label inputs are those that the run is conditioned on. Numbers, such as the pitch, may be
+fractional; names, such as the family, are weights. Sounds are at full level.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 class Program(NamedTuple):
-  """A decoder as a function of arrays alone.
+  """A decoder as a pure function of arrays.
 
   Attributes:
-    function: of the inputs, in order.
-    inputs: names.
-    shapes: of each input, of one note.
+    function: takes the inputs in order.
+    inputs: names of the inputs.
+    shapes: shape of each input, for one note.
   """
 
   function: Callable[..., jax.Array]
@@ -35,44 +35,44 @@ class Program(NamedTuple):
   shapes: tuple[tuple[int, ...], ...]
 
   def structs(self, batch_size: int) -> list[jax.ShapeDtypeStruct]:
-    """Shapes and types of the inputs of a batch."""
+    """Shapes and dtypes of the inputs of a batch."""
     return [jax.ShapeDtypeStruct((batch_size, *s), jnp.float32) for s in self.shapes]
 
 
 def make_program(synth: synthesizer.Synthesizer, seed: int = 0) -> Program:
-  """The decoder of a run, with the way back to a waveform.
+  """Makes a program of a run's decoder, including the inverse of the representation.
 
   Args:
     synth: the run.
-    seed: of the phases' recovery.
+    seed: of the phase recovery.
 
   Raises:
-    UserError: a run that decodes nothing, or that is conditioned on instruments, whose numbers mean
-      nothing elsewhere.
+    UserError: if the run has no decoder, or is conditioned on a label of an open set, such as the
+      instrument, whose indices are specific to the data set.
   """
   decode, params = synth.method.decode, synth.params
   if decode is None:
     raise errors.UserError("this run has no decoder")
   labels = [synth.vocabulary.get(name) for name in synth.conditions]
-  closed = [label.name for label in labels if label.open_set]
-  if closed:
+  open_labels = [label.name for label in labels if label.open_set]
+  if open_labels:
     raise errors.UserError(
-      f"a run that is conditioned on {closed[0]}, whose names mean nothing elsewhere, cannot be "
-      "exported"
+      f"a run that is conditioned on {open_labels[0]} cannot be exported: its values are specific "
+      "to the data set"
     )
   inputs = ("code", *synth.conditions)
   code_shape = synth.method.code_shape
   assert code_shape is not None
   shapes = (code_shape, *(label.weight_shape for label in labels))
 
-  def function(code, *given):
+  def function(code, *label_values):
     count = code.shape[0]
     batch = {
       label.name: jnp.zeros((count, *label.weight_shape), jnp.float32)
       for label in synth.vocabulary.labels
       if not label.open_set
     }
-    batch.update(zip(synth.conditions, given, strict=True))
+    batch.update(zip(synth.conditions, label_values, strict=True))
     return decode(params, code, batch, jax.random.key(seed))
 
   return Program(function, inputs, shapes)
@@ -81,44 +81,44 @@ def make_program(synth: synthesizer.Synthesizer, seed: int = 0) -> Program:
 def example_inputs(
   synth: synthesizer.Synthesizer, batch_size: int, seed: int = 0
 ) -> list[np.ndarray]:
-  """Inputs as a run itself would draw them, to compare two programs by."""
-  drawn = synth.vocabulary.soften(synth.draw_labels(batch_size, seed))
+  """Draws inputs as the run itself would, to compare two programs with."""
+  drawn_labels = synth.vocabulary.soften(synth.draw_labels(batch_size, seed))
   code_shape = synth.method.code_shape or ()
   code = np.random.default_rng(seed).standard_normal((batch_size, *code_shape))
-  given = [drawn[name] for name in synth.conditions]
-  return [np.asarray(x, np.float32) for x in (code, *given)]
+  label_values = [drawn_labels[name] for name in synth.conditions]
+  return [np.asarray(x, np.float32) for x in (code, *label_values)]
 
 
 def to_stablehlo(program: Program, batch_size: int) -> bytes:
-  """The program serialised by `jax.export`, for CPU, GPU and TPU.
+  """Serialises the program with `jax.export`, for CPU, GPU and TPU.
 
-  `jax.export.deserialize(data).call(*inputs)` runs it, without this package.
+  `jax.export.deserialize(data).call(*inputs)` runs it without this package.
 
   Args:
     program: of `make_program`.
-    batch_size: notes at a time.
+    batch_size: notes per call.
   """
   exported = jax_export.export(jax.jit(program.function), platforms=PLATFORMS)
   return bytes(exported(*program.structs(batch_size)).serialize())
 
 
 def to_onnx(program: Program, batch_size: int, path: str) -> None:
-  """Writes the program as an ONNX model, for onnxruntime and its like.
+  """Writes the program as an ONNX model, for onnxruntime and similar runtimes.
 
   Args:
     program: of `make_program`.
-    batch_size: notes at a time.
+    batch_size: notes per call.
     path: of the file.
 
   Raises:
-    UserError: without jax2onnx, or a program with what it cannot convert, as Fourier transforms of
-      what is complex.
+    UserError: if jax2onnx is not installed, or cannot convert an operation, such as a complex
+      Fourier transform.
   """
   try:
     import jax2onnx
   except ImportError:
     raise errors.UserError("ONNX needs jax2onnx: pip install 'cvae_jax[onnx]'") from None
-  jax.clear_caches()  # What has been traced before has choices by platform in it.
+  jax.clear_caches()  # Earlier traces contain platform-dependent operations.
   try:
     with compilation.plain():
       jax2onnx.to_onnx(
@@ -131,8 +131,8 @@ def to_onnx(program: Program, batch_size: int, path: str) -> None:
   except (NotImplementedError, TypeError) as e:
     why = " ".join(str(e).split())
     raise errors.UserError(
-      f"jax2onnx cannot convert this run's way back to a waveform ({why}): runs on pqmf or "
-      "waveform features can be had as ONNX, all others with --format=stablehlo"
+      f"jax2onnx cannot convert this run's decoding of features to a waveform ({why}): use "
+      "--format=stablehlo, or a run on pqmf or waveform features"
     ) from None
   finally:
-    jax.clear_caches()  # And what has been traced now is in the converter's own terms.
+    jax.clear_caches()  # Traces made now contain the converter's own primitives.

@@ -1,4 +1,4 @@
-"""The public API: a trained run, loaded by its workdir, that generates and reconstructs."""
+"""The public API: a trained run that generates and reconstructs."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ from cvae_jax.methods.common import feature_statistics
 from cvae_jax.training import checkpoint
 from cvae_jax.training import compilation
 
-# A number, a name, names of qualities, or a mix: weights by name.
+# A number, a name, names of flags, or a mix: weights by name.
 Label = int | float | str | Sequence[str] | Mapping[str, float]
-_MOST = 1_000_000  # examples at one call
+_MAX_EXAMPLES = 1_000_000  # per call
 
 
 class Synthesizer:
-  """A run that makes examples: sounds, or scores.
+  """A trained run that generates and reconstructs sounds or scores.
 
   Attributes:
-    config: that it was trained with.
-    step: of its checkpoint.
-    params: that it generates with.
-    method: its functions.
-    table: labels of the examples that it was trained on.
-    form: of its examples.
-    statistics: of its features, where they are standardised.
+    config: of the training.
+    step: of the checkpoint.
+    params: of the networks.
+    method: the run's functions.
+    table: labels of the training examples.
+    form: of the examples.
+    statistics: of the features; None if they are not standardised.
   """
 
   def __init__(
@@ -65,38 +65,38 @@ class Synthesizer:
 
   @property
   def vocabulary(self) -> vocabulary_lib.Vocabulary:
-    """Of the labels of its training examples."""
+    """Vocabulary of the training examples' labels."""
     return self.table.vocabulary
 
   @property
   def sample_rate(self) -> int:
-    """Of its sounds, in Hz.
+    """Sample rate of the sounds, in Hz.
 
     Raises:
-      UserError: a run that makes scores.
+      UserError: if the run generates scores.
     """
     return forms.need_waveform(self.form, "a sample rate").sample_rate
 
-  def resolve(self, **asked: Label | None) -> dict[str, Any]:
-    """Checks labels and turns names into numbers; those that are None are left out.
+  def resolve(self, **labels: Label | None) -> dict[str, Any]:
+    """Checks labels and converts names to indices; labels that are None are left out.
 
     Args:
-      **asked: labels of the vocabulary: a name or its number, a mix of names (weights by name), a
-        number (of a pitch one between two keys), names of flags.
+      **labels: by name of the label: a name or its index, a mix of names (weights by name), a
+        number (a pitch may be fractional), or names of flags.
 
     Raises:
-      UserError: one line, for a label that this run is not conditioned on, one that does not exist,
-        or one that was not in training.
+      UserError: if the run is not conditioned on a label, a value does not exist, or a value was
+        not in the training data.
     """
     resolved: dict[str, Any] = {}
-    for name, value in asked.items():
+    for name, value in labels.items():
       if value is None:
         continue
       if name not in self.conditions:
-        what = (
+        conditioning = (
           f"conditioned on {', '.join(self.conditions)}" if self.conditions else "unconditional"
         )
-        raise errors.UserError(f"this run is {what}: it cannot be asked for a {name}")
+        raise errors.UserError(f"this run is {conditioning}: it takes no label '{name}'")
       resolved[name] = self._resolve(self.vocabulary.get(name), value)
     return resolved
 
@@ -104,50 +104,53 @@ class Synthesizer:
     if label.kind == vocabulary_lib.NUMBER:
       return label.parse_number(value)
     if label.kind == vocabulary_lib.FLAGS:
-      chosen = [label.index_of(name) for name in ([value] if isinstance(value, str) else value)]
-      return np.isin(np.arange(len(label.names)), chosen).astype(np.float32)
+      indices = [label.index_of(name) for name in ([value] if isinstance(value, str) else value)]
+      return np.isin(np.arange(len(label.names)), indices).astype(np.float32)
     if isinstance(value, Mapping):
       weights = np.zeros(len(label.names))
       for part, weight in value.items():
         if not 0 < weight < 1e300:
-          must = "finite" if weight > 0 else "positive"
-          raise errors.UserError(f"the weight of {label.name} {part} must be {must}, got {weight}")
+          requirement = "finite" if weight > 0 else "positive"
+          raise errors.UserError(
+            f"the weight of {label.name} {part} must be {requirement}, got {weight}"
+          )
         weights[self._resolve(label, part)] = weight
       return (weights / weights.sum()).astype(np.float32)
     index = label.index_of(value)
     if index not in self.table.known(label.name):
-      known = ", ".join(self.table.known_names(label.name)[:20])
+      trained_names = ", ".join(self.table.known_names(label.name)[:20])
       raise errors.UserError(
-        f"{label.name} {label.names[index]} was not in this run's training data: it knows {known}"
+        f"{label.name} {label.names[index]} was not in this run's training data: it has "
+        f"{trained_names}"
       )
     return index
 
-  def draw_labels(self, num: int, seed: int, **asked: Label | None) -> dict[str, np.ndarray]:
-    """Labels of `num` examples: those asked for, the rest of training examples that share them.
+  def draw_labels(self, num: int, seed: int, **labels: Label | None) -> dict[str, np.ndarray]:
+    """Draws labels of `num` examples, given some: the rest are those of matching training examples.
 
-    A run that was trained with labels at times unknown (condition.drop_rate) is left free in what
-    is not asked: these labels are -1.
+    For a run that was trained with dropped labels (condition.drop_rate), labels that are not given
+    are unknown (-1) instead.
 
     Returns:
-      A column of `num` rows for each label of the vocabulary: none where it has none.
+      A column of `num` rows for each label of the vocabulary.
 
     Raises:
-      UserError: as `resolve`; or a number of examples or a seed that is none.
+      UserError: as `resolve`; or if the number of examples or the seed is out of range.
     """
-    if not 1 <= num <= _MOST:
-      raise errors.UserError(f"the number of examples must be 1 to {_MOST}, got {num}")
+    if not 1 <= num <= _MAX_EXAMPLES:
+      raise errors.UserError(f"the number of examples must be 1 to {_MAX_EXAMPLES}, got {num}")
     if not 0 <= seed < 2**32:
       raise errors.UserError(f"seed must be 0 to {2**32 - 1}, got {seed}")
-    given = self.resolve(**asked)
-    drawn = self.table.draw(np.random.default_rng(seed), given, num)
+    resolved = self.resolve(**labels)
+    columns = self.table.draw(np.random.default_rng(seed), resolved, num)
     if self.config.condition.drop_rate:
       for name in self.conditions:
-        if name not in given:
-          drawn[name] = np.full_like(drawn[name], -1)
+        if name not in resolved:
+          columns[name] = np.full_like(columns[name], -1)
     velocity = vocabulary_lib.VELOCITY
-    if velocity in drawn and velocity not in self.conditions:
-      drawn[velocity][:] = self.vocabulary.get(velocity).high
-    return drawn
+    if velocity in columns and velocity not in self.conditions:
+      columns[velocity][:] = self.vocabulary.get(velocity).high
+    return columns
 
   @functools.cached_property
   def _sample(self):
@@ -155,7 +158,7 @@ class Synthesizer:
       batch = jax.tree.map(lambda x: x[None], labels)
       return self.method.sample(params, batch, key)[0]
 
-    # A key for each example: example i of a seed is the same, however many are asked for beside it.
+    # One key per example: example i of a seed does not depend on the number of examples.
     def every(params, labels, seed):
       index = jnp.arange(methods.count(labels))
       keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(seed)))(index)
@@ -173,24 +176,23 @@ class Synthesizer:
     """Generates an example for each row of labels ([M, ...], of the run's form).
 
     Args:
-      labels: as `draw_labels` gives them.
-      seed: the same one gives the same examples.
-      temperature: of the prior's deviation: 0.0 gives its most typical example, 1.0 its own
-        variety.
-      num: M, where there are no labels.
+      labels: as returned by `draw_labels`.
+      seed: the same seed gives the same examples.
+      temperature: factor of the prior's standard deviation; 0.0 gives its mode.
+      num: M, if there are no labels.
 
     Raises:
-      UserError: a run that has nothing to sample from, or a temperature that is negative.
+      UserError: if the run has no prior, or the temperature is negative.
     """
     if not 0.0 <= temperature < np.inf:
       raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
     if not self.method.can_sample:
-      raise errors.UserError("this run has no prior to generate from: it can reconstruct")
+      raise errors.UserError("this run has no prior to generate from: it can only reconstruct")
     rows = len(next(iter(labels.values()))) if labels else num
     if rows is None:
-      raise ValueError("without labels `num` must say how many examples are wanted")
-    wanted = methods.at_temperature(labels, rows, temperature)
-    return np.asarray(self._sample(self.params, wanted, np.uint32(seed)))
+      raise ValueError("`num` must be given if there are no labels")
+    conditions = methods.at_temperature(labels, rows, temperature)
+    return np.asarray(self._sample(self.params, conditions, np.uint32(seed)))
 
   def generate(
     self,
@@ -198,26 +200,26 @@ class Synthesizer:
     num: int | None = None,
     seed: int = 0,
     temperature: float = 1.0,
-    **asked: Label | None,
+    **labels: Label | None,
   ) -> np.ndarray:
-    """Generates examples; labels that are not asked for are drawn from training examples.
+    """Generates examples; labels that are not given are drawn from training examples.
 
     >>> synth.generate(pitch=60, family={"organ": 0.7, "flute": 0.3}, velocity=100, num=4)
 
     Args:
-      num: how many; without it one example comes alone, [T] rather than [1, T].
-      seed: the same one gives the same examples.
+      num: number of examples; None returns a single example without a batch axis.
+      seed: the same seed gives the same examples.
       temperature: see `sample`.
-      **asked: labels by name, as in `resolve`.
+      **labels: by name, as in `resolve`.
 
     Returns:
       [num, ...] or [...]: waveforms in full scale -1 to 1 at `sample_rate`, or tokens.
 
     Raises:
-      UserError: what this run cannot be asked for, in one line.
+      UserError: as `draw_labels` and `sample`.
     """
     rows = 1 if num is None else num
-    examples = self.sample(self.draw_labels(rows, seed, **asked), seed, temperature, rows)
+    examples = self.sample(self.draw_labels(rows, seed, **labels), seed, temperature, rows)
     return examples[0] if num is None else examples
 
   @functools.cached_property
@@ -226,29 +228,29 @@ class Synthesizer:
     return compilation.jit(self.method.score)
 
   def infer_labels(
-    self, example: np.ndarray, seed: int = 0, **asked: Label | None
+    self, example: np.ndarray, seed: int = 0, **labels: Label | None
   ) -> dict[str, np.ndarray]:
-    """The labels under which an example is likeliest, for those that are not given.
+    """Infers the labels that are not given, by maximum likelihood.
 
-    Coordinate ascent on the model's own bound of log p(x | c): every value of one label in turn
-    that was in training, in the order of the condition, twice over.
+    Coordinate ascent on the model's bound of log p(x|c): all training values of one label at a
+    time, in the order of the condition, in two passes.
 
     Args:
       example: of the run's form.
       seed: of the bound's noise.
-      **asked: as in `resolve`.
+      **labels: given labels, as in `resolve`.
 
     Returns:
       [1] integers of each label, flags [1, n].
     """
-    given = self.resolve(**asked)
-    current = self.draw_labels(1, seed, **asked)
+    resolved = self.resolve(**labels)
+    current = self.draw_labels(1, seed, **labels)
     if self.method.score is None:
       return current
     batch_size = 32
     key = jax.random.key(seed)
     flags = {label.name for label in self.vocabulary.of_kind(vocabulary_lib.FLAGS)}
-    for name in [n for n in self.conditions if n not in given and n not in flags] * 2:
+    for name in [n for n in self.conditions if n not in resolved and n not in flags] * 2:
       values = self.table.known(name)
       scores = []
       for start in range(0, values.size, batch_size):
@@ -268,18 +270,18 @@ class Synthesizer:
   def reconstruct(
     self, example: np.ndarray, labels: Mapping[str, np.ndarray] | None = None, seed: int = 0
   ) -> np.ndarray:
-    """An example through the encoder and back.
+    """Encodes and decodes an example.
 
     Args:
       example: of the run's form: a waveform [T] at `sample_rate`, or tokens [L].
-      labels: as `infer_labels` gives them, which is asked without them.
-      seed: of the phases' recovery.
+      labels: as returned by `infer_labels`; inferred if not given.
+      seed: of the phase recovery.
 
     Returns:
-      An example; a sound at the original's level.
+      The reconstruction; a sound has the original's level.
 
     Raises:
-      UserError: an example of another form; a run that cannot reconstruct.
+      UserError: if the example is not of the run's form, or the run cannot reconstruct.
     """
     example = self.form.check(example)
     if not self.method.can_reconstruct:
@@ -291,15 +293,15 @@ class Synthesizer:
 
 
 def load(workdir: str = workdirs.DEFAULT, step: int | str | None = None) -> Synthesizer:
-  """Loads a run from its workdir, which is all that it needs.
+  """Loads a run from its workdir, which is self-contained.
 
   Args:
-    workdir: that `cvae_jax.main` or `cvae_jax.package` wrote, or `pretrained:NAME` for a run that
-      comes with the package.
-    step: of the checkpoint; 'best' for the best that was kept; the newest without it.
+    workdir: of `cvae_jax.main` or `cvae_jax.package`, or `pretrained:NAME` for a run that comes
+      with the package.
+    step: of the checkpoint, or 'best'; the newest if not given.
 
   Raises:
-    UserError: a directory without a run, without a checkpoint or without this one.
+    UserError: if the directory holds no run, or no such checkpoint.
   """
   workdir = workdirs.resolve(workdir)
   config = config_file.load(workdir)

@@ -17,7 +17,7 @@ _FEWEST = 4096  # numbers of an array, under which it is kept in 32 bits
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
-  flat = {}
+  flat: dict[str, np.ndarray] = {}
   for name, value in tree.items():
     if isinstance(value, Mapping):
       flat |= _flatten(value, f"{prefix}{name}{_SEPARATOR}")
@@ -42,7 +42,7 @@ def save(params: Mapping[str, Any], step: int, workdir: str, bits: int = 8) -> N
     workdir: of the packaged run.
     bits: of a number. Small arrays, biases and scales among them, keep 32.
   """
-  arrays = {_STEP: np.asarray(step)}
+  arrays: dict[str, Any] = {_STEP: np.asarray(step)}
   for name, array in _flatten(params).items():
     is_large = array.size >= _FEWEST and array.ndim > 1
     if is_large and bits == 8:

@@ -64,7 +64,7 @@ def bad_files(tmp_path):
     ("none.wav", "holds no samples"),
     ("nan.wav", "NaN or infinite"),
     ("missing.wav", "does not exist"),
-    ("folder.wav", "does not exist or is no file"),
+    ("folder.wav", "does not exist or is not a file"),
   ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, name, says):
@@ -166,9 +166,9 @@ def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path):
   (tmp_path / "loop.wav").symlink_to("loop.wav")
   (tmp_path / "file").touch()
   for name, says in [
-    (str(tmp_path / "fifo.wav"), "is a FIFO: a regular file is wanted"),
+    (str(tmp_path / "fifo.wav"), "is a FIFO: it must be a regular file"),
     (str(tmp_path / "loop.wav"), "cannot be read"),
-    (str(tmp_path / "file" / "a.wav"), "does not exist or is no file"),
+    (str(tmp_path / "file" / "a.wav"), "does not exist or is not a file"),
     (str(tmp_path / ("x" * 300)), "File name too long"),
     ("/dev/zero", "is a device"),
     ("a\0b", "cannot be read"),

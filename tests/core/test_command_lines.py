@@ -100,7 +100,7 @@ def test_absl_commands_know_the_home_as_well(home):
     "cvae_jax.main", f"--config={ROOT}/configs/cvae.py:tiny", "--config.data.name=folder_notes",
     "--config.data.dir=~/sounds", "--workdir=~/run", env=env,
   )  # fmt: skip
-  assert done.returncode == 2 and f"{home}/sounds is no folder" in done.stderr, done.stderr
+  assert done.returncode == 2 and f"{home}/sounds is not a folder" in done.stderr, done.stderr
   assert not (ROOT / "~").exists()
 
 
@@ -108,7 +108,7 @@ def test_a_home_in_a_config_is_a_home(home, monkeypatch):
   monkeypatch.chdir(home)
   config = config_lib.get_base_config(data="folder_notes").data
   config.dir = "~/none"
-  with pytest.raises(errors.UserError, match=f"{home}/none is no folder"):
+  with pytest.raises(errors.UserError, match=f"{home}/none is not a folder"):
     data_sets.load(config)
   assert config.dir == "~/none"  # What a run was begun with is kept.
   config = config_lib.get_base_config(data="soundfont_notes").data
@@ -401,7 +401,7 @@ def test_a_sound_on_stdout_is_alone_there(tiny_run, note):
   assert done.returncode == 0, done.stderr
   audio, rate = soundfile.read(io.BytesIO(done.stdout))
   assert rate == 16_000 and audio.shape == (64_000,) and len(done.stdout) == 128_044
-  assert b"as pitch" in done.stderr
+  assert b"labels: pitch" in done.stderr
 
 
 def test_a_platform_that_is_not_there_is_no_other_one_the_second_time():

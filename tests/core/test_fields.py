@@ -111,7 +111,7 @@ def test_flags_of_a_part_are_known_with_it_and_no_others(tmp_path):
     "--config.data.sounds.duration_s=0.5", f"--config.data.dir={tmp_path}/none",
     f"--workdir={tmp_path / 'run'}",
   )  # fmt: skip
-  assert done.returncode == 2 and "none is no folder" in done.stderr, done.stderr
+  assert done.returncode == 2 and "none is not a folder" in done.stderr, done.stderr
   done = run_module(
     "cvae_jax.main", f"--config={ROOT}/configs/cvae.py:tiny", "--config.data.sounds.duration_s=1.0"
   )

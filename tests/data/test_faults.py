@@ -49,7 +49,7 @@ def test_a_damaged_shard_is_named_and_what_to_do(tmp_path, tfds_dir, damage, lab
     loop.train_and_evaluate(config, str(tmp_path / "run"))
   message = one_line(error)
   assert f"of {os.path.dirname(shard)} cannot be read (" in message
-  assert "remove the folder, and it is prepared anew" in message
+  assert "remove the folder to prepare it again" in message
   assert not os.path.exists(tmp_path / "run" / "results.json")
 
 
@@ -81,7 +81,7 @@ def test_a_killed_preparation_loads_nothing_and_is_cleared_away_by_the_next(tmp_
   assert not (tmp_path / "synth_notes" / "tiny" / "1.1.0").exists()
   with caplog.at_level("INFO"):
     builder = data_sets.load(get_config("cvae", "tiny", **{"data.tfds_dir": str(tmp_path)}).data)
-  assert f"clearing away what a preparation that was killed has left: {left}" in caplog.text
+  assert f"removing the remains of an interrupted preparation: {left}" in caplog.text
   assert not glob.glob(where) and len(pipeline.open_split(builder, "train")) == 108
 
 

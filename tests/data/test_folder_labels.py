@@ -129,16 +129,17 @@ def test_a_name_that_fits_several_files_is_none_of_them(folder):
     ("pitch,file\n60,60.wav\n\n61,61.wav,5\n", "row 4: it has 3 cells, the header has 2"),
     ("file,pitch\n60.wav,60\n,61\n", "row 3: it has no file"),
     ("file,pitch\n60.wav,60\n61.wav\0,61\n", "row 3 holds a NUL"),
-    ('file,pitch\n60.wav,60\n"61\n.wav",61\n', "row 3: its file has a line break"),
-    ('file,instrument\n60.wav,"piano\n61.wav,piano\n', "row 2: its instrument has a line break"),
+    ('file,pitch\n60.wav,60\n"61\n.wav",61\n', "row 3: the column file has a line break"),
+    ('file,instrument\n60.wav,"piano\n61.wav,piano\n',
+     "row 2: the column instrument has a line break"),
     ("file,pitch\n60.wav,60\n61.wav,61\n./60.wav,62\n60.wav,62\n",
-     "row 4: ./60.wav is there twice, first in row 2"),
-    ("file,Pitch,pitch\n60.wav,60,60\n", "row 1: it has the column 'pitch' twice"),
+     "row 4: ./60.wav is listed twice, first in row 2"),
+    ("file,Pitch,pitch\n60.wav,60,60\n", "row 1: the column 'pitch' is there twice"),
     ("file,tune\n60.wav,60\n", "must have a column 'file' and any of family, source, instrument"),
     ("name;pitch\n60.wav;60\n", "got name, pitch"),
     ("", "got nothing"),
     ("\n \n", "got nothing"),
-    ("file,pitch\n", "has no row beneath its header"),
+    ("file,pitch\n", "has no row below its header"),
     ("file,instrument\n60.wav," + "x" * 200_000, "row 2: field larger than field limit"),
     (b"\xff\xfea", "cannot be read: "),
     ("sep=", "got nothing"),
@@ -156,9 +157,9 @@ def test_what_is_too_large_or_no_file_is_one_line(folder, monkeypatch, name):
   path = folder / name
   for make, says in (
     (lambda: None, "No such file or directory"),
-    (path.mkdir, "it is no file"),
-    (lambda: (path.rmdir(), os.mkfifo(path)), "it is no file"),
-    (lambda: (path.unlink(), os.symlink("/dev/zero", path)), "it is no file"),
+    (path.mkdir, "it is not a file"),
+    (lambda: (path.rmdir(), os.mkfifo(path)), "it is not a file"),
+    (lambda: (path.unlink(), os.symlink("/dev/zero", path)), "it is not a file"),
     (lambda: (path.unlink(), path.write_bytes(b" " * 3_000_000)), "it is larger than 1 MB"),
   ):
     make()
@@ -330,11 +331,11 @@ def test_files_are_included(folder):
 @pytest.mark.parametrize(
   "content,says",
   [
-    ('#include "none.sfz"', "its #include of 'none.sfz' is no file"),
-    ('#include "sub"', "its #include of 'sub' is no file"),
-    ('#include "Piano.sfz"', "its #include goes in a circle: Piano.sfz > Piano.sfz"),
-    ('#include "one.sfz"', "in a circle: Piano.sfz > one.sfz > two.sfz > one.sfz"),
-    ('#include "/dev/zero"', "is no file"),
+    ('#include "none.sfz"', "its #include of 'none.sfz' is not a file"),
+    ('#include "sub"', "its #include of 'sub' is not a file"),
+    ('#include "Piano.sfz"', "its #include is circular: Piano.sfz > Piano.sfz"),
+    ('#include "one.sfz"', "circular: Piano.sfz > one.sfz > two.sfz > one.sfz"),
+    ('#include "/dev/zero"', "is not a file"),
     ("<region> sam ple=60.wav", "has no <region> with a sample"),
     ("<region> sample=" + "a" * 5000, "a value is longer than 4096 characters"),
     ("#define $A0 " + "a" * 100 + "\n" + "".join(
@@ -355,7 +356,7 @@ def test_an_instrument_that_cannot_be_read_is_one_line(folder, content, says):
 def test_includes_end_at_a_depth(folder):
   for i in range(40):
     (folder / f"{i}.sfz").write_text(f'#include "{i + 1}.sfz"\n#include "{i + 1}.sfz"\n')
-  with pytest.raises(errors.UserError, match="files include files more than 16 deep"):
+  with pytest.raises(errors.UserError, match="nested more than 16 deep"):
     instrument(folder, '#include "0.sfz"')
 
 

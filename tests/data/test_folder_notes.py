@@ -231,8 +231,8 @@ def test_splits_are_made_of_files_that_can_be_used(tmp_path, broken):
 
 
 @pytest.mark.parametrize("left,says", [
-  ((), "none of its 10 files can be used, the first because"),
-  ((60, 65), "2 of them are too few for 3 splits; 8 of 10 files cannot be used, the first because"),
+  ((), "none of its 10 files can be used; the first:"),
+  ((60, 65), "2 are too few for 3 splits; 8 of 10 files cannot be used; the first:"),
 ])  # fmt: skip
 def test_a_folder_of_files_that_cannot_be_used_is_one_line(tmp_path, left, says):
   folder = tmp_path / "own"
@@ -292,9 +292,9 @@ def test_names_that_are_no_text_and_files_that_are_none_are_left_out_or_read(tmp
   _, found, report = read_all(data_config(folder, tmp_path, **fields))
   assert set(found) >= {"60.wav", "61.wav", "62.wav", "63.wav", "64.wav"}
   latin = report["caf\\xe9_65.wav"]
-  assert latin["used"] == "yes" or "caf\\xe9_65.wav has a name that is no UTF-8" in latin["reason"]
+  assert latin["used"] == "yes" or "caf\\xe9_65.wav has a name that is not UTF-8" in latin["reason"]
   for name in ("66.wav", "67.wav"):
-    assert report[name]["reason"].endswith(f"{name} does not exist or is no file")
+    assert report[name]["reason"].endswith(f"{name} does not exist or is not a file")
   assert "\n" not in report["new\nline.wav"]["reason"]
 
 
@@ -312,7 +312,7 @@ def test_instruments_can_be_held_out(tmp_path):
 @pytest.mark.parametrize(
   "fields,says",
   [
-    ({"dir": "/nowhere"}, "data.dir /nowhere is no folder"),
+    ({"dir": "/nowhere"}, "data.dir /nowhere is not a folder"),
     ({"dir": None}, "folder_notes needs --config.data.dir"),
     ({"folder.pattern": "{tune}"}, "{tune} must be one of family, source"),
     ({"folder.pattern": "all"}, "has no field"),
@@ -321,7 +321,7 @@ def test_instruments_can_be_held_out(tmp_path):
     ({"folder.labels": "wrong.sfz"}, "has no <region> with a sample"),
     ({"folder.family": "tuba"}, "data.folder.family must be one of bass"),
     ({"folder.held_out": "all"}, "data.folder.held_out must be notes or instruments"),
-    ({}, "2 of them are too few for 3 splits"),
+    ({}, "2 are too few for 3 splits"),
   ],
 )
 def test_folders_that_make_no_sense_are_one_line(tmp_path, fields, says):

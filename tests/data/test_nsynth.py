@@ -154,4 +154,4 @@ def test_an_archive_that_is_missing_is_named_and_nothing_is_left(tmp_path):
 def test_a_variant_that_there_is_not_is_refused(tmp_path):
   with pytest.raises(Exception) as error:
     data_sets.load(get_data("nsynth/tiny", tmp_path))
-  assert "nsynth comes as full, gansynth_subset" in one_line(error)
+  assert "the variant of nsynth must be one of full, gansynth_subset" in one_line(error)

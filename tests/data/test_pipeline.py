@@ -153,5 +153,5 @@ def test_a_split_that_is_not_there_is_named_with_those_that_are(builder):
 
 def test_a_batch_larger_than_the_split_is_refused(builder, config):
   source = pipeline.open_split(builder, "valid")
-  with pytest.raises(errors.UserError, match="train.batch_size 64 is more than the 54 examples"):
+  with pytest.raises(errors.UserError, match="train.batch_size must be at most the 54 examples"):
     pipeline.make_train_iterator(source, config, 64, seed=0)

@@ -193,7 +193,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
 @pytest.mark.parametrize(
   "fields,says",
   [
-    ({"dir": "/nowhere"}, "data.dir /nowhere is no folder"),
+    ({"dir": "/nowhere"}, "data.dir /nowhere is not a folder"),
     ({"recordings.sample_rate": 0}, "data.recordings.sample_rate must be 1000-384000 Hz, got 0"),
     ({"recordings.duration_s": 0.0}, "data.recordings.duration_s must be over 0"),
     ({"recordings.duration_s": float("nan")}, "data.recordings.duration_s must be over 0"),

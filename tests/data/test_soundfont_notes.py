@@ -155,7 +155,7 @@ def test_notes_can_be_held_out_in_place_of_instruments(config):
   "fields,says",
   [
     ({"soundfont.path": "/nowhere.sf2"}, "/nowhere.sf2 cannot be read: No such file"),
-    ({"soundfont.path": __file__}, "is no SF2 or SF3 soundfont"),
+    ({"soundfont.path": __file__}, "is not an SF2 or SF3 soundfont"),
     ({"soundfont.programs": (200,)}, "has no program 200 in bank 0"),
     ({"soundfont.velocities": (0,)}, "must be 1-127, got 0"),
     ({"name": "soundfont_notes/piano"}, "holds out instruments or notes, got 'piano'"),

@@ -45,9 +45,9 @@ def test_the_table_counts_by_family():
   table, header = statistics.make_table(split), statistics.make_header(split)
   assert header[:6] == ["family", "examples", "pitch", "velocity", "source", "instrument"]
   assert [row[:6] for row in table] == [
-    ["bass", "3", "50, 60, 69", "25, 50", "acoustic, synthetic", "2 of them"],
-    ["guitar", "1", "40", "127", "electronic", "1 of them"],
-    ["all", "4", "40, 50, 60, 69", "25, 50, 127", "acoustic, electronic, synthetic", "3 of them"],
+    ["bass", "3", "50, 60, 69", "25, 50", "acoustic, synthetic", "2 distinct"],
+    ["guitar", "1", "40", "127", "electronic", "1 distinct"],
+    ["all", "4", "40, 50, 60, 69", "25, 50, 127", "acoustic, electronic, synthetic", "3 distinct"],
   ]
   assert [row[7:] for row in table] == [["0", "1"], ["1", "0"], ["1", "1"]]
   text = statistics.format_table(table, header).splitlines()
@@ -73,9 +73,9 @@ def test_prepare_says_what_is_there_and_draws_it(tmp_path, tfds_dir):
 @pytest.mark.parametrize(
   "arguments,says",
   [
-    ([], "one data set is wanted, as synth_notes; got 0"),
+    ([], "give the name of one data set, such as synth_notes, got 0"),
     (["piano"], "data.name must be one of folder_notes, nsynth, nsynth_wav, "),
-    (["synth_notes/huge"], "synth_notes comes as default, tiny"),
+    (["synth_notes/huge"], "variant of synth_notes must be one of default, tiny"),
     (
       ["nsynth_wav", "--config.data.storage=int8", "--config.data.dir=."],
       "data.storage must be one",

@@ -77,7 +77,7 @@ def test_an_ablation_runs_goes_on_and_makes_its_table(tmp_path, tfds_dir):
   assert first.returncode == 0, first.stderr
   done = run_module(*command)
   assert done.returncode == 0, done.stderr
-  assert "zero_pad, seed 0: done before" in done.stdout
+  assert "zero_pad, seed 0: already finished" in done.stdout
   table = (tmp_path / "table.md").read_text()
   assert table in done.stdout and table.startswith("Does it matter how the output")
   found = [

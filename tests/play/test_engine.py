@@ -83,7 +83,7 @@ def test_more_than_can_wait_is_refused_and_what_fails_is_told(synth, monkeypatch
   monkeypatch.setattr(latent_space, "decode", failing)
   engine = engine_lib.Engine(synth, max_rows=20)
   first = engine.submit(point(synth, range(60, 76)))
-  with pytest.raises(engine_lib.Busy, match="16 notes wait"):
+  with pytest.raises(engine_lib.Busy, match="16 notes are queued"):
     engine.submit(point(synth, range(60, 76)))
   cancelled = engine.submit(point(synth, [60]))
   assert cancelled.cancel()

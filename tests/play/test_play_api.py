@@ -160,9 +160,9 @@ BAD = [
   ({"code": [0.0]}, 400, "code must be 4 numbers, got 1"),
   ({"code": [1e9] * 4}, 422, "code"),
   ({"places": [0.0] * 17}, 422, "places"),
-  ({"labels": {"instrument": "organ_1"}}, 400, "it cannot be asked for a instrument"),
+  ({"labels": {"instrument": "organ_1"}}, 400, "it takes no label 'instrument'"),
   ({"labels": {"velocity": 1.5}}, 400, "velocity must be a whole number from 0 to 127, got 1.5"),
-  ({"labels": {"colour": "blue"}}, 400, "it cannot be asked for a colour"),
+  ({"labels": {"colour": "blue"}}, 400, "it takes no label 'colour'"),
 ]
 
 

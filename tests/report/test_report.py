@@ -197,7 +197,7 @@ def test_runs_are_drawn_side_by_side_by_the_notes_that_all_have(tiny_run, tmp_pa
     lambda rows, columns, sample_rate: drawn.update(rows=rows, columns=columns) or b"png",
   )
   assert side_by_side.draw(["a", "b"], [tiny_run, str(other)]) == b"png"
-  assert drawn["columns"] == ["Original", "a gives back", "b gives back", "a makes"]
+  assert drawn["columns"] == ["Original", "a reconstruction", "b reconstruction", "a generated"]
   assert len(drawn["rows"]) == len(notes)
   path = os.path.join(tiny_run, "samples", f"{notes[0]}.generated.wav")
   assert np.array_equal(drawn["rows"][0][1][3], soundfile.read(path, dtype="float32")[0])

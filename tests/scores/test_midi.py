@@ -188,7 +188,7 @@ def test_a_port_has_channels_of_its_own(tmp_path):
     (b"RIFF\4\0\0\0WAVE", "it is a RIFF file of kind 'WAVE'"),
     (b"RIFF\4\0\0\0RMID", "without a data chunk"),
     (b"MThd\0\0", "it is cut off within its header"),
-    (b"\x89PNG\r\n\x1a\n", r"it begins with b'\\x89PNG' in place of b'MThd'"),
+    (b"\x89PNG\r\n\x1a\n", r"it begins with b'\\x89PNG', not b'MThd'"),
     (mw.song(), "it has no track"),
     (mw.song(ALIEN), "it has no track"),
     (mw.song(mw.track(b"\0\x3c\x40")), "byte 24: an event has no status"),
@@ -206,7 +206,7 @@ def test_a_folder_and_a_piece_of_days_are_one_line(tmp_path):
   with pytest.raises(errors.UserError, match="cannot be read as a MIDI file .Is a directory"):
     midi.read_notes(str(tmp_path))
   far = mw.song(mw.track(mw.on(0x0FFFFFFF, 60), mw.off(480, 60)))
-  with pytest.raises(errors.UserError, match="lasts 77.7 hours: at most 3 can be played"):
+  with pytest.raises(errors.UserError, match="lasts 77.7 hours: it must be at most 3"):
     read(tmp_path, far)
 
 

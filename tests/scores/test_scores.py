@@ -96,7 +96,7 @@ def test_an_output_of_another_form_is_refused_before_the_work(tmp_path):
   assert "must end in one of" in one_line(error)
   with pytest.raises(Exception) as error:
     forms.need_waveform(forms.Score(16, melody.Melody()), "an instrument")
-  assert "this one makes scores" in one_line(error)
+  assert "this one generates scores" in one_line(error)
 
 
 def test_a_waveform_is_of_its_rate_and_length(tmp_path):

@@ -227,7 +227,7 @@ def test_the_commands_write_what_they_say(tmp_path, tiny_run, synth):
     (["interpolate", "A", "A", "--steps=1"], "the number of steps must be 2 or more, got 1"),
     (["interpolate", "A", "A", "--path=round"], "path must be one of linear, spherical"),
     (["convert", "A", "OUT", "--attribute=loud"], "attribute must be one of bass, brass"),
-    (["convert", "A", "OUT", "--attribute=bright:x"], "--attribute wants NAME:AMOUNT"),
+    (["convert", "A", "OUT", "--attribute=bright:x"], "--attribute must be NAME:AMOUNT"),
     (["neighbours", "A", "--num=0"], "--num must be 1 or more, got 0"),
   ],
 )

@@ -1,8 +1,7 @@
-"""Representations: what turns a waveform into a network's features, and features into sound.
+"""Representations: pairs of functions between waveforms and features.
 
-A file here is a `representation.name` of a config; `make_representation(config, num_samples,
-sample_rate)` is what it must have. Networks and methods know a representation only as the fields of
-`Representation`.
+Every file is a value of `representation.name` and defines `make_representation(config, num_samples,
+sample_rate)`. Networks and methods use only the fields of `Representation`.
 """
 
 from collections.abc import Callable
@@ -24,16 +23,17 @@ class Representation(NamedTuple):
   """A pair of functions between waveforms and features.
 
   Attributes:
-    shape: (N, F, C): frames, bins and channels of one note's features.
-    floored: for each channel, whether it is a level, which has a floor at -1 where most cells lie;
-      the others have a sign and are about as often above 0 as below.
-    frequencies_hz: centres of the F bins where channel 0 is a level over frequency, else None.
+    shape: (N, F, C): frames, bins and channels of one example's features.
+    floored: for each channel, whether it is a level, with most cells at the floor of -1; other
+      channels are signed and symmetric about 0.
+    frequencies_hz: centre frequencies of the F bins if channel 0 is a level over frequency, else
+      None.
     encode: [B, T] waveform, normalised as in `level.normalize`, to [B, N, F, C] features. Levels
-      lie between -1 (the floor, `floor_db`) and 1 (0 dB, a sine at full scale), the rest between
-      about -1 and 1.
+      are from -1 (the floor, `floor_db`) to 1 (0 dB, a full-scale sine), other channels
+      approximately from -1 to 1.
     decode: ([B, N, F, C] features, random key) to [B, T] waveform.
-    level_db: [B, N, F, C] features to [B, N, F'] levels in dB below a full-scale sine, not under
-      `floor_db`: the features' own where they are levels, else those of the STFT of the waveform.
+    level_db: [B, N, F, C] features to [B, N, F'] levels in dB below a full-scale sine, clipped at
+      `floor_db`: the features' own if they are levels, else those of the waveform's STFT.
   """
 
   shape: tuple[int, int, int]
@@ -47,15 +47,15 @@ class Representation(NamedTuple):
 def make_representation(
   config: ml_collections.ConfigDict, num_samples: int, sample_rate: int
 ) -> Representation:
-  """Builds the representation that `config.name` asks for.
+  """Makes the representation of `config.name`.
 
   Args:
     config: the `representation` section of a config.
-    num_samples: T, samples of a note.
+    num_samples: T, samples of an example.
     sample_rate: in Hz.
 
   Raises:
-    UserError: an unknown name, or parameters that do not fit together.
+    UserError: if the name is unknown, or parameters are inconsistent.
   """
   stft.check_parameters(config.n_fft, config.win_length, config.hop_length)
   if num_samples < config.n_fft:
@@ -72,7 +72,7 @@ def make_representation(
 
 
 def make_transform(config: ml_collections.ConfigDict) -> Callable[[jax.Array], jax.Array]:
-  """The STFT that a config describes: [B, T] waveform to [B, N, n_fft / 2 + 1]."""
+  """Makes the STFT of a config: [B, T] waveform to [B, N, n_fft / 2 + 1]."""
 
   def transform(audio):
     return stft.stft(audio, config.n_fft, config.hop_length, config.win_length, config.window)
@@ -81,19 +81,19 @@ def make_transform(config: ml_collections.ConfigDict) -> Callable[[jax.Array], j
 
 
 def bin_frequencies(config: ml_collections.ConfigDict, sample_rate: int) -> tuple[float, ...]:
-  """Centres of the STFT's bins in Hz, the Nyquist bin left out."""
+  """Centre frequencies of the STFT's bins in Hz, without the Nyquist bin."""
   return tuple(k * sample_rate / config.n_fft for k in range(config.n_fft // 2))
 
 
 def full_scale(config: ml_collections.ConfigDict) -> float:
-  """Magnitude of a sine at full scale: half the window's sum."""
+  """Magnitude of a full-scale sine: half the window's sum."""
   return float(stft.make_window(config.window, config.win_length, config.n_fft).sum()) / 2.0
 
 
 def recover_waveform(
   magnitude: jax.Array, key: jax.Array, config: ml_collections.ConfigDict, num_samples: int
 ) -> jax.Array:
-  """[B, N, n_fft / 2 + 1] magnitudes to [B, T] waveform, by the phases that a config asks for."""
+  """Recovers [B, T] waveforms from [B, N, n_fft / 2 + 1] magnitudes, by the config's settings."""
   return phase.griffin_lim(
     magnitude,
     key,
@@ -109,7 +109,7 @@ def recover_waveform(
 def waveform_level_db(
   decode: Callable[[jax.Array, jax.Array], jax.Array], config: ml_collections.ConfigDict
 ) -> Callable[[jax.Array], jax.Array]:
-  """`level_db` of a representation whose features are no levels and whose decoding is exact."""
+  """Makes `level_db` for a representation without levels whose decoding is exact."""
   transform = make_transform(config)
   ref = full_scale(config)
 
@@ -125,14 +125,14 @@ PHASE_STARTS = ("integrated", "random")
 
 
 def get_recovery() -> ml_collections.ConfigDict:
-  """Fields of a representation whose phases are recovered."""
+  """Default fields of representations that use phase recovery."""
   config = ml_collections.ConfigDict()
-  config.phase_start = "integrated"  # integrated, random: where Griffin-Lim begins
+  config.phase_start = "integrated"  # integrated, random: initial phases of Griffin-Lim
   config.griffin_lim_iters = 8
   return config
 
 
 def check_recovery(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values of these fields that make no sense; `config` is a whole one."""
+  """Raises UserError for invalid values of these fields; `config` is a whole one."""
   config_check.need_choices(config, {"representation.phase_start": PHASE_STARTS})
   config_check.need_not_negative(config, "representation.griffin_lim_iters")

@@ -1,4 +1,4 @@
-"""Magnitudes of the constant-Q transform in dB: an octave is as many bins wherever it lies."""
+"""Magnitudes of the constant-Q transform in dB, with a fixed number of bins per octave."""
 
 import jax.numpy as jnp
 import ml_collections
@@ -12,7 +12,7 @@ from cvae_jax.audio import stft
 def make_representation(config, num_samples: int, sample_rate: int):
   """See `representations.Representation`; reads hop_length, fmin_hz, n_bins, bins_per_octave.
 
-  n_fft and the window are those of the STFT that the waveform is recovered through.
+  n_fft and the window are of the STFT from which the waveform is recovered.
   """
   settings = (config.n_bins, config.fmin_hz, config.bins_per_octave)
   frequencies_hz = tuple(cqt.frequencies(*settings).tolist())
@@ -45,19 +45,19 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the representation."""
   config = representations.get_recovery()
-  config.fmin_hz = 27.5  # lowest frequency, here that of A0
+  config.fmin_hz = 27.5  # lowest frequency; A0
   config.n_bins = 288
   config.bins_per_octave = 36
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   representations.check_recovery(config)
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """Fewer bins, or a quicker way back."""
+  """Fewer iterations of phase recovery."""
   config.representation.griffin_lim_iters = 4

@@ -1,7 +1,7 @@
 """Magnitudes of the STFT in dB, n_fft / 2 bins: the default, and the thesis' features.
 
 The Nyquist bin is left out, as in GANSynth (Engel et al. 2019), so that the number of bins is a
-power of two; decoding puts a zero in its place, and finds phases by phase recovery.
+power of two; decoding sets it to zero. Phases are recovered from the magnitudes.
 """
 
 import jax.numpy as jnp
@@ -37,16 +37,16 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the representation."""
   config = representations.get_recovery()
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   representations.check_recovery(config)
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """Fewer bins, or a quicker way back."""
+  """Fewer iterations of phase recovery."""
   config.representation.griffin_lim_iters = 4

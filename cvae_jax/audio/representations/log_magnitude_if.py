@@ -1,7 +1,8 @@
-"""Log-magnitude and instantaneous frequency, as GANSynth has them: two channels, no phase lost.
+"""Log-magnitude and instantaneous frequency, as in GANSynth: two channels that preserve the phase.
 
-Phase means nothing in a cell at the floor. There it stands still, and its frequency is 0 instead of
-noise; the cell that follows makes up for it, so that every audible cell keeps its phase.
+The phase of a cell at the floor is meaningless. It is held constant there, so that its frequency is
+0 rather than noise; the next audible cell includes the accumulated change, so that its phase is
+exact.
 """
 
 import jax
@@ -14,15 +15,15 @@ from cvae_jax.audio import stft
 
 
 def hold_phase(phase: jax.Array, audible: jax.Array) -> jax.Array:
-  """[B, N, F] phases in which an inaudible cell has that of the last audible one before it."""
+  """Replaces the phases [B, N, F] of inaudible cells by that of the last audible frame."""
 
-  def step(held, frame):
-    held = jnp.where(frame[1], frame[0], held)
-    return held, held
+  def step(held_phase, frame):
+    held_phase = jnp.where(frame[1], frame[0], held_phase)
+    return held_phase, held_phase
 
   frames = (jnp.moveaxis(phase, 1, 0), jnp.moveaxis(audible, 1, 0))
-  _, held = jax.lax.scan(step, jnp.zeros_like(phase[:, 0]), frames)
-  return jnp.moveaxis(held, 0, 1)
+  _, held_phase = jax.lax.scan(step, jnp.zeros_like(phase[:, 0]), frames)
+  return jnp.moveaxis(held_phase, 0, 1)
 
 
 def make_representation(config, num_samples: int, sample_rate: int):

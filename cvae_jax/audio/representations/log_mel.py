@@ -1,4 +1,4 @@
-"""Mel magnitudes in dB, `n_mels` bins; 0 dB is a full-scale sine where filters peak."""
+"""Mel magnitudes in dB, `n_mels` bins; 0 dB is a full-scale sine at the tallest filter's peak."""
 
 import jax.numpy as jnp
 import ml_collections
@@ -37,20 +37,21 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the representation."""
   config = representations.get_recovery()
-  config.n_mels = 256  # bins
-  config.fmin_hz = 27.5  # lowest frequency, here that of A0
-  config.fmax_hz = config_dict.placeholder(float)  # highest; half the rate if none
+  config.n_mels = 256  # number of mel bins
+  config.fmin_hz = 27.5  # lowest frequency; A0
+  # Highest frequency; half the sample rate if not given.
+  config.fmax_hz = config_dict.placeholder(float)
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   representations.check_recovery(config)
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """Fewer bins, or a quicker way back."""
+  """Fewer bins, and fewer iterations of phase recovery."""
   config.representation.griffin_lim_iters = 4
   config.representation.n_mels = 32

@@ -1,9 +1,9 @@
 """Log-magnitude and instantaneous frequency on a mel axis: GANSynth's best features.
 
-Where mel bins are narrower than the transform's they interpolate between them, and low partials
-are told apart as finely as the STFT does; where they are wider they average, and high ones run
-together. Frequency is averaged by power, so that a bin has that of the loudest partial in it. What
-the mel axis blurs, `griffin_lim_iters` iterations put in order.
+Mel bins that are narrower than the STFT's interpolate, so that low partials keep the STFT's
+resolution; wider ones average, so that high partials merge. Frequencies are averaged with the power
+as weight, so that a bin has the frequency of its loudest partial. `griffin_lim_iters` iterations
+reduce the inconsistency that the averaging causes.
 """
 
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from cvae_jax.audio import representations
 from cvae_jax.audio import stft
 from cvae_jax.core import config_check
 
-_TINY = 1e-12  # of full scale's power
+_TINY = 1e-12  # relative to full-scale power
 
 
 def make_representation(config, num_samples: int, sample_rate: int):
@@ -31,11 +31,11 @@ def make_representation(config, num_samples: int, sample_rate: int):
   )
   frequencies_hz = tuple((axis.center * sample_rate / config.n_fft).tolist())
   bins = np.arange(config.n_fft // 2 + 1)
-  turns = config.hop_length / config.n_fft  # of a bin, a hop
+  turns = config.hop_length / config.n_fft  # cycles per hop of one bin
   middle = (2 * np.pi * ((config.hop_length * bins) % config.n_fft) / config.n_fft).astype(
     np.float32
   )
-  # The frequency that counts may lie a bin to either side of those that a mel bin averages.
+  # A partial's frequency may be a bin outside of those that a mel bin averages.
   reach = (axis.half_width + 1.0).astype(np.float32)
 
   def encode(audio):
@@ -78,21 +78,22 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the representation."""
   config = ml_collections.ConfigDict()
   config.griffin_lim_iters = 8
-  config.n_mels = 256  # bins
-  config.fmin_hz = 27.5  # lowest frequency, here that of A0
-  config.fmax_hz = config_dict.placeholder(float)  # highest; half the rate if none
+  config.n_mels = 256  # number of mel bins
+  config.fmin_hz = 27.5  # lowest frequency; A0
+  # Highest frequency; half the sample rate if not given.
+  config.fmax_hz = config_dict.placeholder(float)
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   config_check.need_not_negative(config, "representation.griffin_lim_iters")
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """Fewer bins, or a quicker way back."""
+  """Fewer bins, and fewer iterations of phase recovery."""
   config.representation.n_mels = 32
   config.representation.griffin_lim_iters = 4

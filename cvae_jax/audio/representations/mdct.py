@@ -1,5 +1,8 @@
-"""MDCT coefficients: real, as many as samples, exactly invertible; companded, because a partial's
-coefficient is a thousand times that of what surrounds it."""
+"""Companded MDCT coefficients: real, critically sampled and exactly invertible.
+
+Companding reduces the dynamic range: a partial's coefficient can be a thousand times its
+neighbours.
+"""
 
 import math
 
@@ -17,8 +20,8 @@ def make_representation(config, num_samples: int, sample_rate: int):
   """See `representations.Representation`; reads hop_length (the bins) and companding."""
   del sample_rate
   num_bins, mu = config.hop_length, config.companding
-  mdct.make_window(_WINDOW, num_bins)  # Refuses an odd number of bins.
-  scale = math.sqrt(num_bins / 2)  # A full-scale sine's largest coefficient, in round numbers.
+  mdct.make_window(_WINDOW, num_bins)  # Raises for an odd number of bins.
+  scale = math.sqrt(num_bins / 2)  # Approximately the largest coefficient of a full-scale sine.
 
   def encode(audio):
     x = mdct.mdct(audio, num_bins, _WINDOW) / scale
@@ -30,7 +33,7 @@ def make_representation(config, num_samples: int, sample_rate: int):
     del key
     x = features[..., 0]
     if mu:
-      # A network's overshoot is held where a full-scale sine lies: it grows exponentially.
+      # Limits a network's overshoot, which expansion would amplify exponentially.
       x = jnp.clip(x, -1.2, 1.2)
       x = jnp.sign(x) * jnp.expm1(jnp.abs(x) * math.log1p(mu)) / mu
     return mdct.imdct(x * scale, num_samples, _WINDOW)
@@ -46,12 +49,12 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the representation."""
   config = ml_collections.ConfigDict()
-  config.companding = 255.0  # mu of its mu-law; 0.0 for none
+  config.companding = 255.0  # mu of the mu-law; 0.0 for none
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   config_check.need_not_negative(config, "representation.companding")

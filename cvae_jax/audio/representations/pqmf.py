@@ -1,7 +1,7 @@
-"""Bands of a pseudo-QMF filter bank: the waveform, `num_bands` times slower and wider.
+"""Bands of a pseudo-QMF filter bank: the waveform as `num_bands` decimated bands.
 
-A frame holds `samples_per_frame` samples of every band, one after the other: networks whose layers
-halve the frames would spend their time on the first few of them, at 1,000 frames a second.
+A frame holds `samples_per_frame` consecutive samples of every band, to reduce the frame rate: at
+one sample per frame, 1,000 frames per second, a network's first layers would dominate its cost.
 """
 
 import math
@@ -17,7 +17,7 @@ from cvae_jax.core import config_check
 def make_representation(config, num_samples: int, sample_rate: int):
   """See `representations.Representation`; reads num_bands, samples_per_frame."""
   del sample_rate
-  # A sine lies in one band, whose samples are a num_bands-th: each holds as many times its energy.
+  # A sine lies in one band with 1 / num_bands of the samples, whose amplitude is therefore larger.
   scale = math.sqrt(config.num_bands)
   length = pqmf.num_frames(num_samples, config.num_bands)
   num_frames = -(-length // config.samples_per_frame)
@@ -44,13 +44,13 @@ def make_representation(config, num_samples: int, sample_rate: int):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the representation."""
   config = ml_collections.ConfigDict()
   config.num_bands = 16
-  config.samples_per_frame = 8  # of every band, that make a frame
+  config.samples_per_frame = 8  # samples of each band per frame
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   config_check.need_positive(config, "representation.samples_per_frame")

@@ -1,4 +1,4 @@
-"""The waveform itself, cut into blocks of `hop_length` samples: a frame is a block."""
+"""The waveform itself, cut into frames of `hop_length` samples."""
 
 import jax.numpy as jnp
 

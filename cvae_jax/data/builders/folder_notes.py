@@ -1,11 +1,11 @@
-"""`folder_notes`: a folder of recordings of one's own.
+"""`folder_notes`: a folder of your own recorded notes.
 
-What they are is read from their names, a CSV table or an SFZ file (see `folder_labels`); what is
-said of none of them is what the config says of all (`data.folder.family` and so on). Where the
-pitch is not given it is measured, by pYIN. Any rate, any number of channels; the first 4 s count.
+Labels are read from file names, a CSV table or an SFZ file (see `folder_labels`); missing ones are
+the config's defaults (`data.folder.family` and so on). A missing pitch is measured by pYIN. Files
+may have any sample rate and number of channels; the first 4 s are used.
 
-What became of every file is in `report.csv` beside the notes: one that cannot be used is left out,
-with the reason, or is an error by `data.folder.strict`. The splits are made of those that can.
+`report.csv`, beside the notes, has a row for every file. A file that cannot be used is left out,
+with the reason; with `data.folder.strict` it is an error. Only usable files are split.
 """
 
 import collections
@@ -31,22 +31,22 @@ _log = logging.getLogger(__name__)
 SPLITS = ("train", "valid", "test")
 HELD_OUT = ("notes", "instruments")
 REPORT = "report.csv"
-_HELD_OUT_SHARE = 0.1  # for validation, and as much for test
-_SURE = 0.5  # share of the sounding frames that must lie on the note for a pitch to be sure
+_HELD_OUT_SHARE = 0.1  # for validation, and the same for test
+_MIN_CONFIDENCE = 0.5  # fraction of voiced frames at the measured pitch
 
 
 @dataclasses.dataclass
 class FolderConfig(tfds.core.BuilderConfig):
-  """A folder's files.
+  """The files of a folder.
 
   Attributes:
     entries: the files with their labels as text.
     instruments: names of the instruments.
-    defaults: text by field, of what a file does not say.
+    defaults: text by field, for labels that a file does not have.
     held_out: one of `HELD_OUT`.
     strict: whether a file that cannot be used is an error.
     storage: of the samples, see `notes.make_features`.
-    report: what became of each file, filled as the notes are prepared.
+    report: a row for each file, filled during preparation.
   """
 
   entries: list[folder_labels.LabelledFile] = dataclasses.field(default_factory=list, repr=False)
@@ -61,32 +61,32 @@ class FolderConfig(tfds.core.BuilderConfig):
 def _split(
   entries: list[folder_labels.LabelledFile], defaults: dict[str, str], held_out: str
 ) -> dict[str, list[folder_labels.LabelledFile]]:
-  """Files by split: a tenth of the notes, or of the instruments, for each that is held out.
+  """Files by split: a tenth of the notes, or of the instruments, each for validation and test.
 
   Raises:
-    UserError: where they are too few.
+    UserError: if there are fewer than three notes or instruments.
   """
   by_instrument = held_out == "instruments"
   key = lambda e: folder_files.instrument_name(defaults | e.labels) if by_instrument else e.name
   groups = sorted({key(e) for e in entries}, key=lambda k: hashlib.sha256(k.encode()).digest())
   if len(groups) < len(SPLITS):
     raise errors.UserError(
-      f"data.folder.held_out {held_out}: {len(groups)} of them are too few for {len(SPLITS)} splits"
+      f"data.folder.held_out {held_out}: {len(groups)} are too few for {len(SPLITS)} splits"
     )
   count = max(1, round(_HELD_OUT_SHARE * len(groups)))
-  of = {k: "valid" if i < count else "test" if i < 2 * count else "train"
+  split_of = {k: "valid" if i < count else "test" if i < 2 * count else "train"
         for i, k in enumerate(groups)}  # fmt: skip
-  return {split: [e for e in entries if of[key(e)] == split] for split in SPLITS}
+  return {split: [e for e in entries if split_of[key(e)] == split] for split in SPLITS}
 
 
 def read_entries(folder: str, config: Any) -> list[folder_labels.LabelledFile]:
-  """The folder's files with what is said of them; `config` is the `data.folder` section.
+  """The folder's files with their labels; `config` is the `data.folder` section.
 
   Raises:
-    UserError: where there are none, or they cannot be told.
+    UserError: if there are no files, two have the same name, or the labels cannot be read.
   """
   if not os.path.isdir(folder):
-    raise errors.UserError(f"data.dir {folder} is no folder")
+    raise errors.UserError(f"data.dir {folder} is not a folder")
   if config.labels:
     path = os.path.join(folder, config.labels)
     read = folder_labels.from_sfz if path.lower().endswith(".sfz") else folder_labels.from_table
@@ -97,14 +97,14 @@ def read_entries(folder: str, config: Any) -> list[folder_labels.LabelledFile]:
     raise errors.UserError(
       f"data.dir {folder} holds no audio file ({', '.join(folder_labels.EXTENSIONS)})"
     )
-  twice = [n for n, c in collections.Counter(e.name for e in entries).items() if c > 1]
-  if twice:
-    raise errors.UserError(f"data.folder.labels: {twice[0]} is there twice")
+  repeated = [n for n, c in collections.Counter(e.name for e in entries).items() if c > 1]
+  if repeated:
+    raise errors.UserError(f"data.folder.labels: {repeated[0]} is listed twice")
   return entries
 
 
 def make_config(folder: str, config: Any, storage: str = "int16") -> FolderConfig:
-  """The data set of a folder.
+  """Makes the builder config of a folder.
 
   Args:
     folder: its path.
@@ -112,7 +112,7 @@ def make_config(folder: str, config: Any, storage: str = "int16") -> FolderConfi
     storage: of the samples, see `notes.make_features`.
 
   Raises:
-    UserError: a folder that cannot be read, or labels that make no sense for all of it.
+    UserError: if the folder cannot be read, or the defaults are invalid.
   """
   labels.index_of(config.family, labels.FAMILIES, "data.folder.family")
   labels.index_of(config.source, labels.SOURCES, "data.folder.source")
@@ -129,7 +129,7 @@ def make_config(folder: str, config: Any, storage: str = "int16") -> FolderConfi
     "velocity": str(config.velocity),
     "instrument": stem,
   }
-  _split(entries, defaults, config.held_out)  # Too few files are too few before any is read.
+  _split(entries, defaults, config.held_out)  # Fails early if there are too few files.
   digest = hashlib.sha256(repr((sorted(defaults.items()), config.held_out, storage)).encode())
   for entry in entries:
     stat = os.stat(entry.path) if os.path.exists(entry.path) else None
@@ -169,14 +169,13 @@ class FolderNotes(tfds.core.GeneratorBasedBuilder):
     reasons = [row.reason for row in config.report if row.used == "no"]
     if not usable:
       raise errors.UserError(
-        f"data.dir: none of its {len(reasons)} files can be used, the first because {reasons[0]}"
+        f"data.dir: none of its {len(reasons)} files can be used; the first: {reasons[0]}"
       )
     try:
       splits = _split(usable, config.defaults, config.held_out)
     except errors.UserError as e:
       raise errors.UserError(
-        f"{e}; {len(reasons)} of {len(config.report)} files cannot be used, the first because "
-        f"{reasons[0]}"
+        f"{e}; {len(reasons)} of {len(config.report)} files cannot be used; the first: {reasons[0]}"
       ) from None
     return {split: self._generate_examples(splits[split], pitches) for split in SPLITS}
 
@@ -185,10 +184,10 @@ class FolderNotes(tfds.core.GeneratorBasedBuilder):
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     config = self.builder_config
     for entry in entries:
-      given = folder_files.check_labels(entry, config.defaults)
+      checked = folder_files.check_labels(entry, config.defaults)
       yield notes.make_example(
-        entry.name, folder_files.read_audio(entry).audio, pitches[entry.name], given.velocity,
-        given.instrument, given.family, given.source, storage=config.storage,
+        entry.name, folder_files.read_audio(entry).audio, pitches[entry.name], checked.velocity,
+        checked.instrument, checked.family, checked.source, storage=config.storage,
       )  # fmt: skip
 
   def download_and_prepare(self, *args, **kwargs) -> None:
@@ -196,11 +195,11 @@ class FolderNotes(tfds.core.GeneratorBasedBuilder):
       super().download_and_prepare(*args, **kwargs)
     finally:
       folder_files.forget()
-    if self.builder_config.report:  # Empty where another process has prepared them.
+    if self.builder_config.report:  # Empty if another process prepared the notes.
       self._write_report()
 
   def _write_report(self) -> None:
-    """Writes the report, and says in the log what is in it."""
+    """Writes the report, and logs a summary."""
     report = sorted(self.builder_config.report)
     path = os.path.join(self.data_path, REPORT)
     with atomic.open_file(path, "w", newline="", encoding="utf-8") as f:
@@ -209,10 +208,10 @@ class FolderNotes(tfds.core.GeneratorBasedBuilder):
       writer.writerows(report)
     unused = [row for row in report if row.used == "no"]
     measured = [row for row in report if row.pitch_from == "measured"]
-    unsure = [row for row in measured if float(row.confidence) < _SURE]
+    uncertain = [row for row in measured if float(row.confidence) < _MIN_CONFIDENCE]
     _log.info(
-      "%d files used, %d left out; %d pitches measured, %d of them unsure: %s",
-      len(report) - len(unused), len(unused), len(measured), len(unsure), path,
+      "%d files used, %d left out; %d pitches measured, %d with low confidence: %s",
+      len(report) - len(unused), len(unused), len(measured), len(uncertain), path,
     )  # fmt: skip
     for row in unused[:5]:
       _log.info("  left out: %s", row.reason)

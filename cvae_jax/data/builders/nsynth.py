@@ -1,7 +1,7 @@
 """The official `nsynth`: TFDS' own builder and its Beam pipeline, written as ArrayRecord.
 
-What TFDS has prepared as TFRecord, as it did for years, is converted by TFDS' converter. The
-archives of 73 GB may lie in a folder already: it is then read in place of the download.
+A data set that was prepared as TFRecord, TFDS' earlier default, is converted by TFDS' converter. If
+the 73 GB of archives are in a folder already, they are read from there instead of downloaded.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ _ARCHIVE = ".tar"
 
 
 class Nsynth(official.Builder, skip_registration=True):  # type: ignore[call-arg]
-  """TFDS' builder, whose notes are ArrayRecord.
+  """TFDS' builder, with ArrayRecord as the file format.
 
   Args:
-    archives: folder that holds what would be downloaded, by the names of NSynth's site; an archive
-      may be unpacked there, as a folder of its name without `.tar`. Downloads without one.
-    beam_options: options of Beam's pipeline, without dashes and between commas, such as
+    archives: folder of the downloaded archives, with their original names; an archive may also be
+      unpacked, as a folder of its name without `.tar`. None downloads them.
+    beam_options: options of Beam's pipeline, without dashes, separated by commas, such as
       'runner=DirectRunner,direct_num_workers=2'.
-    num_workers: that convert what is there in another format.
-    **kwargs: as of any builder.
+    num_workers: processes that convert another file format.
+    **kwargs: of `tfds.core.DatasetBuilder`.
   """
 
   name = "nsynth"
@@ -44,14 +44,14 @@ class Nsynth(official.Builder, skip_registration=True):  # type: ignore[call-arg
       self._read_as_array_record()
 
   def is_prepared(self) -> bool:
-    """Whether its notes can be read as ArrayRecord."""
+    """Whether the notes are there as ArrayRecord."""
     return super().is_prepared() and self.info.file_format == _FORMAT
 
   def download_and_prepare(self, **kwargs) -> None:
-    """Prepares the notes, or converts what is there in another format.
+    """Prepares the notes, or converts them from another file format.
 
     Raises:
-      UserError: no Apache Beam, or archives that are missing.
+      UserError: if Apache Beam is not installed, or archives are missing.
     """
     try:
       from apache_beam.options import pipeline_options
@@ -67,7 +67,7 @@ class Nsynth(official.Builder, skip_registration=True):  # type: ignore[call-arg
     super().download_and_prepare(download_config=config, **kwargs)
 
   def _convert(self) -> None:
-    """Puts ArrayRecord files beside those that are there: every shard whole or not at all."""
+    """Writes ArrayRecord files beside the existing ones; each shard is written atomically."""
     from tensorflow_datasets.scripts.cli import convert_format_utils
 
     convert_format_utils.convert_dataset(
@@ -84,12 +84,12 @@ class Nsynth(official.Builder, skip_registration=True):  # type: ignore[call-arg
 
   def _split_generators(self, dl_manager):
     if self._archives is not None:
-      dl_manager = _Folder(self._archives, dl_manager)
+      dl_manager = _ArchiveFolder(self._archives, dl_manager)
     return super()._split_generators(dl_manager)
 
 
-class _Folder:
-  """A download manager that downloads nothing."""
+class _ArchiveFolder:
+  """A download manager that reads archives from a folder."""
 
   def __init__(self, path: str, dl_manager: tfds.download.DownloadManager):
     self._path = path
@@ -105,10 +105,10 @@ class _Folder:
     if os.path.exists(path):
       return self._dl_manager.extract(path)
     raise errors.UserError(
-      f"{path} is missing: data.dir must hold what {urls} would be, or be none"
+      f"{path} is missing: data.dir must hold the archive of {urls}; unset it to download"
     )
 
 
 def variants() -> tuple[str, ...]:
-  """The names that come after `nsynth/`."""
+  """Names of the variants, as in `nsynth/NAME`."""
   return tuple(config.name for config in official.Builder.BUILDER_CONFIGS)

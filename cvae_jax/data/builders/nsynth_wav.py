@@ -3,9 +3,8 @@
     DIR/nsynth-{train,valid,test}/examples.json
     DIR/nsynth-{train,valid,test}/audio/<note_str>.wav or .flac
 
-`test` may be missing; `qualities` may be missing from any note. What is prepared from a folder is
-kept under a name made of the folder's contents, so that another folder, or the same one with other
-notes in it, is another data set.
+The split `test` may be missing, and `qualities` may be missing from any note. The prepared data set
+is named by a fingerprint of the folder's contents: a folder whose files change is prepared again.
 """
 
 import collections
@@ -36,12 +35,12 @@ _EXTENSIONS = (".wav", ".flac")
 
 @dataclasses.dataclass(frozen=True)
 class NoteFile:
-  """One entry of an examples.json, checked.
+  """A checked entry of an examples.json.
 
   Attributes:
     name: its note_str.
     path: of its audio file.
-    labels: pitch, velocity, instrument, family, source by name or number, and qualities.
+    labels: pitch, velocity, instrument, family, source, qualities, as `notes.make_example` takes.
   """
 
   name: str
@@ -52,31 +51,31 @@ class NoteFile:
 def _read_json(path: str) -> dict[str, Any]:
   def no_duplicates(pairs):
     names = collections.Counter(name for name, _ in pairs)
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-      raise errors.UserError(f"{path}: {twice[0]!r} is there twice; names must differ")
+    repeated = [name for name, count in names.items() if count > 1]
+    if repeated:
+      raise errors.UserError(f"{path}: {repeated[0]!r} is listed twice; names must differ")
     return dict(pairs)
 
   try:
     content = json_file.load(path, no_duplicates)
   except FileNotFoundError:
-    raise errors.UserError(
-      f"{path} is missing: a folder in NSynth's layout has one in each of its splits"
-    ) from None
+    raise errors.UserError(f"{path} is missing: every split in NSynth's layout has one") from None
   if not isinstance(content, dict) or not content:
-    raise errors.UserError(f"{path} must be an object of notes by name, and hold at least one")
+    raise errors.UserError(f"{path} must be a JSON object of at least one note by name")
   return content
 
 
 def _get(entry: dict[str, Any], field: str, kind: type) -> Any:
   value = entry.get(field)
-  if kind is int and isinstance(value, float) and value.is_integer():  # As libraries write 60.
+  if (
+    kind is int and isinstance(value, float) and value.is_integer()
+  ):  # Some libraries write 60 as 60.0.
     value = int(value)
   if not isinstance(value, kind) or isinstance(value, bool):
-    shown = "it is missing" if value is None else f"got {reprlib.repr(value)}"
-    raise errors.UserError(f"{field} must be {kind.__name__}, {shown}")
+    problem = "it is missing" if value is None else f"got {reprlib.repr(value)}"
+    raise errors.UserError(f"{field} must be {kind.__name__}, {problem}")
   if isinstance(value, str) and not (value.strip() and value.isprintable()):
-    raise errors.UserError(f"{field} must be a name of letters and signs, got {value[:40]!r}")
+    raise errors.UserError(f"{field} must be a printable name, got {value[:40]!r}")
   return value
 
 
@@ -85,14 +84,14 @@ def _check_qualities(values: Any) -> dict[str, bool]:
   if values is None:
     values = [0] * count
   if not isinstance(values, list) or len(values) != count or any(v not in (0, 1) for v in values):
-    shown = reprlib.repr(values)
-    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {shown}")
+    text = reprlib.repr(values)
+    raise errors.UserError(f"qualities must be {count} numbers of 0 or 1, got {text}")
   return dict(zip(labels.QUALITIES, map(bool, values), strict=True))
 
 
 def _check_labels(entry: Any) -> dict[str, Any]:
   if not isinstance(entry, dict):
-    raise errors.UserError(f"it must be an object of labels, got {reprlib.repr(entry)}")
+    raise errors.UserError(f"it must be a JSON object of labels, got {reprlib.repr(entry)}")
   family, source = (_get(entry, f"instrument_{name}_str", str) for name in ("family", "source"))
   return {
     "pitch": labels.check_range(_get(entry, "pitch", int), 127, "pitch"),
@@ -104,40 +103,40 @@ def _check_labels(entry: Any) -> dict[str, Any]:
   }
 
 
-def _check_note(name: str, entry: Any, audio_dir: str, where: str) -> NoteFile:
+def _check_note(name: str, entry: Any, audio_dir: str, json_path: str) -> NoteFile:
   if not re.fullmatch(r"[A-Za-z0-9_.+#-]+", name):
     raise errors.UserError(
-      f"{where}: note '{repr(name)[1:-1][:80]}' must be named in letters, digits and _.+#-"
+      f"{json_path}: note '{repr(name)[1:-1][:80]}' must be named with letters, digits and _.+#-"
     )
   try:
     checked = _check_labels(entry)
   except errors.UserError as e:
-    raise errors.UserError(f"{where}: note '{name}': {e}") from None
+    raise errors.UserError(f"{json_path}: note '{name}': {e}") from None
   for extension in _EXTENSIONS:
     path = os.path.join(audio_dir, name + extension)
     if os.path.isfile(path):
       return NoteFile(name, path, checked)
   raise errors.UserError(
-    f"{where}: note '{name}' has no audio file: "
+    f"{json_path}: note '{name}' has no audio file: "
     f"{os.path.join(audio_dir, name)}.wav (or .flac) is missing"
   )
 
 
 def read_folder(path: str) -> dict[str, list[NoteFile]]:
-  """Reads and checks the labels of a whole folder, and that every audio file is there.
+  """Reads and checks the labels of a folder, and checks that every audio file exists.
 
   Returns:
-    Notes by split, each list in the order of the names.
+    Notes by split, sorted by name.
 
   Raises:
-    UserError: one line that names the file, the note and the field.
+    UserError: for invalid labels or a missing file; the message names the file, note and field.
   """
   if not os.path.isdir(path):
     raise errors.UserError(
-      f"data.dir {path} is no folder: one that holds nsynth-train and nsynth-valid is wanted"
+      f"data.dir {path} is not a folder: it must hold nsynth-train and nsynth-valid"
     )
   folder: dict[str, list[NoteFile]] = {}
-  seen: dict[str, str] = {}
+  split_of_note: dict[str, str] = {}
   for split in SPLITS:
     split_dir = os.path.join(path, f"nsynth-{split}")
     if not os.path.isdir(split_dir):
@@ -146,16 +145,19 @@ def read_folder(path: str) -> dict[str, list[NoteFile]]:
           f"{split_dir} is missing: data.dir must hold nsynth-train and -valid"
         )
       continue
-    where = os.path.join(split_dir, "examples.json")
+    json_path = os.path.join(split_dir, "examples.json")
     audio_dir = os.path.join(split_dir, "audio")
-    content = _read_json(where)
-    folder[split] = [_check_note(name, content[name], audio_dir, where) for name in sorted(content)]
+    content = _read_json(json_path)
+    folder[split] = [
+      _check_note(name, content[name], audio_dir, json_path) for name in sorted(content)
+    ]
     for note in folder[split]:
-      if note.name in seen:
+      if note.name in split_of_note:
         raise errors.UserError(
-          f"{where}: note '{note.name}' is also in nsynth-{seen[note.name]}; names must differ"
+          f"{json_path}: note '{note.name}' is also in nsynth-{split_of_note[note.name]}; "
+          "names must differ"
         )
-      seen[note.name] = split
+      split_of_note[note.name] = split
   return folder
 
 
@@ -171,10 +173,10 @@ def _fingerprint(folder: dict[str, list[NoteFile]]) -> str:
 
 @dataclasses.dataclass
 class NsynthWavConfig(tfds.core.BuilderConfig):
-  """A folder.
+  """The notes of a folder.
 
   Attributes:
-    folder: its notes, as `read_folder` gives them.
+    folder: notes by split, of `read_folder`.
     storage: of the samples, see `notes.make_features`.
   """
 
@@ -183,7 +185,7 @@ class NsynthWavConfig(tfds.core.BuilderConfig):
 
 
 def make_config(path: str, storage: str = "int16") -> NsynthWavConfig:
-  """Reads a folder and names the data set that is made of it.
+  """Reads a folder and makes its builder config.
 
   Args:
     path: of the folder.
@@ -242,10 +244,10 @@ class NsynthWav(tfds.core.GeneratorBasedBuilder):
 
 
 _CHANGES = {
-  "stereo": "had several channels, and were averaged to one",
-  "antiphase": "had channels that cancel each other, of which the loudest was taken",
-  "attenuated": "went past full scale, and were brought to it",
-  "resampled": f"were at another rate, and were resampled to {labels.SAMPLE_RATE} Hz",
-  "padded": f"were shorter than {labels.NUM_SAMPLES} samples, and were padded with silence",
-  "cut": f"were longer than {labels.NUM_SAMPLES} samples, and were cut",
+  "stereo": "had several channels and were averaged to mono",
+  "antiphase": "had channels that cancel each other; the loudest channel was used",
+  "attenuated": "exceeded full scale and were attenuated to it",
+  "resampled": f"had another sample rate and were resampled to {labels.SAMPLE_RATE} Hz",
+  "padded": f"were shorter than {labels.NUM_SAMPLES} samples and were padded with silence",
+  "cut": f"were longer than {labels.NUM_SAMPLES} samples and were cut",
 }

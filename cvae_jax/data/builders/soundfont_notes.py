@@ -1,14 +1,14 @@
-"""`soundfont_notes`: the programs of a soundfont, played in NSynth's protocol by FluidSynth.
+"""`soundfont_notes`: the programs of a soundfont, rendered in NSynth's protocol by FluidSynth.
 
-Every General MIDI program is an instrument; it plays pitches 21 to 108 at five velocities, each
-held for 3 s and let go for 1 s, at 16 kHz in mono, without reverb and chorus. Levels are those of
-the soundfont but for one gain a program, which brings its loudest note to half of full scale.
+Every General MIDI program is an instrument. It plays pitches 21 to 108 at five velocities, held for
+3 s and released for 1 s, at 16 kHz in mono, without reverb and chorus. One gain per program brings
+its loudest note to half of full scale; relative levels are the soundfont's.
 
-A note is left out where it is silent, or where the nearest sample that the soundfont has for it
-lies more than `max_stretch` semitones away: it is then a sample played too fast, and no instrument.
+A note is left out if it is silent, or if the soundfont's nearest sample is more than `max_stretch`
+semitones away, since a sample transposed that far no longer sounds like the instrument.
 
-`soundfont_notes` holds out programs: of every family some for validation and some for test.
-`soundfont_notes/notes` holds out notes of the programs that are trained on.
+`soundfont_notes` holds out programs: a sixth of every family each for validation and test.
+`soundfont_notes/notes` holds out notes of the training programs.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ HELD_OUT = ("instruments", "notes")
 
 @dataclasses.dataclass
 class SoundfontConfig(tfds.core.BuilderConfig):
-  """What of a soundfont is played.
+  """The notes of a soundfont to render.
 
   Attributes:
     path: of the SF2 or SF3 file.
@@ -43,7 +43,7 @@ class SoundfontConfig(tfds.core.BuilderConfig):
     programs: numbers of the programs.
     pitches: MIDI numbers.
     velocities: 1 to 127.
-    max_stretch: semitones from the nearest sample; more is left out.
+    max_stretch: semitones; notes farther from any sample are left out.
   """
 
   path: str = ""
@@ -55,12 +55,12 @@ class SoundfontConfig(tfds.core.BuilderConfig):
 
 
 def instrument_name(program: general_midi.Program) -> str:
-  """NSynth's way of naming an instrument, with the number of the program."""
+  """An instrument's name as in NSynth, with the number of the program."""
   return f"{program.family}_{program.source}_{program.number:03d}"
 
 
 def split_of(config: SoundfontConfig) -> dict[int, str]:
-  """The split of each program: of every family with at least three, a sixth each is held out."""
+  """The split of each program: a sixth each of every family of three or more is held out."""
   families: dict[str, list[int]] = {}
   for number in config.programs:
     families.setdefault(general_midi.program(number).family, []).append(number)
@@ -77,20 +77,20 @@ def split_of(config: SoundfontConfig) -> dict[int, str]:
 
 
 def note_split(name: str) -> str:
-  """The split of a note where notes are held out: a twentieth each, by its name."""
+  """The split of a note by the hash of its name: a twentieth each is held out."""
   number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 20
   return {0: "valid", 1: "test"}.get(number, "train")
 
 
 def make_config(config: Any, held_out: str = "instruments") -> SoundfontConfig:
-  """The data set that the `data` section of a config asks for.
+  """Makes the builder config of a soundfont.
 
   Args:
     config: the `data.soundfont` section of a config.
     held_out: 'instruments' or 'notes'.
 
   Raises:
-    UserError: a soundfont that cannot be read, or programs that it does not have.
+    UserError: if the soundfont cannot be read, or has no such programs.
   """
   path = soundfont.find_soundfont(config.path)
   pitches = tuple(range(labels.MIN_PITCH, labels.MAX_PITCH + 1, config.pitch_step))
@@ -99,20 +99,20 @@ def make_config(config: Any, held_out: str = "instruments") -> SoundfontConfig:
       raise errors.UserError(f"data.soundfont.velocities must be 1-127, got {velocity}")
   synth = soundfont.Synthesizer(path)
   try:
-    there = [number for number in range(128) if synth.has(number)]
+    available = [number for number in range(128) if synth.has(number)]
   finally:
     synth.close()
-  missing = sorted(set(config.programs) - set(there))
+  missing = sorted(set(config.programs) - set(available))
   if missing:
     raise errors.UserError(f"data.soundfont.programs: {path} has no program {missing[0]} in bank 0")
   programs = tuple(sorted(config.programs)) or tuple(
-    n for n in there if config.include_effects or general_midi.program(n).is_note
+    n for n in available if config.include_effects or general_midi.program(n).is_note
   )
   with open(path, "rb") as f:
     content = hashlib.file_digest(f, "sha256").hexdigest()
-  chosen = (content, programs, pitches, tuple(config.velocities), config.max_stretch)
+  selection = (content, programs, pitches, tuple(config.velocities), config.max_stretch)
   stem = notes.name_part(os.path.splitext(os.path.realpath(path))[0])
-  fingerprint = hashlib.sha256(repr(chosen).encode()).hexdigest()[:10]
+  fingerprint = hashlib.sha256(repr(selection).encode()).hexdigest()[:10]
   return SoundfontConfig(
     name=f"{stem}-{held_out}-{fingerprint}",
     description=f"{len(programs)} programs of {os.path.basename(path)}; {held_out} held out",
@@ -143,7 +143,7 @@ class SoundfontNotes(tfds.core.GeneratorBasedBuilder):
   def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
     config = self.builder_config
     zones, splits = soundfont.sampled_pitches(config.path), split_of(config)
-    planned: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}
+    keys_of_program: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}
     for program in config.programs:
       name = instrument_name(general_midi.program(program))
       pitches = [
@@ -161,12 +161,14 @@ class SoundfontNotes(tfds.core.GeneratorBasedBuilder):
         )
       ]  # fmt: skip
       if keys:
-        planned[program] = pitches, keys
-    silent, count = 0, 0
-    for program, played in soundfont.play_ahead(config.path, planned, max(config.velocities)):
-      described = general_midi.program(program)
-      name = instrument_name(described)
-      silent += played.silent
+        keys_of_program[program] = pitches, keys
+    num_silent, count = 0, 0
+    for program, played in soundfont.play_ahead(
+      config.path, keys_of_program, max(config.velocities)
+    ):
+      general_program = general_midi.program(program)
+      name = instrument_name(general_program)
+      num_silent += played.silent
       for (pitch, velocity), samples in zip(played.keys, played.samples, strict=True):
         count += 1
         yield notes.make_example(
@@ -175,8 +177,10 @@ class SoundfontNotes(tfds.core.GeneratorBasedBuilder):
           pitch,
           velocity,
           name,
-          described.family,
-          described.source,
+          general_program.family,
+          general_program.source,
         )
-    _log.info("%s: %d notes of %d programs, %d silent ones left out", split, count, len(planned),
-              silent)  # fmt: skip
+    _log.info(
+      "%s: %d notes of %d programs, %d silent notes left out",
+      split, count, len(keys_of_program), num_silent,
+    )  # fmt: skip

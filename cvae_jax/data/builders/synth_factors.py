@@ -1,7 +1,7 @@
-"""`synth_notes/factors`, `/grid` and `/full`: notes that come with the factors they were made from.
+"""`synth_notes/factors`, `/grid` and `/full`: synthetic notes with their generative factors.
 
-`factors` and `full` draw all factors independently, `full` as many notes as NSynth has; `grid`
-holds every combination of a few values of each. See `factors` and `factor_methods`.
+`factors` and `full` draw all factors independently; `full` has as many notes as NSynth. `grid` has
+every combination of a few values of each factor. See `factors` and `factor_methods`.
 """
 
 import collections
@@ -31,8 +31,8 @@ class SynthFactorsConfig(tfds.core.BuilderConfig):
   """Size of a variant.
 
   Attributes:
-    notes: by split; none for the grid, of which a tenth each is for validation and for test.
-    seed: of everything random in it.
+    notes: number by split; None for the grid, of which a tenth each is held out.
+    seed: of all random draws.
   """
 
   notes: tuple[int, int, int] | None = None
@@ -40,7 +40,7 @@ class SynthFactorsConfig(tfds.core.BuilderConfig):
 
 
 def make_tables(config: SynthFactorsConfig) -> dict[str, factors.Table]:
-  """What each split's notes are made from."""
+  """The factors of each split's notes."""
   if config.notes is None:
     table = factors.make_grid()
     count = table.method.size
@@ -68,10 +68,10 @@ def _render(method, values, pitch, velocity, seed):
 
 
 def render_table(table: factors.Table, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-  """Renders notes, a batch of one method at a time, some batches ahead of the reader.
+  """Renders notes in batches of one method, some batches ahead of the consumer.
 
   Yields:
-    (row of the table, [T] int16 audio), in an order and with samples that are the same every time.
+    (row of the table, [T] int16 audio); order and samples are deterministic.
   """
   batches = []
   for method in range(len(factors.METHODS)):
@@ -83,21 +83,21 @@ def render_table(table: factors.Table, seed: int) -> Iterator[tuple[int, np.ndar
     audio = _render(factors.METHODS[method], *columns, np.uint32(seed * 65_537 + number))
     return rows.tolist(), np.asarray(audio)
 
-  # Some of the work keeps one core busy and some of it all: several batches together fill them.
+  # Parts of the work are single-threaded: several batches at a time keep all cores busy.
   with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
-    ahead: collections.deque = collections.deque()
+    pending: collections.deque = collections.deque()
     for number, batch in enumerate(batches):
-      ahead.append(pool.submit(render, number, *batch))
-      if len(ahead) > _AHEAD:
-        yield from zip(*ahead.popleft().result(), strict=False)
-    while ahead:
-      yield from zip(*ahead.popleft().result(), strict=False)
+      pending.append(pool.submit(render, number, *batch))
+      if len(pending) > _AHEAD:
+        yield from zip(*pending.popleft().result(), strict=False)
+    while pending:
+      yield from zip(*pending.popleft().result(), strict=False)
 
 
-class SynthFactors(  # type: ignore[call-arg]  # It shares its name with SynthNotes.
+class SynthFactors(  # type: ignore[call-arg]  # The name is that of SynthNotes.
   tfds.core.GeneratorBasedBuilder, skip_registration=True
 ):
-  """Synthesised notes with the factors that they were made from."""
+  """Synthetic notes with their generative factors."""
 
   name = "synth_notes"
   VERSION = tfds.core.Version("1.0.0")
@@ -122,7 +122,7 @@ class SynthFactors(  # type: ignore[call-arg]  # It shares its name with SynthNo
     return self.dataset_info_from_configs(
       description=__doc__,
       features=notes.make_features(INSTRUMENTS, with_factors=True),
-      disable_shuffling=True,  # Training shuffles; writing everything twice is what takes long.
+      disable_shuffling=True,  # Training shuffles; shuffling here would write everything twice.
     )
 
   def _split_generators(self, dl_manager: tfds.download.DownloadManager):

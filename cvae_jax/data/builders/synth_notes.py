@@ -1,9 +1,10 @@
 """`synth_notes`: the embedded data set, 4,092 notes made by classic synthesis.
 
-Eleven families in three sources, 14 instruments of each (462), pitches 21 to 108 and NSynth's five
-velocities, 3 s held and 1 s of release. Ten instruments of the 14 are for training, with 10 notes
-each; two are held out for validation and two for test, with 6 notes each. Many instruments with few
-notes, rather than the other way round, is what teaches a model of instruments it has not heard.
+Eleven families in three sources, 14 instruments of each (462 in all), pitches 21 to 108 and
+NSynth's five velocities, held for 3 s and released for 1 s. Of the 14 instruments, ten are for
+training, with 10 notes each; two each are held out for validation and test, with 6 notes each. Many
+instruments with few notes each generalise better to held-out instruments than few instruments with
+many notes.
 Everything is drawn from one seed.
 """
 
@@ -31,8 +32,8 @@ class SynthNotesConfig(tfds.core.BuilderConfig):
   Attributes:
     instruments: instruments of each family and source, by split.
     notes: notes of each instrument, by split.
-    families: which families are made.
-    seed: of everything random in it.
+    families: names of the families.
+    seed: of all random draws.
   """
 
   instruments: tuple[int, int, int] = (10, 2, 2)
@@ -43,7 +44,7 @@ class SynthNotesConfig(tfds.core.BuilderConfig):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """The labels of a split's notes, as columns ([M] each), and its instruments' names."""
+  """The labels of a split's notes, as columns of M integers."""
 
   family: np.ndarray
   source: np.ndarray
@@ -66,7 +67,7 @@ def instrument_names(config: SynthNotesConfig) -> list[str]:
 
 
 def make_plan(config: SynthNotesConfig, split: str) -> Plan:
-  """Draws which notes a split holds: different (pitch, velocity) pairs for each instrument."""
+  """Draws the notes of a split: distinct (pitch, velocity) pairs for each instrument."""
   position = SPLITS.index(split)
   first = sum(config.instruments[:position])
   pitches = np.arange(labels.MIN_PITCH, labels.MAX_PITCH + 1)
@@ -88,7 +89,7 @@ def make_plan(config: SynthNotesConfig, split: str) -> Plan:
 
 
 def instrument_parameters(config: SynthNotesConfig) -> np.ndarray:
-  """The numbers of every instrument ([instruments, recipes.NUM_PARAMETERS] between 0 and 1)."""
+  """[instruments, recipes.NUM_PARAMETERS] parameters of the instruments, from 0 to 1."""
   rows = [
     np.random.default_rng([config.seed, 2, label]).uniform(size=recipes.NUM_PARAMETERS)
     for label in range(len(instrument_names(config)))
@@ -97,11 +98,11 @@ def instrument_parameters(config: SynthNotesConfig) -> np.ndarray:
 
 
 def measure_qualities(audio: jax.Array, pitch: jax.Array) -> jax.Array:
-  """NSynth's qualities, as far as a note's samples show them; the others are False.
+  """Measures those of NSynth's qualities that can be computed from audio; the others are False.
 
-  bright, dark: spectral centroid above 8 or below 2 times the fundamental. fast_decay: 20 dB down
-  from the loudest 50 ms within the first second. percussive: that, and loudest within 50 ms.
-  long_release: 200 ms after the key is let go still within 20 dB of what it was.
+  bright, dark: spectral centroid above 8 or below 2 times the fundamental. fast_decay: after one
+  second, 20 dB below the loudest 50 ms. percussive: fast_decay, and loudest in the first 50 ms.
+  long_release: 200 ms after note-off, within 20 dB of the level before it.
 
   Args:
     audio: [B, T] waveforms.
@@ -118,15 +119,15 @@ def measure_qualities(audio: jax.Array, pitch: jax.Array) -> jax.Array:
   harmonic = centroid_hz / (440.0 * 2.0 ** ((pitch - 69) / 12))
   release = int(labels.HOLD_S * 20)
   fast_decay = rms[:, 20] < 0.1 * jnp.max(rms, axis=-1)
-  known = {
+  measured = {
     "bright": harmonic > 8,
     "dark": harmonic < 2,
     "fast_decay": fast_decay,
     "percussive": fast_decay & (jnp.argmax(rms, axis=-1) == 0),
     "long_release": rms[:, release + 4] > jnp.maximum(0.1 * rms[:, release - 1], 1e-6),
   }
-  no = jnp.zeros_like(fast_decay)
-  return jnp.stack([known.get(quality, no) for quality in labels.QUALITIES], axis=-1)
+  absent = jnp.zeros_like(fast_decay)
+  return jnp.stack([measured.get(quality, absent) for quality in labels.QUALITIES], axis=-1)
 
 
 @functools.partial(jax.jit, static_argnames="family")
@@ -140,10 +141,10 @@ def _render(family, instrument, source, pitch, velocity, seed, index):
 def render_plan(
   config: SynthNotesConfig, plan: Plan
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-  """Renders a plan's notes, a batch of one family at a time, one batch ahead of the reader.
+  """Renders a plan's notes in batches of one family, one batch ahead of the consumer.
 
   Yields:
-    (row of the plan, [T] float32 audio of 16 bits as NSynth's is, [10] bool qualities).
+    (row of the plan, [T] float32 audio quantised to 16 bits, [10] bool qualities).
   """
   parameters = instrument_parameters(config)
   batches = []
@@ -167,13 +168,13 @@ def render_plan(
     for i, row in enumerate(rows.tolist()):
       yield row, samples[i].astype(np.float32) / 32768.0, qualities[i]
 
-  ahead = None
+  pending = None
   for batch in batches:
-    previous, ahead = ahead, dispatch(*batch)
+    previous, pending = pending, dispatch(*batch)
     if previous is not None:
       yield from unpack(*previous)
-  if ahead is not None:
-    yield from unpack(*ahead)
+  if pending is not None:
+    yield from unpack(*pending)
 
 
 class SynthNotes(tfds.core.GeneratorBasedBuilder):

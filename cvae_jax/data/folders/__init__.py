@@ -1,1 +1,1 @@
-"""Folders of audio files and the labels that come with them."""
+"""Readers of folders of audio files, and of their labels."""

@@ -1,4 +1,4 @@
-"""The audio files of a folder: which there are, how they are held out, what became of them."""
+"""The audio files of a folder: listing, splits, and a figure of what is used."""
 
 from collections.abc import Sequence
 import hashlib
@@ -11,12 +11,12 @@ from cvae_jax.data import clips
 from cvae_jax.data import store
 from cvae_jax.data.folders import folder_labels
 
-_HELD_OUT_SHARE = 0.1  # for validation, and as much for test
-_MOST_BARS = 60  # files in a figure
+_HELD_OUT_SHARE = 0.1  # for validation, and the same for test
+_MAX_BARS = 60  # files shown in the figure
 
 
 def check_form(section: str, settings) -> None:
-  """Raises UserError for a rate or a length that no form has; `settings` is a section of `data`."""
+  """Raises UserError for a rate or duration out of range; `settings` is a section of `data`."""
   if not 1000 <= settings.sample_rate <= 384_000:
     raise errors.UserError(
       f"data.{section}.sample_rate must be 1000-384000 Hz, got {settings.sample_rate}"
@@ -28,27 +28,30 @@ def check_form(section: str, settings) -> None:
 
 
 def find(folder: str) -> list[tuple[str, str]]:
-  """The audio files of a folder and those in it: paths, and names within the folder with '/'.
+  """The audio files of a folder and its sub-folders.
+
+  Returns:
+    (path, name) of each; the name is relative to the folder, with '/'.
 
   Raises:
-    UserError: a folder that is none, or that holds no audio file.
+    UserError: if there is no such folder, or it holds no audio file.
   """
   folder = os.path.expanduser(folder)
   if not os.path.isdir(folder):
-    raise errors.UserError(f"data.dir {folder} is no folder")
-  found = [
+    raise errors.UserError(f"data.dir {folder} is not a folder")
+  audio_files = [
     (path, os.path.relpath(path, folder).replace(os.sep, "/"))
     for path in folder_labels.audio_files(folder)
   ]
-  if not found:
+  if not audio_files:
     raise errors.UserError(
       f"data.dir {folder} holds no audio file ({', '.join(folder_labels.EXTENSIONS)})"
     )
-  return found
+  return audio_files
 
 
 def split(names: Sequence[str]) -> dict[str, str]:
-  """The split of each of three or more names: a tenth each is held out, by a hash of the name."""
+  """Splits three or more names by their hashes: a tenth each for validation and test."""
   order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
   count = max(1, round(_HELD_OUT_SHARE * len(order)))
   return {
@@ -58,78 +61,89 @@ def split(names: Sequence[str]) -> dict[str, str]:
 
 
 def split_groups(groups: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
-  """The split of each group of examples, with the classes in each split as in all.
+  """Splits groups of examples so that every split has the class proportions of the whole.
 
-  Groups are added to a held-out split one by one, each the one that brings its classes nearest to a
-  tenth of all, until none brings them nearer. Groups of one example each are held out by a hash,
-  class by class.
+  A held-out split is built greedily: the next group is the one that brings the class counts closest
+  to a tenth of all, until no group reduces the difference. Where every group is one example, each
+  class is split by the hash of the names instead.
 
   Args:
-    groups: of each example.
-    classes: of each example.
+    groups: group of each example.
+    classes: class of each example.
+
+  Returns:
+    The split of each group.
 
   Raises:
-    UserError: fewer than three groups.
+    UserError: if there are fewer than three groups.
   """
   names = sorted(set(groups))
   if len(names) < len(store.SPLITS):
     raise errors.UserError(
-      f"{len(names)} that can be used are too few for {len(store.SPLITS)} splits: what is held out "
-      "together must be of three at least"
+      f"{len(names)} usable groups are too few for {len(store.SPLITS)} splits: at least "
+      f"{len(store.SPLITS)} are needed"
     )
   if len(names) == len(groups):
-    of: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for value in sorted(set(classes)):
-      own = [g for g, c in zip(groups, classes, strict=True) if c == value]
-      of |= split(own) if len(own) >= len(store.SPLITS) else dict.fromkeys(own, "train")
-    return of if set(of.values()) == set(store.SPLITS) else split(names)
+      members = [g for g, c in zip(groups, classes, strict=True) if c == value]
+      split_of |= (
+        split(members) if len(members) >= len(store.SPLITS) else dict.fromkeys(members, "train")
+      )
+    return split_of if set(split_of.values()) == set(store.SPLITS) else split(names)
   values = sorted(set(classes))
   counts = np.zeros((len(names), len(values)))
   for group, value in zip(groups, classes, strict=True):
     counts[names.index(group), values.index(value)] += 1
   target = _HELD_OUT_SHARE * counts.sum(axis=0)
-  cost = lambda held: float(np.sum(np.square(held - target) / (target + 1.0)))
-  of = dict.fromkeys(names, "train")
+  cost = lambda held_counts: float(np.sum(np.square(held_counts - target) / (target + 1.0)))
+  split_of = dict.fromkeys(names, "train")
   for split_name in store.SPLITS[1:]:
-    held = np.zeros(len(values))
+    held_counts = np.zeros(len(values))
     while True:
-      left = [i for i, name in enumerate(names) if of[name] == "train"]
-      best = min(left, key=lambda i: cost(held + counts[i]))
-      if (held.any() and cost(held + counts[best]) >= cost(held)) or len(left) < 3:
+      train_rows = [i for i, name in enumerate(names) if split_of[name] == "train"]
+      best = min(train_rows, key=lambda i: cost(held_counts + counts[i]))
+      if (held_counts.any() and cost(held_counts + counts[best]) >= cost(held_counts)) or len(
+        train_rows
+      ) < 3:
         break
-      held = held + counts[best]
-      of[names[best]] = split_name
-  return of
+      held_counts = held_counts + counts[best]
+      split_of[names[best]] = split_name
+  return split_of
 
 
 def draw(index: store.Index, num_samples: int, silence_db: float) -> bytes:
-  """A PNG of what is used of every recording: seconds by split, and how much of it is silence."""
+  """Draws the seconds used of each recording, by split, and the rest (silence); returns a PNG."""
   from cvae_jax.evaluation import drawing
 
   names = list(dict.fromkeys(index.names.tolist()))
   seconds = index.lengths / index.sample_rate
-  used = np.zeros(len(index.names))
+  used_s = np.zeros(len(index.names))
   for split_name in store.SPLITS:
     rows, _ = clips.find_places(index, split_name, num_samples, silence_db)
-    np.add.at(used, rows, num_samples / index.sample_rate)
-  used = np.minimum(used, seconds)
-  shown = sorted(names, key=lambda n: -seconds[index.names == n].sum())[:_MOST_BARS]
-  figure, axes = drawing.new_figure(9.0, 1.2 + 0.2 * len(shown))
+    np.add.at(used_s, rows, num_samples / index.sample_rate)
+  used_s = np.minimum(used_s, seconds)
+  shown_names = sorted(names, key=lambda n: -seconds[index.names == n].sum())[:_MAX_BARS]
+  figure, axes = drawing.new_figure(9.0, 1.2 + 0.2 * len(shown_names))
   axis = axes[0, 0]
-  left = np.zeros(len(shown))
+  bar_starts = np.zeros(len(shown_names))
   for number, split_name in enumerate(store.SPLITS):
-    mine = index.splits == store.SPLITS.index(split_name)
-    widths = np.asarray([used[mine & (index.names == name)].sum() for name in shown])
-    axis.barh(range(len(shown)), widths, 0.8, left, color=f"C{number}", label=split_name)
-    left += widths
-  total = np.asarray([seconds[index.names == name].sum() for name in shown])
-  silent = np.maximum(total - left, 0.0)
-  axis.barh(range(len(shown)), silent, 0.8, left, color="0.8", label="silence or remainder")
+    in_split = index.splits == store.SPLITS.index(split_name)
+    widths = np.asarray([used_s[in_split & (index.names == name)].sum() for name in shown_names])
+    axis.barh(
+      range(len(shown_names)), widths, 0.8, bar_starts, color=f"C{number}", label=split_name
+    )
+    bar_starts += widths
+  total = np.asarray([seconds[index.names == name].sum() for name in shown_names])
+  silent = np.maximum(total - bar_starts, 0.0)
+  axis.barh(
+    range(len(shown_names)), silent, 0.8, bar_starts, color="0.8", label="silence or remainder"
+  )
   title = lambda name: name if len(name) <= 48 else f"{name[:22]}...{name[-23:]}"
-  axis.set_yticks(range(len(shown)), [title(name) for name in shown], fontsize=7)
-  axis.set_ylim(len(shown) - 0.4, -0.6)
+  axis.set_yticks(range(len(shown_names)), [title(name) for name in shown_names], fontsize=7)
+  axis.set_ylim(len(shown_names) - 0.4, -0.6)
   axis.set_xlabel("seconds")
   axis.legend(frameon=False, fontsize=8)
-  more = f"; the {len(shown)} longest are shown" if len(shown) < len(names) else ""
-  axis.set_title(f"{len(names)} files, {seconds.sum() / 60:.1f} minutes{more}", fontsize=10)
+  note = f"; the {len(shown_names)} longest are shown" if len(shown_names) < len(names) else ""
+  axis.set_title(f"{len(names)} files, {seconds.sum() / 60:.1f} minutes{note}", fontsize=10)
   return drawing.to_png(figure)

@@ -1,4 +1,4 @@
-"""One file of a folder: its labels checked, its note read or cut out, its pitch measured."""
+"""One file of a folder: checks its labels, reads its note, and measures its pitch."""
 
 import functools
 import os
@@ -18,15 +18,15 @@ _SILENCE = 1e-3  # peak in full scale, -60 dB
 
 
 class Found(NamedTuple):
-  """What became of a file: a row of the report.
+  """A row of the report: whether and how a file is used.
 
   Attributes:
     file: its name.
     used: 'yes' or 'no'.
-    reason: why not; or what had to be done to it.
+    reason: why it is not used, or the changes made to it.
     pitch: MIDI number.
     pitch_from: 'given' or 'measured'.
-    confidence: of a measured pitch, the share of its sounding frames that lie on it.
+    confidence: fraction of voiced frames at the measured pitch; empty for a given pitch.
   """
 
   file: str
@@ -38,14 +38,14 @@ class Found(NamedTuple):
 
 
 def measure_pitch(audio: np.ndarray, sample_rate: int) -> tuple[int, float] | None:
-  """The note that a recording sounds most, and the share of its sounding frames that are on it.
+  """Estimates the pitch of a recording: the median over voiced frames.
 
   Args:
     audio: [T] waveform.
     sample_rate: in Hz.
 
   Returns:
-    (MIDI number, 0 to 1), or None where nothing with a pitch sounds.
+    (MIDI number, fraction of voiced frames at it), or None if no frame is voiced.
 
   Source: `librosa.pyin` (Mauch & Dixon 2014).
   """
@@ -61,14 +61,14 @@ def measure_pitch(audio: np.ndarray, sample_rate: int) -> tuple[int, float] | No
   return pitch, float(np.mean(pitches == pitch))
 
 
-def instrument_name(given: dict[str, str]) -> str:
-  """NSynth's way of naming an instrument, unique by family, source and name."""
-  name = f"{given['family']}_{given['source']}_{given['instrument']}"
-  return " ".join(name.split())  # TFDS keeps names of labels one a line.
+def instrument_name(fields: dict[str, str]) -> str:
+  """An instrument's name as in NSynth: family_source_name."""
+  name = f"{fields['family']}_{fields['source']}_{fields['instrument']}"
+  return " ".join(name.split())  # TFDS stores label names one per line.
 
 
 class Labels(NamedTuple):
-  """A file's labels, checked; `pitch` is None where it is to be measured."""
+  """A file's labels, checked; `pitch` is None if it must be measured."""
 
   pitch: int | None
   velocity: int
@@ -78,49 +78,49 @@ class Labels(NamedTuple):
 
 
 def check_labels(entry: folder_labels.LabelledFile, defaults: dict[str, str]) -> Labels:
-  """A file's labels as numbers.
+  """Parses a file's labels; missing ones are taken from `defaults`.
 
   Raises:
-    UserError: one line that names the file and the label.
+    UserError: for an invalid label; the message names the file and the label.
   """
-  given = defaults | entry.labels
+  fields = defaults | entry.labels
   try:
     return Labels(
-      folder_labels.parse_pitch(given["pitch"]) if "pitch" in given else None,
-      folder_labels.parse_velocity(given["velocity"]),
-      labels.index_of(given["family"], labels.FAMILIES, "family"),
-      labels.index_of(given["source"], labels.SOURCES, "source"),
-      instrument_name(given),
+      folder_labels.parse_pitch(fields["pitch"]) if "pitch" in fields else None,
+      folder_labels.parse_velocity(fields["velocity"]),
+      labels.index_of(fields["family"], labels.FAMILIES, "family"),
+      labels.index_of(fields["source"], labels.SOURCES, "source"),
+      instrument_name(fields),
     )
   except errors.UserError as e:
     raise errors.UserError(f"{entry.path}: {e}") from None
 
 
-@functools.lru_cache(maxsize=1)  # An instrument may be cut from one recording.
+@functools.lru_cache(maxsize=1)  # Many notes may be cut from one recording.
 def _read_recording(path: str) -> tuple[files.Recording, int]:
-  """All of a file, and the rate that it has by itself."""
+  """A whole file at NSynth's sample rate, and its original sample rate."""
   return files.read_clip(path, labels.SAMPLE_RATE), soundfile.info(path).samplerate
 
 
 def forget() -> None:
-  """Frees the recording that was cut last."""
+  """Frees the cached recording."""
   _read_recording.cache_clear()
 
 
 def read_audio(entry: folder_labels.LabelledFile) -> files.Recording:
-  """A file's note, or what its entry cuts out of it.
+  """Reads a file's note, or the part of the file that the entry selects.
 
   Raises:
-    UserError: one line that names the file and what is wrong with it.
+    UserError: if the file cannot be read; the message names the file.
   """
-  if not os.path.isfile(entry.path):  # A pipe would wait for its writer.
-    raise errors.UserError(f"{entry.path} does not exist or is no file")
+  if not os.path.isfile(entry.path):  # Opening a pipe would block.
+    raise errors.UserError(f"{entry.path} does not exist or is not a file")
   try:
     if not entry.offset and entry.end is None:
       return files.read_note(entry.path, labels.NUM_SAMPLES, labels.SAMPLE_RATE)
     (audio, changes), rate = _read_recording(entry.path)
-  except UnicodeEncodeError:  # libsndfile takes a path as UTF-8.
-    raise errors.UserError(f"{entry.path} has a name that is no UTF-8: another is wanted") from None
+  except UnicodeEncodeError:  # libsndfile takes UTF-8 paths only.
+    raise errors.UserError(f"{entry.path} has a name that is not UTF-8: rename the file") from None
   begin, end = (
     None if sample is None else round(sample * labels.SAMPLE_RATE / rate)
     for sample in (entry.offset, entry.end)
@@ -139,32 +139,30 @@ def read_audio(entry: folder_labels.LabelledFile) -> files.Recording:
 def examine(
   entry: folder_labels.LabelledFile, defaults: dict[str, str], strict: bool = False
 ) -> Found:
-  """A file's row of the report.
+  """Reads a file and returns its row of the report.
 
   Args:
     entry: the file.
-    defaults: text by field, of what it does not say.
+    defaults: text by field, for the labels that are missing.
     strict: whether a file that cannot be used is an error.
 
   Raises:
-    UserError: one line that names the file, where that is an error.
+    UserError: with `strict`, if the file cannot be used; the message names it.
   """
   try:
-    given = check_labels(entry, defaults)
+    checked = check_labels(entry, defaults)
     recording = read_audio(entry)
     if np.abs(recording.audio - recording.audio.mean()).max() < _SILENCE:
       raise errors.UserError(f"{entry.path} is silent")
-    pitch, how, confidence = given.pitch, "given", ""
+    pitch, pitch_from, confidence = checked.pitch, "given", ""
     if pitch is None:
       measured = measure_pitch(recording.audio, labels.SAMPLE_RATE)
       if measured is None:
-        raise errors.UserError(
-          f"{entry.path} has no pitch that could be measured, and none is given"
-        )
-      pitch, how, confidence = measured[0], "measured", f"{measured[1]:.2f}"
+        raise errors.UserError(f"{entry.path} has no measurable pitch, and none is given")
+      pitch, pitch_from, confidence = measured[0], "measured", f"{measured[1]:.2f}"
   except errors.UserError as e:
     reason = label_text.printable(" ".join(str(e).split()))
     if strict:
       raise errors.UserError(reason) from None
     return Found(entry.name, "no", reason)
-  return Found(entry.name, "yes", " ".join(recording.changes), str(pitch), how, confidence)
+  return Found(entry.name, "yes", " ".join(recording.changes), str(pitch), pitch_from, confidence)

@@ -1,4 +1,4 @@
-"""Tables of labels as spreadsheets and libraries write them."""
+"""Reader of CSV tables of labels, as spreadsheets and libraries write them."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Row(NamedTuple):
 
   Attributes:
     number: its line in the file, from 1.
-    cells: text by column, without spaces around it; of a cell that is empty, nothing.
+    cells: text by column, stripped; empty cells are left out.
   """
 
   number: int
@@ -33,56 +33,63 @@ def read_rows(
 ) -> list[Row]:
   """The rows of a CSV table that has a header.
 
-  Commas, semicolons and tabs are told by the header, in which case and spaces do not matter.
-  Columns without a name, as pandas' index, are left out; so are empty rows.
+  The delimiter (comma, semicolon or tab) is inferred from the header. Column names ignore case and
+  spacing. Columns without a name, such as pandas' index, and empty rows are left out.
 
   Args:
     path: of the table.
-    required: the column that every row has a cell of.
-    optional: what columns there may be beside it; any without.
-    field: of the config that names the table, for messages.
-    columns: that must be in the header as well.
+    required: column that every row must have a value in.
+    optional: other columns that are allowed; None allows any.
+    field: config field that names the table, for messages.
+    columns: further columns that the header must have.
 
   Raises:
-    UserError: a table that cannot be read or has other columns, with the number of the row where
-      that is to blame.
+    UserError: if the table cannot be read, or its columns or cells are not as required; the message
+      names the row.
   """
   text = label_text.read(path, field)
-  what = f"{field} {path}"
-  rows = _read(text, what)
-  number, cells = next(rows, (0, []))
-  found = [_column(cell) for cell in cells]
-  named = [column for column in found if column]
-  unknown = optional is not None and not {required, *optional}.issuperset(named)
-  if required not in named or unknown:
-    shown = ", ".join(" ".join(cell.split()) for cell in cells)[:200]
+  table_name = f"{field} {path}"
+  rows = _read(text, table_name)
+  header_row, cells = next(rows, (0, []))
+  header_columns = [_column(cell) for cell in cells]
+  names = [column for column in header_columns if column]
+  unknown = optional is not None and not {required, *optional}.issuperset(names)
+  if required not in names or unknown:
+    header_text = ", ".join(" ".join(cell.split()) for cell in cells)[:200]
     raise errors.UserError(
-      f"{what} must have a column '{required}' and any of {', '.join(optional or ['others'])}, got "
-      f"{shown or 'nothing'}"
+      f"{table_name} must have a column '{required}' and any of "
+      f"{', '.join(optional or ['others'])}, got {header_text or 'nothing'}"
     )
-  twice = next((column for column in named if named.count(column) > 1), None)
-  if twice:
-    raise errors.UserError(f"{what}, row {number}: it has the column '{twice}' twice")
-  missing = next((column for column in columns if column not in named), None)
+  repeated = next((column for column in names if names.count(column) > 1), None)
+  if repeated:
+    raise errors.UserError(
+      f"{table_name}, row {header_row}: the column '{repeated}' is there twice"
+    )
+  missing = next((column for column in columns if column not in names), None)
   if missing:
-    raise errors.UserError(f"{what} has no column '{missing}': it has {', '.join(named)}")
-  table = [Row(n, _check_row(cells, found, required, f"{what}, row {n}")) for n, cells in rows]
+    raise errors.UserError(f"{table_name} has no column '{missing}': it has {', '.join(names)}")
+  table = [
+    Row(n, _check_row(cells, header_columns, required, f"{table_name}, row {n}"))
+    for n, cells in rows
+  ]
   if not table:
-    raise errors.UserError(f"{what} has no row beneath its header")
+    raise errors.UserError(f"{table_name} has no row below its header")
   return table
 
 
 def _column(cell: str) -> str:
-  """A column's name; none for an index."""
+  """A column's name, normalised; empty for an index column."""
   name = " ".join(cell.split()).casefold()
   return "" if name.startswith("unnamed:") else name
 
 
-def _read(text: str, what: str) -> Iterator[tuple[int, list[str]]]:
-  """(line, cells) of the rows that are not empty, the header first."""
+def _read(text: str, table_name: str) -> Iterator[tuple[int, list[str]]]:
+  """(line, cells) of the non-empty rows, header first."""
   lines = text.split("\n")
   header = next((line for line in lines if line.strip()), "")
-  if header.strip().strip('"').casefold().startswith("sep="):  # Excel's own word for it.
+  if (
+    header.strip().strip('"').casefold().startswith("sep=")
+  ):  # Excel's declaration of the delimiter.
     following = lines[lines.index(header) + 1 :]
     delimiter = header.strip().strip('"')[4:5] or "\t"
     header = next((line for line in following if line.strip()), "")
@@ -93,14 +100,14 @@ def _read(text: str, what: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(
       io.StringIO("\n".join(lines)), delimiter=delimiter, skipinitialspace=delimiter != "\t"
     )
-  except (TypeError, ValueError) as e:  # A sign that no table is parted by.
-    raise errors.UserError(f"{what}, row 1: {errors.one_line(e)}") from None
+  except (TypeError, ValueError) as e:  # Not a valid delimiter.
+    raise errors.UserError(f"{table_name}, row 1: {errors.one_line(e)}") from None
   line = 0
   while True:
     try:
       cells = next(reader, None)
     except csv.Error as e:
-      raise errors.UserError(f"{what}, row {line + 1}: {errors.one_line(e)}") from None
+      raise errors.UserError(f"{table_name}, row {line + 1}: {errors.one_line(e)}") from None
     if cells is None:
       return
     if any(cell.strip() for cell in cells):
@@ -108,19 +115,21 @@ def _read(text: str, what: str) -> Iterator[tuple[int, list[str]]]:
     line = reader.line_num
 
 
-def _check_row(cells: list[str], columns: list[str], required: str, where: str) -> dict[str, str]:
+def _check_row(
+  cells: list[str], columns: list[str], required: str, row_name: str
+) -> dict[str, str]:
   while len(cells) > len(columns) and not cells[-1]:
     cells.pop()
   while len(cells) < len(columns) and not columns[len(cells)]:
     cells.append("")
   if len(cells) != len(columns):
-    raise errors.UserError(f"{where}: it has {len(cells)} cells, the header has {len(columns)}")
+    raise errors.UserError(f"{row_name}: it has {len(cells)} cells, the header has {len(columns)}")
   row = {column: cell for column, cell in zip(columns, cells, strict=True) if column and cell}
   for column, cell in row.items():
     if len(cell.splitlines()) > 1:
       raise errors.UserError(
-        f"{where}: its {column} has a line break in it; is there a quote that is not closed?"
+        f"{row_name}: the column {column} has a line break; is there an unclosed quote?"
       )
   if required not in row:
-    raise errors.UserError(f"{where}: it has no {required}")
+    raise errors.UserError(f"{row_name}: it has no {required}")
   return row

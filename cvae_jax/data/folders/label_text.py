@@ -1,4 +1,4 @@
-"""Text files that people have written about their sounds: in any encoding, from any system."""
+"""Reads text files in any common encoding, and finds the files that they name."""
 
 import codecs
 import os
@@ -7,7 +7,7 @@ import unicodedata
 from cvae_jax.core import errors
 
 MAX_BYTES = 64 * 2**20
-_MARKS = (  # UTF-32 first, whose mark begins as that of UTF-16.
+_MARKS = (  # UTF-32 first: its byte order mark begins with that of UTF-16.
   (codecs.BOM_UTF32_LE, "utf-32"),
   (codecs.BOM_UTF32_BE, "utf-32"),
   (codecs.BOM_UTF16_LE, "utf-16"),
@@ -17,21 +17,21 @@ _MARKS = (  # UTF-32 first, whose mark begins as that of UTF-16.
 
 
 def read(path: str, field: str = "data.folder.labels") -> str:
-  """The text of a file, with lines that end in a line feed.
+  """Reads a text file; line ends are normalised to line feeds.
 
-  UTF-8, UTF-16 and UTF-32 are told by their mark, UTF-16 by its zeros as well; what is none of them
-  is of Windows, or Latin-1.
+  UTF-8, UTF-16 and UTF-32 are detected by their byte order mark, UTF-16 also by its zero bytes.
+  Otherwise the encoding is the first that decodes of UTF-8, Windows-1252 and Latin-1.
 
   Args:
     path: of the file.
-    field: of the config that names it, for messages.
+    field: config field that names it, for messages.
 
   Raises:
-    UserError: a file that cannot be read, is too large, or holds a NUL character.
+    UserError: if the file cannot be read, is too large, or holds a NUL character.
   """
   try:
-    if os.path.exists(path) and not os.path.isfile(path):  # A pipe would wait for its writer.
-      raise OSError("it is no file")
+    if os.path.exists(path) and not os.path.isfile(path):  # Opening a pipe would block.
+      raise OSError("it is not a file")
     if os.path.getsize(path) > MAX_BYTES:
       raise OSError(f"it is larger than {MAX_BYTES // 2**20} MB")
     with open(path, "rb") as f:
@@ -43,7 +43,7 @@ def read(path: str, field: str = "data.folder.labels") -> str:
   if "\0" in text:
     line = text.count("\n", 0, text.index("\0")) + 1
     raise errors.UserError(
-      f"{field} {path} cannot be read: row {line} holds a NUL, which no text does"
+      f"{field} {path} cannot be read: row {line} holds a NUL character: it is not text"
     )
   return text
 
@@ -64,24 +64,24 @@ def _decode(data: bytes) -> str:
 
 
 def printable(text: str) -> str:
-  """A name as text that can be written anywhere: bytes that are no UTF-8 as escapes."""
+  """A file name as valid UTF-8: other bytes are escaped with backslashes."""
   return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _fold(name: str) -> str:
-  """What two names have in common that differ in case or in how an accent is composed."""
+  """A name normalised in case and Unicode composition, to compare names by."""
   try:
     name.encode()
-  except UnicodeEncodeError:  # Bytes on the disk that are no UTF-8.
+  except UnicodeEncodeError:  # Bytes on the disk that are not UTF-8.
     name = os.fsencode(name).decode("latin-1")
   return unicodedata.normalize("NFC", name).casefold()
 
 
 class Finder:
-  """Finds files by names that another system was less strict about.
+  """Finds files by names that were written on another system.
 
-  A name that does not exist as it is written is tried with slashes for its backslashes, and in
-  another case where exactly one file fits.
+  If there is no file of the exact name, backslashes are replaced by slashes, and a name that
+  differs in case or Unicode composition is accepted where it is the only match.
   """
 
   def __init__(self, folder: str):
@@ -89,21 +89,21 @@ class Finder:
     self._listings: dict[str, dict[str, list[str]]] = {}
 
   def find(self, name: str) -> str:
-    """The path of a file; where there is none, that of the name as it is written."""
+    """The path of a file; if none matches, the path of the name as written."""
     path = os.path.join(self._folder, name)
     if os.path.isfile(path) or len(name) > 4096:
       return path
     name = name.replace("\\", "/")
     path = os.path.join(self._folder, name)
-    found = "/" if name.startswith("/") else self._folder
+    existing = "/" if name.startswith("/") else self._folder
     for part in filter(None, name.split("/")):
-      if not os.path.lexists(os.path.join(found, part)):
-        fitting = self._list(found).get(_fold(part), [])
-        if len(fitting) != 1:
+      if not os.path.lexists(os.path.join(existing, part)):
+        matches = self._list(existing).get(_fold(part), [])
+        if len(matches) != 1:
           return path
-        part = fitting[0]
-      found = os.path.join(found, part)
-    return found if os.path.isfile(found) else path
+        part = matches[0]
+      existing = os.path.join(existing, part)
+    return existing if os.path.isfile(existing) else path
 
   def _list(self, folder: str) -> dict[str, list[str]]:
     if folder not in self._listings:

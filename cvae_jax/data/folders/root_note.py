@@ -1,15 +1,15 @@
-"""The note that a WAV says it is of: what samplers call its root, or its unity note."""
+"""The root note (MIDI unity note) in a WAV file's sampler chunk."""
 
 import struct
 
 from cvae_jax.data import labels
 
 _MAX_CHUNKS = 1000
-_AT = 12  # of the note within the chunk: behind the maker, the product and the sample's period
+_NOTE_OFFSET = 12  # in the chunk: after manufacturer, product and sample period
 
 
 def read(path: str) -> int | None:
-  """MIDI number in a WAV's sampler chunk; None for a file without one.
+  """The MIDI number in a WAV's sampler chunk; None if there is none.
 
   Source: "Multimedia Data Standards Update", Microsoft 1994, the `smpl` chunk.
   """
@@ -24,8 +24,10 @@ def read(path: str) -> int | None:
           return None
         name, length = struct.unpack("<4sI", chunk)
         if name == b"smpl":
-          body = f.read(_AT + 4)
-          pitch = struct.unpack_from("<I", body, _AT)[0] if len(body) == _AT + 4 else -1
+          body = f.read(_NOTE_OFFSET + 4)
+          pitch = (
+            struct.unpack_from("<I", body, _NOTE_OFFSET)[0] if len(body) == _NOTE_OFFSET + 4 else -1
+          )
           return pitch if 0 <= pitch < labels.NUM_PITCHES else None
         f.seek(length + length % 2, 1)
   except OSError:

@@ -1,7 +1,7 @@
-"""SFZ instruments as text: the regions, with what they inherit, and what names their samples.
+"""Reader of SFZ files: the regions with their inherited opcodes, and their samples.
 
-Source: the SFZ format, https://sfzformat.com (headers, opcodes, #define, #include), and how sfizz
-reads what the format leaves open.
+Source: the SFZ format, https://sfzformat.com (headers, opcodes, #define, #include); where the
+format is ambiguous, sfizz's behaviour.
 """
 
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from typing import NamedTuple
 from cvae_jax.core import errors
 from cvae_jax.data.folders import label_text
 
-_SCOPES = ("global", "master", "group", "region")  # from high to low: a header ends those below it
+_SCOPES = ("global", "master", "group", "region")  # outermost first: a header ends those after it
 _TUNES = ("tune", "global_tune", "master_tune", "group_tune")
 _OPCODES = frozenset((
   "sample", "default_path", "key", "pitch_keycenter", "pitch_keytrack", "transpose", *_TUNES,
   "note_offset", "octave_offset", "hivel", "trigger", "offset", "end",
 ))  # fmt: skip
 _PATHS = ("sample", "default_path")
-_MAX_DEPTH = 16  # of files that include files
+_MAX_DEPTH = 16  # of nested #include
 _MAX_FILES = 1000
 _MAX_CHARACTERS = 16 * 2**20  # of all files together
-_MAX_VALUE = 4096  # characters, which definitions of definitions could make any number of
+_MAX_VALUE = 4096  # characters; nested definitions could expand to any number
 _TOKEN = re.compile(
   r"#define[^\S\n]+\$(?P<name>\w+)[^\S\n]*(?P<meaning>\S*)"
   r'|#include[^\S\n]*"(?P<file>[^"\n]*)"'
@@ -35,12 +35,12 @@ _AUDIO_END = re.compile(r"\.(?:wav|flac|ogg|aiff?|mp3)$", re.IGNORECASE)
 
 
 class Region(NamedTuple):
-  """A region that plays a sample when a key is struck.
+  """A region that plays a sample at note-on.
 
   Attributes:
-    sample: the name of its file, from the SFZ's folder, with slashes.
+    sample: file name relative to the SFZ's folder, with slashes.
     path: of that file.
-    opcodes: those that say which note it is, with what is inherited.
+    opcodes: opcodes that determine the note, own and inherited.
   """
 
   sample: str
@@ -49,13 +49,13 @@ class Region(NamedTuple):
 
 
 def read_regions(path: str) -> list[Region]:
-  """The regions of an instrument that sound a sample when a key goes down, in their order.
+  """The regions of an instrument that play a sample at note-on, in file order.
 
-  Left out are sounds that the player makes itself, what sounds when a key is let go or a controller
-  moves, and what is switched off by `end=-1`.
+  Left out are regions with a generated sample (`*sine`), triggered by a release or a controller, or
+  disabled by `end=-1`.
 
   Raises:
-    UserError: a file that cannot be read, or includes one that cannot.
+    UserError: if the file, or one that it includes, cannot be read.
   """
   reader = _Reader(path)
   reader.read(path, ())
@@ -64,38 +64,38 @@ def read_regions(path: str) -> list[Region]:
 
 
 def number(text: str | None) -> float | None:
-  """What an opcode's value is in numbers; None for none, or one that is not finite."""
+  """Parses an opcode's value as a number; None if it is not one."""
   if text is None or not re.fullmatch(r"[+-]?(\d{1,9}\.?\d{0,9}|\.\d{1,9})", text, re.ASCII):
     return None
   return float(text)
 
 
 def strip_comments(text: str) -> str:
-  """The text without // and /* */; in a path, // is a comment only where it stands apart."""
-  kept, at, has_blocks = [], 0, True
-  while match := re.compile(r"//|/\*" if has_blocks else "//").search(text, at):
+  """Removes // and /* */ comments; within a path, // is a comment only after a space."""
+  parts, position, has_blocks = [], 0, True
+  while match := re.compile(r"//|/\*" if has_blocks else "//").search(text, position):
     start = match.start()
     if match.group() == "/*":
       end = text.find("*/", start + 2)
       has_blocks = end >= 0
       if has_blocks:
-        kept.append(text[at:start] + " ")
-        at = end + 2
+        parts.append(text[position:start] + " ")
+        position = end + 2
       continue
     earliest = max(0, start - _MAX_VALUE)
     line_start = max(text.rfind("\n", earliest, start) + 1, earliest)
     if _is_in_path(text[line_start:start], text[match.end() : match.end() + 1]):
-      kept.append(text[at : match.end()])
-      at = match.end()
+      parts.append(text[position : match.end()])
+      position = match.end()
       continue
-    kept.append(text[at:start])
+    parts.append(text[position:start])
     end = text.find("\n", start)
-    at = end if end >= 0 else len(text)
-  return "".join(kept) + text[at:]
+    position = end if end >= 0 else len(text)
+  return "".join(parts) + text[position:]
 
 
 def _is_in_path(before: str, after: str) -> bool:
-  """Whether // between a line's beginning and the next character belongs to a path."""
+  """Whether a // between `before` (of its line) and the next character belongs to a path."""
   if "#include" in before and before.count('"') % 2:
     return True
   if not before or before[-1].isspace() or not after or after.isspace():
@@ -105,7 +105,7 @@ def _is_in_path(before: str, after: str) -> bool:
 
 
 class _Reader:
-  """An instrument as far as it has been read."""
+  """Parser state: an instrument as far as it has been read."""
 
   def __init__(self, path: str):
     self.regions: list[Region] = []
@@ -118,7 +118,7 @@ class _Reader:
     self._files, self._characters = 0, 0
 
   def read(self, path: str, including: tuple[str, ...]) -> None:
-    """Reads a file that others are including."""
+    """Reads a file; `including` are the paths of the files that include it, outermost first."""
     self._check_include(path, including)
     text = strip_comments(label_text.read(path))
     self._files += 1
@@ -137,13 +137,13 @@ class _Reader:
           self._set(self._expand(match["opcode"]).lower(), value)
 
   def finish_region(self) -> None:
-    """Keeps the region that has just been read, if there is one and it is a note."""
+    """Adds the region that has just been read to `regions`, if it is a note."""
     if "region" not in self._scopes:
       return
     merged = dict(self._control)
     for scope in _SCOPES:
       opcodes = self._scopes.get(scope, {})
-      if "key" in opcodes:  # Which sets the centre too.
+      if "key" in opcodes:  # `key` also sets the key centre.
         merged.pop("pitch_keycenter", None)
       merged |= opcodes
     del self._scopes["region"]
@@ -156,20 +156,20 @@ class _Reader:
     self.regions.append(Region(name.replace("\\", "/"), self._finder.find(name), merged))
 
   def _tokens(self, line: str) -> Iterator[tuple[re.Match[str], str]]:
-    """A line's tokens; of an opcode, its value as it is written too."""
-    at = 0
-    while match := _TOKEN.search(line, at):
-      at = match.end()
+    """A line's tokens, and for an opcode its raw value."""
+    position = 0
+    while match := _TOKEN.search(line, position):
+      position = match.end()
       value = ""
       if match["opcode"]:
-        value = self._cut_value(match["opcode"].lower(), line[at : at + _MAX_VALUE + 1])
-        at += len(value)
+        value = self._cut_value(match["opcode"].lower(), line[position : position + _MAX_VALUE + 1])
+        position += len(value)
       yield match, value
 
   def _cut_value(self, opcode: str, rest: str) -> str:
-    """An opcode's value: up to the next opcode or header, or the longest name of a file."""
+    """An opcode's value: up to the next opcode or header; of `sample`, the longest file name."""
     ends = [m.start() for m, _ in zip(_VALUE_END.finditer(rest), range(8), strict=False)]
-    if opcode == "sample":  # Names have spaces, and may have = as well.
+    if opcode == "sample":  # File names may contain spaces and =.
       default = self._control.get("default_path", "")
       for end in reversed(ends[1:]):
         if os.path.isfile(self._finder.find(default + self._expand(rest[:end].strip()))):
@@ -183,7 +183,7 @@ class _Reader:
       for lower in _SCOPES[_SCOPES.index(header) :]:
         self._scopes.pop(lower, None)
       self._scopes[header] = self._opcodes
-    elif header == "control":  # Its path is that of one header, its offsets are of all that follow.
+    elif header == "control":  # default_path holds for one <control>, offsets for all that follow.
       self._control.pop("default_path", None)
       self._opcodes = self._control
 
@@ -198,7 +198,7 @@ class _Reader:
       self._opcodes[opcode] = value
 
   def _expand(self, text: str) -> str:
-    """Text with the definitions put in, of whose names the longest that fits counts."""
+    """Replaces $names by their definitions; the longest matching name is used."""
 
     def replace(match):
       name = match[1]
@@ -214,21 +214,25 @@ class _Reader:
     return text
 
   def _find_include(self, name: str, path: str) -> str:
-    """An included file's path, from the instrument's folder or from that of who includes it."""
+    """An included file's path, relative to the instrument's folder or to the including file's."""
     name = self._expand(name)
-    found = self._finder.find(name)
-    beside = label_text.Finder(os.path.dirname(path)).find(name)
-    return found if os.path.isfile(found) or not os.path.isfile(beside) else beside
+    from_root = self._finder.find(name)
+    from_including = label_text.Finder(os.path.dirname(path)).find(name)
+    return (
+      from_root
+      if os.path.isfile(from_root) or not os.path.isfile(from_including)
+      else from_including
+    )
 
   def _check_include(self, path: str, including: tuple[str, ...]) -> None:
     if path in including:
       circle = " > ".join(os.path.basename(p) for p in (*including, path))
-      raise self._error(f"its #include goes in a circle: {circle[:200]}")
+      raise self._error(f"its #include is circular: {circle[:200]}")
     if len(including) > _MAX_DEPTH:
-      raise self._error(f"files include files more than {_MAX_DEPTH} deep")
+      raise self._error(f"#include is nested more than {_MAX_DEPTH} deep")
     if including and not os.path.isfile(path):
       name = os.path.relpath(path, os.path.dirname(self._path) or ".")
-      raise self._error(f"its #include of {name!r} is no file")
+      raise self._error(f"its #include of {name!r} is not a file")
 
-  def _error(self, what: str) -> errors.UserError:
-    return errors.UserError(f"data.folder.labels {self._path}: {what}")
+  def _error(self, reason: str) -> errors.UserError:
+    return errors.UserError(f"data.folder.labels {self._path}: {reason}")

@@ -1,1 +1,1 @@
-"""Data sets: a file here is a `data.name` of a config, see `data_sets`."""
+"""Data sets: every file is a value of `data.name`, see `data_sets`."""

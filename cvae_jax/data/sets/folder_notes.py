@@ -1,4 +1,4 @@
-"""A folder of recorded notes of one's own: see `data.folder_notes`."""
+"""A folder of recorded notes, see `data.builders.folder_notes`."""
 
 import ml_collections
 from ml_collections import config_dict
@@ -23,16 +23,17 @@ def open_set(config, variant, on_request):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the data set."""
   config = ml_collections.ConfigDict()
   config.dir = config_dict.placeholder(str)  # the folder of the files
   config.folder = folder = ml_collections.ConfigDict()
-  # Of the files' names, without ending; fields are family, source, instrument, pitch, velocity.
+  # Of file names without extension; fields are family, source, instrument, pitch, velocity.
   folder.pattern = "{family}_{source}_{instrument}-{pitch}-{velocity}"
-  folder.labels = config_dict.placeholder(str)  # a .csv or .sfz in the folder, in place of names
-  folder.family = "keyboard"  # of what does not say it
-  folder.source = "acoustic"  # of what does not say it
-  folder.velocity = 100  # of what does not say it
+  # A .csv or .sfz file in the folder; file names if not given.
+  folder.labels = config_dict.placeholder(str)
+  folder.family = "keyboard"  # default where the labels have none
+  folder.source = "acoustic"  # default where the labels have none
+  folder.velocity = 100  # default where the labels have none
   folder.held_out = "notes"  # notes, instruments
   folder.strict = False  # whether a file that cannot be used is an error
   config.storage = "int16"  # int16, float32: of the samples

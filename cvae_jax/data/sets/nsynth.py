@@ -1,4 +1,4 @@
-"""The official `nsynth`, by TFDS' own builder: see `data.nsynth`."""
+"""NSynth by TFDS' own builder, see `data.builders.nsynth`."""
 
 import ml_collections
 from ml_collections import config_dict
@@ -10,7 +10,7 @@ make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):
-  """See `data_sets.load`; prepared on request alone: 73 GB are no side effect of training."""
+  """See `data_sets.load`; training never prepares it: the download is 73 GB."""
   from cvae_jax.data.builders import nsynth
 
   variant = data_sets.choose("nsynth", variant, nsynth.variants())
@@ -29,9 +29,9 @@ def open_set(config, variant, on_request):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the data set."""
   config = ml_collections.ConfigDict()
-  # The folder of the archives, where they have been downloaded already.
+  # Folder of the archives, if they are already downloaded.
   config.dir = config_dict.placeholder(str)
-  config.beam_options = ""  # of the preparation: 'runner=DirectRunner,direct_num_workers=2'
+  config.beam_options = ""  # for preparation, such as 'runner=DirectRunner,direct_num_workers=2'
   return config

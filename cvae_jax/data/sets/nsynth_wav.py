@@ -1,4 +1,4 @@
-"""A folder in the layout of NSynth's json/wav distribution: see `data.nsynth_wav`."""
+"""A folder in the layout of NSynth's json/wav distribution, see `data.builders.nsynth_wav`."""
 
 import ml_collections
 from ml_collections import config_dict
@@ -23,7 +23,7 @@ def open_set(config, variant, on_request):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the data set."""
   config = ml_collections.ConfigDict()
   config.dir = config_dict.placeholder(str)  # the folder that holds nsynth-train etc.
   config.storage = "int16"  # int16, float32: of the samples

@@ -1,8 +1,8 @@
 """A folder of recordings of any length, rate, channel count and format, as excerpts.
 
-They are resampled once to one rate and kept as samples of 16 bits, memory-mapped (`data.store`).
-Held out are whole files, a tenth each for validation and test; where there are fewer than three,
-the last parts of each. The label `recording` says which file an excerpt is from.
+Files are resampled once to one rate and stored as memory-mapped 16-bit samples (`data.store`).
+A tenth of the files each is held out for validation and test; with fewer than three files, the last
+two tenths of each file. The label `recording` is the file that an excerpt is from.
 """
 
 from collections.abc import Mapping
@@ -34,17 +34,19 @@ def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabul
   """The recordings of a folder, labelled by their names.
 
   Raises:
-    UserError: a folder that is none, or that holds no audio file.
+    UserError: if there is no such folder, or it holds no audio file.
   """
-  found = audio_folder.find(folder)
-  names = tuple(name for _, name in found)
+  audio_files = audio_folder.find(folder)
+  names = tuple(name for _, name in audio_files)
   label = vocabulary_lib.Label("recording", vocabulary_lib.NAMES, names, open_set=True)
-  entries = [store.Entry(path, name, {"recording": i}) for i, (path, name) in enumerate(found)]
+  entries = [
+    store.Entry(path, name, {"recording": i}) for i, (path, name) in enumerate(audio_files)
+  ]
   return entries, vocabulary_lib.Vocabulary((label,))
 
 
 def split(entries: Sequence[store.Entry]) -> Mapping[str, store.Place]:
-  """Files by split; of fewer than three the parts of each."""
+  """The split of each file; with fewer than three files, shares of each file."""
   names = [entry.name for entry in entries]
   if len(names) < len(store.SPLITS):
     return dict.fromkeys(names, _BY_TIME)
@@ -58,8 +60,8 @@ def open_set(config, variant, on_request):
   form, settings = make_form(config), config.recordings
   folder = data_sets.need_folder(config, "recordings", "the folder of the recordings")
   entries, vocabulary = find_entries(folder)
-  where = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
-  index = store.prepare(where, entries, vocabulary, form.sample_rate, split)
+  store_dir = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
+  index = store.prepare(store_dir, entries, vocabulary, form.sample_rate, split)
   places = {
     name: len(clips.find_places(index, name, form.num_samples, settings.silence_db)[0])
     for name in store.SPLITS
@@ -78,30 +80,28 @@ def open_set(config, variant, on_request):
     index.folder,
     2 * int(index.lengths.sum()),
     lambda: audio_folder.draw(index, form.num_samples, settings.silence_db),
-    _remark(index, sum(places.values()), form),
+    _describe_use(index, sum(places.values()), form),
   )
 
 
-def _remark(index, num_places, form) -> str:
-  """What is used of the recordings, and what is not."""
+def _describe_use(index, num_places, form) -> str:
+  """One line on how much of the recordings is used."""
   report = store.read_report(index.folder)
-  used = [row for row in report if row.used == "yes"]
-  total_s = sum(row.seconds for row in used)
+  used_rows = [row for row in report if row.used == "yes"]
+  total_s = sum(row.seconds for row in used_rows)
   silent_s = max(total_s - num_places * form.duration_s, 0.0)
   return (
-    f"{len(used)} of {len(report)} files, {total_s / 60:.1f} minutes: {num_places:,} excerpts of "
-    f"{form.duration_s:g} s; {silent_s / 60:.1f} minutes are silence or what is left at ends"
+    f"{len(used_rows)} of {len(report)} files, {total_s / 60:.1f} minutes: {num_places:,} excerpts "
+    f"of {form.duration_s:g} s; {silent_s / 60:.1f} minutes are silence or remainders"
   )
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the data set."""
   config = ml_collections.ConfigDict()
   config.dir = config_dict.placeholder(str)  # the folder of the files
   config.recordings = recordings = ml_collections.ConfigDict()
   recordings.sample_rate = 22_050  # Hz
   recordings.duration_s = 1.5  # of an excerpt
-  recordings.silence_db = (
-    -60.0
-  )  # dB below full scale; excerpts that are nowhere louder are left out
+  recordings.silence_db = -60.0  # dB below full scale; excerpts that stay below are left out
   return config

@@ -1,4 +1,4 @@
-"""The programs of a soundfont, played in NSynth's protocol: see `data.soundfont_notes`."""
+"""Notes of a soundfont, rendered in NSynth's protocol, see `data.builders.soundfont_notes`."""
 
 import ml_collections
 from ml_collections import config_dict
@@ -10,7 +10,7 @@ make_form = prepared.make_form
 
 
 def open_set(config, variant, on_request):
-  """See `data_sets.load`; variants are 'instruments' and 'notes', what is held out."""
+  """See `data_sets.load`; the variant is what is held out: 'instruments' or 'notes'."""
   from cvae_jax.core import errors
   from cvae_jax.data.builders import soundfont_notes
 
@@ -25,18 +25,19 @@ def open_set(config, variant, on_request):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the data set."""
   config = ml_collections.ConfigDict()
   config.soundfont = soundfont = ml_collections.ConfigDict()
-  soundfont.path = config_dict.placeholder(str)  # an SF2 or SF3 file; the system's own without one
-  soundfont.programs = ()  # 0-127; all that are notes without
-  soundfont.include_effects = False  # whether sound effects and percussion are notes too
-  soundfont.pitch_step = 1  # semitones from one pitch to the next, from 21 to 108
+  # An SF2 or SF3 file; the system's default if not given.
+  soundfont.path = config_dict.placeholder(str)
+  soundfont.programs = ()  # 0-127; all programs if empty
+  soundfont.include_effects = False  # whether to include sound effects and percussion
+  soundfont.pitch_step = 1  # semitones between pitches, from 21 to 108
   soundfont.velocities = (25, 50, 75, 100, 127)  # 1-127
-  soundfont.max_stretch = 12  # semitones from the nearest sample; farther notes are left out
+  soundfont.max_stretch = 12  # semitones; notes farther from any sample are left out
   return config
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises UserError for values that it cannot use; `config` is a whole one."""
+  """Raises UserError for invalid values; `config` is a whole one."""
   config_check.need_positive(config, "data.soundfont.pitch_step")

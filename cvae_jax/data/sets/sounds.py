@@ -1,10 +1,10 @@
 """A folder of sounds with names as labels: drum hits, effects, voices, of any rate and length.
 
-Without a table a sound has one label, `kind`: the sub-folder that it lies in. With one
-(`data.sounds.labels`, a CSV file in the folder with a column `file`) the columns that
-`data.sounds.columns` names are labels. Held out is a tenth each of the sounds for validation and
-test; by the values of a column (`data.sounds.held_out`), such as the kit that a drum is from, since
-the strokes of one drum are close relatives. The first label is in each split as it is in all.
+Without a table a sound has one label, `kind`: the name of its sub-folder. With a table
+(`data.sounds.labels`, a CSV file in the folder with a column `file`) the labels are the columns of
+`data.sounds.columns`. A tenth of the sounds each is held out for validation and test. With
+`data.sounds.held_out` whole values of a column are held out, such as drum kits, since hits of one
+drum are near duplicates. The splits are stratified by the first label.
 """
 
 from collections.abc import Mapping
@@ -34,24 +34,25 @@ def make_form(config):
 
 
 def _rows(folder: str, settings) -> list[dict[str, str]]:
-  """What is said of every sound: `file`, its labels, and what it is held out by."""
-  found = audio_folder.find(folder)
+  """A row for every sound: its `file`, its labels, and the column that it is held out by."""
+  audio_files = audio_folder.find(folder)
   if settings.labels is None:
     if tuple(settings.columns) != (KIND,) or settings.held_out is not None:
       raise errors.UserError(
-        "data.sounds.columns and data.sounds.held_out name columns of a table: give it as "
+        "data.sounds.columns and data.sounds.held_out name columns of a table: set "
         "data.sounds.labels"
       )
     return [
-      {"file": name, KIND: name.split("/")[0] if "/" in name else "sound"} for _, name in found
+      {"file": name, KIND: name.split("/")[0] if "/" in name else "sound"}
+      for _, name in audio_files
     ]
-  needed = [*settings.columns, *filter(None, [settings.held_out])]
+  columns = [*settings.columns, *filter(None, [settings.held_out])]
   path = os.path.join(folder, settings.labels)
   rows = []
-  for row in label_csv.read_rows(path, "file", None, "data.sounds.labels", needed):
-    missing = next((column for column in needed if column not in row.cells), None)
+  for row in label_csv.read_rows(path, "file", None, "data.sounds.labels", columns):
+    missing = next((column for column in columns if column not in row.cells), None)
     if missing:
-      raise errors.UserError(f"{path}, row {row.number}: it has no {missing}")
+      raise errors.UserError(f"{path}, row {row.number}: the column {missing} is empty")
     rows.append({**row.cells, "file": row.cells["file"].replace("\\", "/")})
   return rows
 
@@ -60,16 +61,16 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
   """The sounds of a folder with their labels.
 
   Args:
-    folder: of them.
+    folder: of the sounds.
     settings: the `data.sounds` section of a config.
 
   Raises:
-    UserError: a folder that is none or holds no audio file, or a table that cannot be read.
+    UserError: if there is no such folder, it holds no audio file, or the table cannot be read.
   """
   rows = _rows(folder, settings)
   columns = [KIND] if settings.labels is None else list(settings.columns)
   if not columns:
-    raise errors.UserError("data.sounds.columns must name a column of the table at least")
+    raise errors.UserError("data.sounds.columns must name at least one column of the table")
   held_out = settings.held_out if settings.labels is not None else None
   names = {column: sorted({row[column] for row in rows}) for column in columns}
   labels = tuple(
@@ -89,11 +90,13 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
 
 
 def split(entries: Sequence[store.Entry]) -> Mapping[str, store.Place]:
-  """Sounds by split: whole groups, with the first label in each split as it is in all."""
-  first = next(iter(entries[0].labels))
+  """The split of each sound: whole groups, stratified by the first label."""
+  first_label = next(iter(entries[0].labels))
   groups = [entry.group for entry in entries]
-  of_group = audio_folder.split_groups(groups, [str(entry.labels[first]) for entry in entries])
-  return {entry.name: of_group[entry.group] for entry in entries}
+  split_of_group = audio_folder.split_groups(
+    groups, [str(entry.labels[first_label]) for entry in entries]
+  )
+  return {entry.name: split_of_group[entry.group] for entry in entries}
 
 
 def open_set(config, variant, on_request):
@@ -104,8 +107,10 @@ def open_set(config, variant, on_request):
   folder = data_sets.need_folder(config, "sounds", "the folder of the sounds")
   entries, vocabulary = find_entries(folder, config.sounds)
   settings = (form.sample_rate, form.duration_s)
-  where = store.locate(config.tfds_dir, "sounds", entries, settings)
-  index = store.prepare(where, entries, vocabulary, form.sample_rate, split, max_s=form.duration_s)
+  store_dir = store.locate(config.tfds_dir, "sounds", entries, settings)
+  index = store.prepare(
+    store_dir, entries, vocabulary, form.sample_rate, split, max_s=form.duration_s
+  )
   return data_sets.DataSet(
     f"sounds of {folder}",
     form,
@@ -118,15 +123,15 @@ def open_set(config, variant, on_request):
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Its fields."""
+  """Default fields of the data set."""
   config = ml_collections.ConfigDict()
   config.dir = config_dict.placeholder(str)  # the folder of the files
   config.sounds = sounds = ml_collections.ConfigDict()
   sounds.sample_rate = 44_100  # Hz
-  sounds.duration_s = 2.0  # of a sound; longer ones are cut, shorter ones padded
-  sounds.labels = config_dict.placeholder(str)  # a .csv in the folder; sub-folders without one
-  sounds.columns = ("kind",)  # of the table, that are labels
-  sounds.held_out = config_dict.placeholder(
-    str
-  )  # a column whose values are held out; files if none
+  sounds.duration_s = 2.0  # longer sounds are cut, shorter ones padded
+  # A .csv file in the folder; sub-folders if not given.
+  sounds.labels = config_dict.placeholder(str)
+  sounds.columns = ("kind",)  # of the table, used as labels
+  # Column whose values are held out; files if not given.
+  sounds.held_out = config_dict.placeholder(str)
   return config

@@ -1,4 +1,4 @@
-"""Notes made by classic synthesis: see `data.builders.synth_notes` and `.synth_factors`."""
+"""Synthetic notes, see `data.builders.synth_notes` and `data.builders.synth_factors`."""
 
 from cvae_jax.data import data_sets
 from cvae_jax.data import prepared
@@ -16,15 +16,15 @@ def open_set(config, variant, on_request):
   from cvae_jax.data.builders import synth_notes
 
   del on_request
-  known = {
+  builders = {
     builder_config.name: builder
     for builder in (synth_notes.SynthNotes, synth_factors.SynthFactors)
     for builder_config in builder.BUILDER_CONFIGS
   }
-  variant = data_sets.choose("synth_notes", variant, (*known, "endless"))
+  variant = data_sets.choose("synth_notes", variant, (*builders, "endless"))
   if variant == "endless":
-    return _make_endless(prepared.open_own(config, synth_notes.SynthNotes, "default"))
-  return prepared.open_own(config, known[variant], variant)
+    return _make_endless(prepared.open_own(config, builders["default"], "default"))
+  return prepared.open_own(config, builders[variant], variant)
 
 
 def _make_endless(fixed: data_sets.DataSet) -> data_sets.DataSet:
@@ -39,5 +39,5 @@ def _make_endless(fixed: data_sets.DataSet) -> data_sets.DataSet:
 
 def tiny(config):
   """A few notes of each family."""
-  if config.data.name == "synth_notes":  # Another variant was meant.
+  if config.data.name == "synth_notes":  # An explicit variant is kept.
     config.data.name = "synth_notes/tiny"

@@ -25,8 +25,9 @@ def _render(family, instrument, source, pitch, velocity, seed):
   """[B, T] int16 notes and [B, 10] qualities, each a function of its own row alone."""
 
   def render(instrument, source, pitch, velocity, seed):
-    rows = (x[None] for x in (instrument, source, pitch, velocity))
-    return recipes.render(family, *rows, jax.random.key(seed))[0]
+    key = jax.random.key(seed)
+    one = recipes.render(family, instrument[None], source[None], pitch[None], velocity[None], key)
+    return one[0]
 
   audio = jax.vmap(render)(instrument, source, pitch, velocity, seed)
   samples = jnp.round(audio * notes.FULL_SCALE).astype(jnp.int16)
@@ -87,7 +88,7 @@ class Endless(sources.Source):
     return examples
 
 
-def _draw(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _draw(seed: int) -> tuple[np.ndarray, np.int32, np.int32]:
   """(instrument, pitch, velocity) of a seed."""
   rng = np.random.default_rng(seed)
   instrument = rng.uniform(size=recipes.NUM_PARAMETERS).astype(np.float32)

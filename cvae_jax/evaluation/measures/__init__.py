@@ -1,7 +1,7 @@
-"""What is measured of a run: from its method, parameters and notes to numbers.
+"""Measures of a run: functions from its method, parameters and data to numbers.
 
-`metrics/` has the formulas, which know arrays alone; here they meet a run. A measure that a run
-cannot have, or that its config does not ask for, is None.
+The formulas are in `metrics/` and take arrays; measures apply them to a run. A measure returns None
+if it does not apply to the run, or its config disables it.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 
 
 class Run(NamedTuple):
-  """What is measured.
+  """A run to evaluate.
 
   Attributes:
     config: a whole one.
     method: the run's functions.
-    params: to measure.
-    data: its examples.
+    params: parameters to evaluate.
+    data: the run's examples.
   """
 
   config: ml_collections.ConfigDict
@@ -34,12 +34,12 @@ class Run(NamedTuple):
 
   @property
   def batch_size(self) -> int:
-    """Examples at a time."""
+    """Examples per batch."""
     return self.config.eval.batch_size
 
   @property
   def waveform(self) -> forms.Waveform | None:
-    """The form of its examples, where they are waveforms."""
+    """The form of the examples if they are waveforms, else None."""
     return self.data.form if isinstance(self.data.form, forms.Waveform) else None
 
   def labels_of(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:

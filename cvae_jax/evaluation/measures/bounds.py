@@ -1,4 +1,4 @@
-"""The bounds of reconstruction: what a mean and a PCA reach in the model's own features."""
+"""Bounds of reconstruction: errors of a mean and of a PCA, in the model's own features."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_features(method: methods.Method) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-  """A function from a batch of `pipeline.eval_batches` to the features of its notes."""
+  """Makes a function from a batch of `pipeline.eval_batches` to the features of its notes."""
   assert method.features is not None
   to_features = method.features
   encode = compilation.jit(lambda audio: to_features({"audio": audio}))
@@ -25,28 +25,28 @@ def make_features(method: methods.Method) -> Callable[[Mapping[str, np.ndarray]]
 
 
 def fit_pca(run: measures.Run) -> baselines.Pca:
-  """The PCA of the training notes' features, of as many components as the latent has dimensions.
+  """Fits a PCA to the training notes' features, with as many components as latent dimensions.
 
-  Of many notes `eval.baseline_notes` are taken, spread evenly: time grows with their square.
+  At most `eval.baseline_notes` evenly spaced notes are used: time grows with their square.
   """
   features_of = make_features(run.method)
   train = run.data.train
   rows = notes.spread_rows(len(train), run.config.eval.baseline_notes)
-  everything, filled = np.empty((0,), np.float16), 0
+  all_features, filled = np.empty((0,), np.float16), 0
   for batch in pipeline.eval_batches(train, run.batch_size, rows):
     features = features_of(batch)
-    if not filled:  # In one piece from the start: it is as large as all else together.
-      everything = np.empty((len(rows), *features.shape[1:]), np.float16)
-    everything[filled : filled + len(features)] = features
+    if not filled:  # Allocated once: the largest array of the evaluation.
+      all_features = np.empty((len(rows), *features.shape[1:]), np.float16)
+    all_features[filled : filled + len(features)] = features
     filled += len(features)
-  return baselines.fit_pca(everything, run.method.code_size)
+  return baselines.fit_pca(all_features, run.method.code_size)
 
 
 def measure_bounds(run: measures.Run) -> dict[str, dict[str, float]] | None:
-  """What the mean spectrogram and a PCA, fitted on the training split, reach on the held-out one.
+  """Held-out errors of the mean spectrogram and of a PCA, both fitted on the training split.
 
   Returns:
-    {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}, D the numbers of a code.
+    {'mean', 'pca_<D>'} to {'rmse_db', 'lsd_db'}, with D values in a code.
   """
   method = run.method
   if method.features is None or method.level_db is None or not run.config.eval.baselines:

@@ -1,4 +1,4 @@
-"""What the codes of held-out examples say of their labels, and how they are distributed."""
+"""Measures of the latent space: information about labels, use, clusters and interpolation."""
 
 import itertools
 import logging
@@ -26,70 +26,72 @@ _log = logging.getLogger(__name__)
 
 _IMPORTANCE_SAMPLES = 32
 _VOTES, _GROUP = 256, 32  # of the factor-VAE score
-# Of the posterior's means: a dimension that moves less says nothing (Burda et al. 2016).
-_LEAST_VARIANCE = 0.01
+# Of the posterior mean; dimensions below it are inactive (Burda et al. 2016).
+_MIN_VARIANCE = 0.01
 
 
 def _codes(
   run: measures.Run, source: sources.Source, rows: np.ndarray, rng: jax.Array | None = None
 ) -> np.ndarray:
-  """[M, *code_shape]: the posteriors' means, or draws from them."""
+  """[M, *code_shape] posterior means, or draws from the posterior."""
   assert run.method.encode is not None
   encode = compilation.jit(run.method.encode)
   return note_codes.encode_rows(encode, run.params, source, rows, run.batch_size, rng)
 
 
 def _flat(codes: np.ndarray) -> np.ndarray:
-  """[M, size]: a code of any shape as a vector."""
+  """Flattens codes to [M, size]."""
   return codes.reshape(len(codes), -1)
 
 
 def probed_labels(vocabulary: vocabulary_lib.Vocabulary) -> list[str]:
-  """The labels that are probed: classes that both splits share, then other numbers."""
+  """The labels to probe: classes that both splits share, then other numbers."""
   classes = [x.name for x in vocabulary.labels if x.is_class and not x.open_set]
   return [*classes, *(x.name for x in vocabulary.of_kind(vocabulary_lib.NUMBER) if not x.is_class)]
 
 
 def measure_probes(run: measures.Run) -> dict[str, float] | None:
-  """How much of the labels a linear classifier reads from the codes of held-out notes.
+  """Held-out accuracy of linear classifiers that predict labels from codes.
 
-  It is fitted on codes of as many training notes. Codes are draws from the posterior, which is what
-  a decoder is given. Their means may say more than z does: what lies far within the posterior's
-  deviation is read by a classifier that is shown no deviation.
+  They are fitted on codes of as many training notes. Codes are drawn from the posterior, as in
+  training the decoder. Posterior means can be more predictive than z: differences well within the
+  posterior's standard deviation are visible in means, but lost in draws.
 
   Returns:
-    By label ('pitch', 'family', ..) shares of examples, 0 to 1; of each '<label>_chance', what the
-    most frequent value alone would reach, and '<label>_of_mean', the same of means.
+    Accuracy by label ('pitch', 'family', ..), 0 to 1; also '<label>_chance', the accuracy of the
+    most frequent value, and '<label>_of_mean', the accuracy on posterior means.
   """
   count = run.config.eval.probe_notes
   if not count or run.method.encode is None:
     return None
   probed = probed_labels(run.data.vocabulary)
-  drawn, means, columns = [], [], []
+  draws, means, columns = [], [], []
   for i, source in enumerate((run.data.train, run.data.held_out)):
     rows = notes.spread_rows(len(source), count)
     key = jax.random.fold_in(jax.random.key(run.config.seed), i)
-    drawn.append(_flat(_codes(run, source, rows, key)))
+    draws.append(_flat(_codes(run, source, rows, key)))
     means.append(_flat(_codes(run, source, rows)))
     columns.append({name: source.labels[name][rows] for name in probed})
-  found = {}
+  accuracies = {}
   for name in probed:
-    known, wanted = (column[name] for column in columns)
-    if len(np.unique(known)) > 1:
-      found[name] = probes.linear_probe(drawn[0], known, drawn[1], wanted)
-      found[f"{name}_of_mean"] = probes.linear_probe(means[0], known, means[1], wanted)
-      found[f"{name}_chance"] = probes.chance(known, wanted)
-  return found or None
+    train_labels, test_labels = (column[name] for column in columns)
+    if len(np.unique(train_labels)) > 1:
+      accuracies[name] = probes.linear_probe(draws[0], train_labels, draws[1], test_labels)
+      accuracies[f"{name}_of_mean"] = probes.linear_probe(
+        means[0], train_labels, means[1], test_labels
+      )
+      accuracies[f"{name}_chance"] = probes.chance(train_labels, test_labels)
+  return accuracies or None
 
 
 def measure_use(run: measures.Run) -> dict[str, float] | None:
-  """How many dimensions are used, and how far the ELBO is below a nearer bound.
+  """Number of active latent dimensions, and the importance-weighted bound beside the ELBO.
 
   Returns:
-    'active_units': dimensions whose posterior mean has a variance of over 0.01 (Burda et al. 2016),
-    of a sequence over examples and positions;
-    'importance_weighted': the bound of log p(x|c) by 32 samples, in nats, and 'elbo' by the same
-    samples, where the run is no plain autoencoder; 'notes'.
+    'active_units': dimensions whose posterior mean has a variance over 0.01 (Burda et al. 2016),
+    for sequences over examples and positions; 'importance_weighted': bound of log p(x|c) with 32
+    samples, in nats, and 'elbo' from the same samples, unless the run is a plain autoencoder;
+    'notes': number of notes.
   """
   config, method = run.config, run.method
   if not config.eval.latent_notes or method.encode is None:
@@ -97,12 +99,12 @@ def measure_use(run: measures.Run) -> dict[str, float] | None:
   held_out = run.data.held_out
   rows = notes.spread_rows(len(held_out), config.eval.latent_notes)
   codes = _codes(run, held_out, rows)
-  found: dict[str, float] = {
-    "active_units": int(np.sum(codes.reshape(-1, codes.shape[-1]).var(axis=0) > _LEAST_VARIANCE)),
+  results: dict[str, float] = {
+    "active_units": int(np.sum(codes.reshape(-1, codes.shape[-1]).var(axis=0) > _MIN_VARIANCE)),
     "notes": len(rows),
   }
   if method.log_weight is None:
-    return found
+    return results
   log_weight = compilation.jit(method.log_weight)
   weights = []
   for i, batch in enumerate(pipeline.eval_batches(held_out, run.batch_size, rows)):
@@ -112,19 +114,17 @@ def measure_use(run: measures.Run) -> dict[str, float] | None:
       log_weight(run.params, inputs, jax.random.fold_in(key, k)) for k in range(_IMPORTANCE_SAMPLES)
     ]
     weights.append(np.stack(samples, axis=1)[batch["mask"] > 0])
-  every = np.concatenate(weights).astype(np.float64)
-  largest = every.max(axis=1, keepdims=True)
-  bound = largest[:, 0] + np.log(np.mean(np.exp(every - largest), axis=1))
-  return {**found, "importance_weighted": float(bound.mean()), "elbo": float(every.mean())}
+  log_weights = np.concatenate(weights).astype(np.float64)
+  maximum = log_weights.max(axis=1, keepdims=True)
+  bound = maximum[:, 0] + np.log(np.mean(np.exp(log_weights - maximum), axis=1))
+  return {**results, "importance_weighted": float(bound.mean()), "elbo": float(log_weights.mean())}
 
 
 def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
-  """Do codes of one family lie together: k-means on codes, beside raw features and a PCA.
-
-  The classes are those of the vocabulary's main label.
+  """Agreement of k-means clusters with the main label, for codes, features and a PCA.
 
   Returns:
-    {'code', 'features', 'pca_<D>'} to {'accuracy', 'nmi', 'ari'}; 'notes'.
+    {'code', 'features', 'pca_<D>'} to {'accuracy', 'nmi', 'ari'}; 'notes': number of notes.
   """
   config, method = run.config, run.method
   main = run.data.vocabulary.main
@@ -134,8 +134,8 @@ def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
     return None
   held_out = run.data.held_out
   rows = notes.spread_rows(len(held_out), config.eval.latent_notes)
-  wanted = held_out.labels[main.name][rows]
-  if len(np.unique(wanted)) < 2:
+  classes = held_out.labels[main.name][rows]
+  if len(np.unique(classes)) < 2:
     return None
   features_of = bounds.make_features(method)
   features = np.concatenate(
@@ -149,21 +149,21 @@ def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
     f"pca_{method.code_size}": (flat - pca.mean) @ pca.components.T,
   }
   _log.info("clustering %d held-out examples by %s", len(rows), main.name)
-  found = {name: clustering.cluster(x, wanted)._asdict() for name, x in sets.items()}
-  return {**found, "notes": len(rows)}
+  scores = {name: clustering.cluster(x, classes)._asdict() for name, x in sets.items()}
+  return {**scores, "notes": len(rows)}
 
 
 def measure_interpolation(
   run: measures.Run, pairs: int = 16, steps: int = 9
 ) -> dict[str, float] | None:
-  """How evenly the sound goes from one note to another as its code does.
+  """Evenness of linear interpolation between codes, measured on the decoded sounds.
 
-  Codes of pairs of held-out notes, decoded under the first one's labels, on a straight line.
+  Codes are interpolated between pairs of held-out notes and decoded with the labels of the first.
 
   Returns:
-    'straightness': the log-spectral distance of the ends over the sum of those of the steps, 1 for
-    a straight line; 'largest_step': the largest step over the mean step, 1 for an even one;
-    'pairs'.
+    'straightness': log-spectral distance of the ends over the sum of the steps', 1 for a straight
+    line; 'largest_step': the largest step over the mean step, 1 for equal steps; 'pairs': number of
+    pairs.
   """
   method, held_out = run.method, run.data.held_out
   if run.waveform is None or not run.config.eval.latent_notes or not method.can_reconstruct:
@@ -177,28 +177,30 @@ def measure_interpolation(
     second = np.roll(first, 1)
   codes = _codes(run, held_out, np.concatenate([first, second]))
   a, b = codes[: len(first)], codes[len(first) :]
-  given = {name: held_out.labels[name][first] for name in run.data.vocabulary.names}
+  first_labels = {name: held_out.labels[name][first] for name in run.data.vocabulary.names}
   assert method.decode is not None
   decode = compilation.jit(method.decode)
   key = jax.random.key(run.config.seed)
   path = [
-    np.asarray(decode(run.params, jnp.asarray(a + w * (b - a)), given, key))
+    np.asarray(decode(run.params, jnp.asarray(a + w * (b - a)), first_labels, key))
     for w in np.linspace(0.0, 1.0, steps, dtype=np.float32)
   ]
   different = first != second
-  walked = np.stack([spectral.log_spectral_distance(x, y) for x, y in itertools.pairwise(path)])[
-    :, different
-  ]
+  step_distances = np.stack(
+    [spectral.log_spectral_distance(x, y) for x, y in itertools.pairwise(path)]
+  )[:, different]
   direct = spectral.log_spectral_distance(path[0], path[-1])[different]
   return {
-    "straightness": float(np.mean(direct / np.maximum(walked.sum(axis=0), 1e-6))),
-    "largest_step": float(np.mean(walked.max(axis=0) / np.maximum(walked.mean(axis=0), 1e-6))),
+    "straightness": float(np.mean(direct / np.maximum(step_distances.sum(axis=0), 1e-6))),
+    "largest_step": float(
+      np.mean(step_distances.max(axis=0) / np.maximum(step_distances.mean(axis=0), 1e-6))
+    ),
     "pairs": int(different.sum()),
   }
 
 
 def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
-  """Codes of groups of notes that share a factor ([V, G, D]), and which it is ([V])."""
+  """Codes of groups of notes that share a factor ([V, G, D]), and that factor's index ([V])."""
   from cvae_jax.data.builders import synth_factors
   from cvae_jax.data.synthetic import factors as factors_lib
 
@@ -225,12 +227,12 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
   size = run.batch_size
 
   def flush():
-    chosen = np.asarray([row for row, _ in pending])
-    filled = notes.fill_up(np.arange(len(pending)), size)
-    inputs = {name: column[chosen][filled] for name, column in batch.items()}
-    audio = np.stack([notes.to_float(pending[i][1]) for i in filled])
+    pending_rows = np.asarray([row for row, _ in pending])
+    padded = notes.fill_up(np.arange(len(pending)), size)
+    inputs = {name: column[pending_rows][padded] for name, column in batch.items()}
+    audio = np.stack([notes.to_float(pending[i][1]) for i in padded])
     encoded = _flat(np.asarray(encode(run.params, {**inputs, "audio": audio})))
-    codes[chosen] = encoded[: len(pending)]
+    codes[pending_rows] = encoded[: len(pending)]
     pending.clear()
 
   for row, samples in synth_factors.render_table(table, run.config.seed):
@@ -243,11 +245,11 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
-  """The scores of data whose factors are known (`synth_notes/factors`), on held-out notes.
+  """Disentanglement scores on held-out notes with known factors (`synth_notes/factors`).
 
   Returns:
     {'mig', 'sap', 'modularity', 'dci_disentanglement', 'dci_completeness', 'dci_informativeness',
-    'factor_vae'}, 0 to 1; 'notes'. None where the notes have no factors.
+    'factor_vae'}, 0 to 1; 'notes': number of notes. None if the notes have no factors.
   """
   config, held_out = run.config, run.data.held_out
   count = config.eval.latent_notes

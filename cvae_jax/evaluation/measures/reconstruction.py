@@ -1,4 +1,4 @@
-"""Distances of reconstructed held-out examples to their originals, as waveforms."""
+"""Distances between held-out waveforms and their reconstructions."""
 
 import jax
 import numpy as np
@@ -11,8 +11,11 @@ from cvae_jax.training import compilation
 
 
 def distances(audio: np.ndarray, predicted: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
-  """[M] of each distance of two sets of waveforms ([M, T] each): log-spectral, mel-cepstral and
-  SI-SDR in dB, multi-resolution in nepers."""
+  """Distances between two sets of waveforms [M, T], each [M].
+
+  Log-spectral distance, mel-cepstral distortion and SI-SDR are in dB, the multi-resolution distance
+  in nepers.
+  """
   return {
     "lsd_db": spectral.log_spectral_distance(audio, predicted),
     "multi_resolution": spectral.multi_resolution_distance(audio, predicted),
@@ -22,10 +25,10 @@ def distances(audio: np.ndarray, predicted: np.ndarray, sample_rate: int) -> dic
 
 
 def measure_waveform(run: measures.Run) -> dict[str, float] | None:
-  """Distances of `eval.waveform_notes` held-out notes to what is heard of them.
+  """Mean distances between `eval.waveform_notes` held-out notes and their reconstructions.
 
   Returns:
-    The mean of each of `distances`, and 'notes': how many, spread evenly over the split.
+    The mean of each of `distances`, and 'notes': number of notes, evenly spaced in the split.
   """
   method, config = run.method, run.config
   form = run.waveform
@@ -33,12 +36,12 @@ def measure_waveform(run: measures.Run) -> dict[str, float] | None:
     return None
   reconstruct = compilation.jit(method.reconstruct)
   rows = notes.spread_rows(len(run.data.held_out), config.eval.waveform_notes)
-  found: dict[str, list[np.ndarray]] = {}
+  values_of: dict[str, list[np.ndarray]] = {}
   for i, batch in enumerate(pipeline.eval_batches(run.data.held_out, run.batch_size, rows)):
     audio = np.asarray(reconstruct(run.params, run.inputs_of(batch), jax.random.key(i)))
     for name, values in distances(batch["audio"], audio, form.sample_rate).items():
-      found.setdefault(name, []).append(values[batch["mask"] > 0])
+      values_of.setdefault(name, []).append(values[batch["mask"] > 0])
   return {
-    **{name: float(np.concatenate(values).mean()) for name, values in found.items()},
+    **{name: float(np.concatenate(values).mean()) for name, values in values_of.items()},
     "notes": len(rows),
   }

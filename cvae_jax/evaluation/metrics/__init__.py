@@ -1,1 +1,1 @@
-"""Measures of what a run has reached, and the bounds that give them meaning."""
+"""Metrics as functions of arrays, independent of runs."""

@@ -1,4 +1,4 @@
-"""Bounds for reconstruction: what needs no network at all."""
+"""Baselines of reconstruction that need no network."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ class Pca(NamedTuple):
   components: np.ndarray
 
   def reconstruct(self, features: np.ndarray) -> np.ndarray:
-    """Projects features ([M, ...]) onto the components, back in the same shape."""
+    """Projects features [M, ...] onto the components and back."""
     flat = features.reshape(features.shape[0], -1) - self.mean
     flat = (flat @ self.components.T) @ self.components + self.mean
     return flat.reshape(features.shape)
@@ -22,12 +22,12 @@ class Pca(NamedTuple):
 def fit_pca(features: np.ndarray, num_components: int, block: int = 8192) -> Pca:
   """Principal components of a set of features, by the eigenvectors of its Gram matrix.
 
-  The set may come in float16, which halves its memory; sums and products are of float32, a block of
+  Features may be float16, to save memory; sums and products are computed in float32, a block of
   columns at a time.
 
   Args:
     features: [M, ...]; M is some thousands, the features many more.
-    num_components: D. Of M notes at most M - 1 components can be told, and no more are returned.
+    num_components: D; at most M - 1 components are returned.
     block: columns at a time.
 
   Returns:
@@ -44,9 +44,11 @@ def fit_pca(features: np.ndarray, num_components: int, block: int = 8192) -> Pca
     gram += columns @ columns.T
   rank = min(num_components, count - 1)
   variances, vectors = scipy.linalg.eigh(gram, subset_by_index=[count - rank, count - 1])
-  # Directions without variance have no component: their vectors would be noise.
-  kept = variances > 1e-6 * variances[-1]
-  weights = (vectors[:, kept] / np.sqrt(variances[kept])).astype(np.float32)[:, ::-1]
+  # Directions without variance are dropped: their vectors would be noise.
+  has_variance = variances > 1e-6 * variances[-1]
+  weights = (vectors[:, has_variance] / np.sqrt(variances[has_variance])).astype(np.float32)[
+    :, ::-1
+  ]
   components = np.empty((weights.shape[1], size), np.float32)
   for start in range(0, size, block):
     columns = flat[:, start : start + block].astype(np.float32) - mean[start : start + block]

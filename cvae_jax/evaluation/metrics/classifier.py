@@ -1,10 +1,10 @@
-"""A classifier of sounds, by which generated ones are measured.
+"""A classifier of sounds, used to evaluate generated sounds.
 
-What the field has ImageNet's networks for, a network trained on the labels of the same data does
-for sounds: its probabilities say what a sound is like (pitch, family and source of a note, the kind
-of a drum), and its last hidden layer gives the features in which sets of sounds are compared. Its
-own accuracy on held-out sounds bounds what it can say. Level does not count: all are brought to one
-peak first.
+It takes the role of an ImageNet network in the evaluation of generated images, but is trained on
+the labels of the data set itself. Its probabilities classify a sound (pitch, family and source of a
+note, the kind of a drum), and its last hidden layer provides features in which sets of sounds are
+compared. Its held-out accuracy bounds the accuracy that can be measured. Sounds are normalised to
+the same peak, so that level has no influence.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ _PEAK_RATE = 2e-3
 
 
 class _Network(nn.Module):
-  """Convolutions over time with mel bands as channels, the mean over time, and a head a label.
+  """Convolutions over time with mel bands as channels, pooling over time, and a head per label.
 
   Attributes:
     classes: labels with their numbers of values.
@@ -61,17 +61,17 @@ def _spectrogram(audio, sample_rate):
   bands = mel.linear_to_mel(
     magnitude, sample_rate=sample_rate, n_mels=_NUM_MELS, fmin=27.5, fmax=sample_rate / 2
   )
-  # A sine's peak is _N_FFT / 4 over filters whose height is some 2 / width: 0 dB is near it.
+  # A full-scale sine peaks at _N_FFT / 4 times the filters' height of some 2 / width: about 0 dB.
   ref = _N_FFT / 4.0 * 0.05
   floor = ref * 10.0 ** (_FLOOR_DB / 20.0)
   return 1.0 - 2.0 * decibel.amplitude_to_db(bands, ref, floor, None) / _FLOOR_DB
 
 
 class Predictions(NamedTuple):
-  """What a classifier says of M sounds.
+  """Predictions of a classifier for M sounds.
 
   Attributes:
-    features: [M, 128] of its last hidden layer.
+    features: [M, 128] of the last hidden layer.
     probabilities: [M, classes] by label.
   """
 
@@ -79,11 +79,11 @@ class Predictions(NamedTuple):
   probabilities: dict[str, np.ndarray]
 
   def predict(self, name: str) -> np.ndarray:
-    """[M] the likeliest class of a label."""
+    """[M] most likely class of a label."""
     return self.probabilities[name].argmax(axis=1)
 
   def take(self, rows: np.ndarray) -> "Predictions":
-    """Those of some of the sounds."""
+    """Selects the predictions of some sounds."""
     return Predictions(
       self.features[rows], {name: p[rows] for name, p in self.probabilities.items()}
     )
@@ -96,7 +96,7 @@ def _apply(params, audio, classes, sample_rate):
 
 
 class Classifier(NamedTuple):
-  """A trained one.
+  """A trained classifier.
 
   Attributes:
     params: of its network.
@@ -109,7 +109,7 @@ class Classifier(NamedTuple):
   sample_rate: int
 
   def predict(self, audio: np.ndarray, batch_size: int = 64) -> Predictions:
-    """Classifies sounds ([M, T] waveforms at its sample rate)."""
+    """Classifies sounds ([M, T] waveforms at `sample_rate`)."""
     features, probabilities = [], []
     for start in range(0, len(audio), batch_size):
       chunk = np.asarray(audio[start : start + batch_size], np.float32)
@@ -131,15 +131,15 @@ def train(
   sample_rate: int,
   seed: int = 0,
 ) -> Classifier:
-  """Trains one: the mean cross-entropies of the labels, by Adam.
+  """Trains a classifier with AdamW on the sum of the labels' mean cross-entropies.
 
-  Sounds vary as if by another room and another player each time (`augment.vary`), so that the
-  classifier generalises to instruments that it was not trained on.
+  Sounds are augmented with random equalisers and envelopes (`augment.vary`), so that the classifier
+  generalises to held-out instruments.
 
   Args:
-    read: rows to a batch with 'audio' [B, T] and [B] integers of each label.
-    count: of the examples; rows are drawn from 0 to count - 1.
-    steps: of 64 examples.
+    read: maps rows to a batch with 'audio' [B, T] and [B] integers of each label.
+    count: number of examples; rows are drawn from 0 to count - 1.
+    steps: training steps, of 64 examples each.
     classes: labels with their numbers of values.
     sample_rate: of the sounds, in Hz.
     seed: of the weights and of the order.
@@ -190,7 +190,7 @@ def train(
 
 
 def save(classifier: Classifier, path: str) -> None:
-  """Writes the parameters as arrays, whole or not at all."""
+  """Writes the parameters as an .npz file, atomically."""
   flat = traverse_util.flatten_dict(classifier.params, sep="/")
   arrays: dict[str, Any] = {name: np.asarray(value) for name, value in flat.items()}
   with atomic.open_file(path, "wb") as f:
@@ -205,7 +205,7 @@ def _shapes(classes) -> dict[str, tuple[int, ...]]:
 
 
 def load(path: str, classes: Mapping[str, int], sample_rate: int) -> Classifier | None:
-  """Reads what `save` wrote; None where it is not there, or is another network's."""
+  """Loads the file of `save`; None if it is missing, or of another network."""
   try:
     flat = npz_file.load(path)
   except (FileNotFoundError, errors.UserError):

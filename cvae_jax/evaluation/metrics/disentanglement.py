@@ -1,8 +1,8 @@
-"""Is each factor in a dimension of its own? Measures for data whose factors are known.
+"""Disentanglement scores, for data with known factors.
 
-Codes are [M, D], factors [M, K]; all scores are 0 to 1, and higher is better. Continuous values are
-told apart by 20 bins of equal width, as Locatello et al. 2019 ("Challenging Common Assumptions in
-the Unsupervised Learning of Disentangled Representations", appendix C) have it.
+Codes are [M, D], factors [M, K]; all scores are from 0 to 1, and higher is better. Continuous
+values are discretised into 20 bins of equal width, as in Locatello et al. 2019 ("Challenging Common
+Assumptions in the Unsupervised Learning of Disentangled Representations", appendix C).
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ _NUM_BINS = 20
 
 
 def _discretize(values: np.ndarray) -> np.ndarray:
-  """[M, K] values as integers: themselves where they are few, else bins of equal width."""
+  """Discretises [M, K] values: distinct values if there are few, else bins of equal width."""
   columns = []
   for column in np.asarray(values, np.float64).T:
     unique, indices = np.unique(column, return_inverse=True)
@@ -24,7 +24,7 @@ def _discretize(values: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
-  """[D, K] nats between every dimension and every factor, by their bins."""
+  """[D, K] mutual information in nats of every dimension and every factor, discretised."""
   from sklearn import metrics
 
   z, v = _discretize(codes), _discretize(factors)
@@ -32,13 +32,15 @@ def mutual_information(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def entropies(factors: np.ndarray) -> np.ndarray:
-  """[K] nats of each factor's bins."""
+  """[K] entropies in nats of the discretised factors."""
   return np.asarray([scipy.stats.entropy(np.bincount(v)) for v in _discretize(factors).T])
 
 
 def mig(codes: np.ndarray, factors: np.ndarray) -> float:
-  """Mutual information gap: how far the dimension that knows a factor best is before the second,
-  as a share of the factor's entropy; the mean over factors.
+  """Mutual information gap, averaged over factors.
+
+  The difference of the two highest mutual informations of a factor with a dimension, divided by the
+  factor's entropy.
 
   Source: Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs".
   """
@@ -48,7 +50,7 @@ def mig(codes: np.ndarray, factors: np.ndarray) -> float:
 
 
 def modularity(codes: np.ndarray, factors: np.ndarray) -> float:
-  """Whether a dimension knows of one factor alone; the mean over dimensions.
+  """Modularity: whether a dimension is informative about a single factor; averaged over dimensions.
 
   Source: Ridgeway & Mozer 2018, "Learning Deep Disentangled Embeddings".
   """
@@ -57,14 +59,15 @@ def modularity(codes: np.ndarray, factors: np.ndarray) -> float:
     return 1.0
   squared = np.square(information)
   most = squared.max(axis=1)
-  # A dimension that knows of nothing is no evidence of anything, and counts as 0.
+  # A dimension without information counts as 0.
   others = (squared.sum(axis=1) - most) / np.maximum(most * (information.shape[1] - 1), 1e-300)
   return float(np.mean(np.where(most > 1e-12, 1.0 - others, 0.0)))
 
 
 def sap(codes: np.ndarray, factors: np.ndarray) -> float:
-  """Separated attribute predictability: how much better the best dimension predicts a factor
-  linearly (R^2) than the second; the mean over factors.
+  """Separated attribute predictability, averaged over factors.
+
+  The difference of the two highest scores (R^2) of predicting a factor linearly from one dimension.
 
   Source: Kumar, Sattigeri & Balakrishnan 2018, for continuous factors.
   """
@@ -79,8 +82,8 @@ def dci(
 ) -> dict[str, float]:
   """Disentanglement, completeness and informativeness, by gradient boosted trees.
 
-  Disentanglement: a dimension matters for few factors. Completeness: a factor needs few dimensions.
-  Informativeness: how well held-out factors are told, here as R^2, no less than 0.
+  Disentanglement: each dimension is important for few factors. Completeness: each factor depends on
+  few dimensions. Informativeness: R^2 of the held-out factors, clipped at 0.
 
   Source: Eastwood & Williams 2018; importances are scikit-learn's
   `GradientBoostingRegressor`'s, as in Locatello et al. 2019.
@@ -98,7 +101,7 @@ def dci(
   matrix = np.stack(importances, axis=1) + 1e-11  # [D, K]
 
   def purity(rows):
-    """Of each row 1 less its entropy, in units of the largest that it might have."""
+    """One minus the normalised entropy of each row."""
     return 1.0 - scipy.stats.entropy(rows, axis=1) / np.log(rows.shape[1])
 
   by_code, by_factor = matrix.sum(axis=1) / matrix.sum(), matrix.sum(axis=0) / matrix.sum()
@@ -110,22 +113,23 @@ def dci(
 
 
 def factor_vae_score(votes: np.ndarray, fixed: np.ndarray, deviations: np.ndarray) -> float:
-  """Accuracy of a majority vote that tells, from which dimension varies least among notes that
-  share one factor, which factor that was.
+  """Factor-VAE score: accuracy of predicting the factor that a group of notes shares.
+
+  A majority vote predicts the factor from the dimension of least variance in the group.
 
   Args:
-    votes: [V, G, D] codes of V groups of G notes; the first half teaches the vote, the second is
-      what it is measured on.
+    votes: [V, G, D] codes of V groups of G notes; the vote is fitted on the first half and
+      evaluated on the second.
     fixed: [V] integers: the factor that a group shares.
-    deviations: [D] of the codes of all notes; dimensions that hardly vary (0.05) have no vote.
+    deviations: [D] standard deviations of all codes; dimensions below 0.05 are excluded.
 
   Source: Kim & Mnih 2018, "Disentangling by Factorising".
   """
-  alive = np.flatnonzero(deviations > 0.05)
-  if alive.size == 0:
+  active = np.flatnonzero(deviations > 0.05)
+  if active.size == 0:
     return 0.0
-  spread = np.var(votes[:, :, alive] / deviations[alive], axis=1)
-  told, half = spread.argmin(axis=1), len(votes) // 2
-  table = np.zeros((alive.size, fixed.max() + 1), np.int64)
-  np.add.at(table, (told[:half], fixed[:half]), 1)
-  return float(np.mean(table.argmax(axis=1)[told[half:]] == fixed[half:]))
+  spread = np.var(votes[:, :, active] / deviations[active], axis=1)
+  least_varying, half = spread.argmin(axis=1), len(votes) // 2
+  table = np.zeros((active.size, fixed.max() + 1), np.int64)
+  np.add.at(table, (least_varying[:half], fixed[:half]), 1)
+  return float(np.mean(table.argmax(axis=1)[least_varying[half:]] == fixed[half:]))

@@ -1,7 +1,7 @@
-"""Distances between two sets of notes, from features of each: is what is generated like the data?
+"""Distances between two sets of notes in a feature space, to compare generated notes with data.
 
-Every measure takes rows of features ([M, D] and [N, D]) and says nothing of where they are from.
-None means anything alone: the same measure between two halves of the data is its ceiling.
+Every function takes rows of features, [M, D] and [N, D]. The values need a reference: the same
+measure between two halves of the data.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import scipy.stats
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-  """Squared Fréchet (2-Wasserstein) distance of the Gaussians of two sets; lower is nearer.
+  """Squared Fréchet (2-Wasserstein) distance of the Gaussians of two sets; lower is closer.
 
   |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)), with covariances A and B.
 
@@ -26,8 +26,8 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
   a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
   difference = a.mean(axis=0) - b.mean(axis=0)
   cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-  # The trace of (A B)^(1/2) is that of the symmetric (A^(1/2) B A^(1/2))^(1/2), which is the sum of
-  # roots of real eigenvalues: no root of a matrix that has none.
+  # The trace of (A B)^(1/2) equals that of the symmetric (A^(1/2) B A^(1/2))^(1/2), which is the
+  # sum of the roots of real eigenvalues; A B itself may have no real root.
   values, vectors = scipy.linalg.eigh(cov_a)
   root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
   shared = np.sqrt(np.maximum(scipy.linalg.eigvalsh(root @ cov_b @ root), 0.0)).sum()
@@ -35,8 +35,9 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
-  """Squared MMD under the kernel (x y / D + 1)^3, unbiased; lower is nearer, and 0 on average for
-  two samples of one distribution, so that it may be negative.
+  """Unbiased squared MMD with the kernel (x y / D + 1)^3; lower is closer.
+
+  It is 0 on average for two samples of one distribution, and may be negative.
 
   Args:
     a: [M, D], M > 1.
@@ -57,8 +58,9 @@ def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def inception_score(probabilities: np.ndarray) -> float:
-  """exp of the mean KL of p(y|x) to its mean over notes, 1 to the number of classes; higher is
-  better: every note is surely of one class, and all classes come.
+  """exp of the mean KL divergence of p(y|x) from its mean over notes, 1 to the number of classes.
+
+  Higher is better: notes are classified with certainty, and all classes occur.
 
   Args:
     probabilities: [M, K] of a classifier.
@@ -71,12 +73,11 @@ def inception_score(probabilities: np.ndarray) -> float:
 
 
 class Bins(NamedTuple):
-  """How the bins of one set are filled by another.
+  """Comparison of two sets by the bins of the first.
 
   Attributes:
-    different: share of bins whose filling differs statistically ("NDB / k"), 0 to 1; lower is
-      better.
-    jensen_shannon: divergence of the two fillings in nats, 0 to ln 2; lower is better.
+    different: fraction of statistically different bins ("NDB / k"), 0 to 1; lower is better.
+    jensen_shannon: divergence of the two histograms in nats, 0 to ln 2; lower is better.
   """
 
   different: float
@@ -86,14 +87,14 @@ class Bins(NamedTuple):
 def compare_bins(
   a: np.ndarray, b: np.ndarray, num_bins: int = 50, significance: float = 0.05, seed: int = 0
 ) -> Bins:
-  """Number of statistically different bins: k-means bins of a, and the shares of a and b in each.
+  """Number of statistically different bins (NDB): proportions of a and b in k-means bins of a.
 
-  A bin differs where a two-proportion z-test says so.
+  A bin is different if a two-proportion z-test rejects equality.
 
   Args:
-    a: [M, D] of the data.
-    b: [N, D] of what is compared with it.
-    num_bins: k; fewer where a has fewer notes.
+    a: [M, D] features of the data.
+    b: [N, D] features to compare with it.
+    num_bins: k; at most M.
     significance: of the test.
     seed: of k-means.
 
@@ -117,13 +118,13 @@ def compare_bins(
 
 
 class Coverage(NamedTuple):
-  """How two sets overlap.
+  """Overlap of two sets.
 
   Attributes:
-    density: how many neighbourhoods of real notes a generated one lies in, over k; 1 for the data
-      itself, less where notes lie outside of it. Higher is better.
-    coverage: share of real notes that have a generated one in their neighbourhood, 0 to 1; higher
-      is better.
+    density: mean number of real notes' neighbourhoods that a generated note lies in, divided by k;
+      1 for the data itself. Higher is better.
+    coverage: fraction of real notes with a generated note in their neighbourhood, 0 to 1. Higher is
+      better.
   """
 
   density: float
@@ -131,7 +132,7 @@ class Coverage(NamedTuple):
 
 
 def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) -> Coverage:
-  """Density and coverage by neighbourhoods that reach to the k-th nearest real note.
+  """Density and coverage, with neighbourhoods that reach to the k-th nearest real note.
 
   Args:
     real: [M, D], M > k.
@@ -147,16 +148,16 @@ def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) ->
 
 
 def nearest_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-  """[N]: of every row of b ([N, D]) the Euclidean distance to the nearest row of a ([M, D])."""
+  """[N] Euclidean distances from each row of b ([N, D]) to the nearest row of a ([M, D])."""
   return scipy.spatial.KDTree(np.asarray(a, np.float64)).query(np.asarray(b, np.float64))[0]
 
 
 def diversity(features: np.ndarray, groups: np.ndarray) -> float:
-  """Mean Euclidean distance of two notes of one condition; 0 where all of a condition are alike.
+  """Mean Euclidean distance between two notes of one condition; 0 if they are identical.
 
   Args:
     features: [M, D].
-    groups: [M] integers: which condition each was made under; one with a single note has no say.
+    groups: [M] integers: the condition of each note; conditions with a single note are ignored.
   """
   distances = []
   for group in np.unique(groups):

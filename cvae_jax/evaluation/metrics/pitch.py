@@ -1,4 +1,4 @@
-"""Does a note sound at the pitch that it was asked for?"""
+"""Agreement of measured and requested pitch."""
 
 import concurrent.futures
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from cvae_jax.core import lazy_librosa
 
-_FRAME_S, _HOP_S = 0.128, 0.032  # a frame is three and a half periods of the lowest note
-# YIN's lags are whole samples. At 16 kHz the period of C8 is 3.8 of them, too few to interpolate
-# between, and the octave below is found instead.
+_FRAME_S, _HOP_S = 0.128, 0.032  # a frame holds three and a half periods of the lowest note
+# YIN's lags are whole samples. At 16 kHz the period of C8 is 3.8 samples, too few to interpolate,
+# so that YIN returns the octave below.
 _OVERSAMPLING = 2
 
 
 def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
-  """Pitch of a note as a MIDI number with fractions: YIN's median over the frames that sound.
+  """Pitch of a note as a fractional MIDI number: the median of YIN over loud frames.
 
-  A frame sounds where its RMS is within 26 dB of the loudest one's: YIN gives every frame a pitch,
-  silence and fading noise too. The note is resampled to twice its rate first.
+  Frames more than 26 dB below the loudest are ignored, since YIN returns a pitch for silence and
+  noise too. The note is first resampled to twice its rate.
 
   Args:
     audio: [T] waveform.
@@ -40,7 +40,7 @@ def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
   rms = librosa.feature.rms(y=audio, frame_length=frame_length, hop_length=hop_length)[0]
   if not rms.max() > 1e-5:
     return float("nan")
-  # From A0 less a semitone to C8 and a semitone.
+  # A semitone below A0 to a semitone above C8.
   f0_hz = librosa.yin(
     audio,
     fmin=26.0,
@@ -55,14 +55,14 @@ def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
 def pitch_agreement(
   audio: np.ndarray, pitch: np.ndarray, sample_rate: int, tolerance_cents: float = 50.0
 ) -> np.ndarray:
-  """Which notes sound within a tolerance of the pitch they should have.
+  """Whether notes are within a tolerance of their requested pitch.
 
-  The measure errs on real notes too (octaves of high or hollow ones), so that a share of agreement
-  means something only beside the same share on the notes a model was trained on.
+  YIN makes octave errors on real notes too (high or hollow ones), so that results should be
+  compared with those of the training notes.
 
   Args:
     audio: [M, T] waveforms.
-    pitch: [M] MIDI numbers wanted.
+    pitch: [M] requested MIDI numbers.
     sample_rate: in Hz.
     tolerance_cents: largest deviation.
 
@@ -70,5 +70,5 @@ def pitch_agreement(
     [M] bool; a silent note does not agree.
   """
   with concurrent.futures.ThreadPoolExecutor(2) as pool:
-    found = np.asarray(list(pool.map(lambda x: median_pitch(x, sample_rate), audio)))
-  return np.abs(found - np.asarray(pitch)) * 100.0 <= tolerance_cents
+    measured = np.asarray(list(pool.map(lambda x: median_pitch(x, sample_rate), audio)))
+  return np.abs(measured - np.asarray(pitch)) * 100.0 <= tolerance_cents

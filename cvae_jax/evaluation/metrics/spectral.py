@@ -1,7 +1,7 @@
-"""Distances of waveforms: one ruler for models whose features differ.
+"""Distances between waveforms, which are comparable between models with different features.
 
-All take [M, T] recordings and what a model made of them, and give [M]. DC offset and peak level do
-not count.
+All functions take [M, T] originals and reconstructions and return [M]. They are invariant to DC
+offset and peak level.
 """
 
 import functools
@@ -21,7 +21,7 @@ _N_FFT, _HOP_LENGTH, _FLOOR_DB = 2048, 512, -80.0
 
 @jax.jit
 def _level_db(audio):
-  """[B, N, F] in dB below a full-scale sine, of waveforms brought to one peak."""
+  """[B, N, F] in dB below a full-scale sine, of normalised waveforms."""
   magnitude = jnp.abs(stft.stft(level.normalize(audio), _N_FFT, _HOP_LENGTH, _N_FFT, "hann"))
   ref = _N_FFT / 4.0
   floor = ref * 10.0 ** (_FLOOR_DB / 20.0)
@@ -29,13 +29,13 @@ def _level_db(audio):
 
 
 def log_spectral_distance(audio: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-  """[M] dB: the RMS over frequency of the difference of levels, averaged over frames.
+  """[M] log-spectral distance in dB: RMS of level differences over frequency, averaged over frames.
 
   Args:
-    audio: [M, T] waveforms; DC offset and peak level do not count.
+    audio: [M, T] waveforms.
     predicted: [M, T].
 
-  Levels are those of 2,048-sample spectra, hop 512, in dB below a full-scale sine, no lower than
+  Levels are of an STFT with n_fft 2,048 and hop 512, in dB below a full-scale sine, with a floor of
   -80. Source: Gray & Markel 1976, "Distance Measures for Speech Processing".
   """
   difference = functools.reduce(
@@ -55,7 +55,7 @@ _NUM_MELS, _NUM_CEPSTRA = 40, 13
 
 @functools.partial(jax.jit, static_argnames="sample_rate")
 def _mel_cepstra(audio, sample_rate):
-  """[B, N, 13] of the logarithm of mel amplitudes, without the first, which is the level."""
+  """[B, N, 13] cepstra of log mel amplitudes, without the first, which is the level."""
   import scipy.fft
 
   magnitude = jnp.abs(stft.stft(level.normalize(audio), 1024, 256, 1024, "hann"))
@@ -72,8 +72,8 @@ def mel_cepstral_distortion(
 ) -> np.ndarray:
   """[M] dB: 10 / ln 10 sqrt(2 sum of squared differences of 13 mel cepstra), averaged over frames.
 
-  Of 40 mel bands of 1,024-sample spectra, hop 256, no lower than -80 dB. Frames are those of the
-  same moment: there is nothing to be aligned. Source: Kubichek 1993.
+  With 40 mel bands of an STFT with n_fft 1,024 and hop 256, and a floor of -80 dB. Frames are
+  compared without alignment. Source: Kubichek 1993.
   """
   a, b = (_mel_cepstra(jnp.asarray(x, jnp.float32), sample_rate) for x in (audio, predicted))
   distance = jnp.sqrt(2.0 * jnp.sum(jnp.square(a - b), axis=-1)) * (10.0 / np.log(10.0))
@@ -81,10 +81,10 @@ def mel_cepstral_distortion(
 
 
 def si_sdr(audio: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-  """[M] dB: scale-invariant signal-to-distortion ratio; higher is nearer.
+  """[M] dB: scale-invariant signal-to-distortion ratio; higher is closer.
 
-  It compares waveforms sample by sample: phases that were recovered from magnitudes are another
-  waveform that sounds the same. Source: Le Roux et al. 2019, "SDR - half-baked or well done?".
+  It compares waveforms sample by sample, and is low for waveforms with recovered phases even if
+  they sound the same. Source: Le Roux et al. 2019, "SDR - half-baked or well done?".
   """
   a, b = (np.asarray(x, np.float64) for x in (audio, predicted))
   a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))

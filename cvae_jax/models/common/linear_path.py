@@ -50,7 +50,7 @@ class LinearPath(nn.Module):
   feature_shape: tuple[int, int, int]
   latent_dim: int
   condition_dim: int
-  ranks: tuple[int, int]
+  ranks: tuple[int, ...]
 
   def setup(self):
     num_frames, num_bins, depth = self.feature_shape
@@ -88,7 +88,7 @@ class LinearPath(nn.Module):
     return x.reshape(-1, *self.feature_shape)
 
 
-def add(code: latent_lib.Latent, linear: latent_lib.Latent) -> latent_lib.Latent:
+def combine(code: latent_lib.Latent, linear: latent_lib.Latent) -> latent_lib.Latent:
   """The latent of both paths: means are added, and so are the logs of variances."""
   if code.logvar is None or linear.logvar is None:
     return latent_lib.Latent(code.mean + linear.mean, None)
