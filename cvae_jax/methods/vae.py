@@ -161,6 +161,9 @@ def loss(
   prior = parts.apply("conditional_prior", params, c, z)
   cost, metrics = parts.penalty(latent, prior, z, step, mmd_rng)
   total = nll + cost
+  if settings.level_weight:
+    metrics["level_error"] = jnp.mean(losses.level_weighted_error(x, predicted))
+    total += settings.level_weight * metrics["level_error"] / (2.0 * settings.sigma**2)
   if settings.spectral_weight:
     audio = parts.representation.decode(predicted, phase_rng)
     metrics["spectral"] = jnp.mean(losses.multi_resolution_stft(inputs["audio"], audio))
@@ -449,6 +452,7 @@ def get_config() -> ml_collections.ConfigDict:
   # is trained after train.steps, on the codes of the training examples)
   config.prior = "standard"
   config.flow = flow_prior.get_config()
+  config.level_weight = 0.0  # of squared errors in proportion to the level above the floor
   config.prior_levels = ()  # gaussian: dimensions of the levels above the last: p(z_2|z_1, c)
   config.beta = 1.0  # weight of the KL; 1.0 is the ELBO
   config.beta_warmup_steps = 200
@@ -485,6 +489,7 @@ NOT_NEGATIVE = (
   "mmd_weight",
   "leak_weight",
   "spectral_weight",
+  "level_weight",
   "corruption_amount",
   "sparsity_weight",
 )

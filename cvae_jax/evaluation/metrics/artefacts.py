@@ -48,13 +48,16 @@ def decay_db(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def attack_s(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-  """[B] seconds from the first frame at 10 % of the largest amplitude to the first at 90 %."""
+  """[B] seconds from the first 10 ms at 10 % of the largest amplitude to the first at 70 %.
+
+  At 90 % it would be the time of the loudest moment of a sustained note, wherever that is.
+  """
   frame = round(_FRAME_S * sample_rate)
   count = audio.shape[1] // frame
   power = np.square(audio[:, : count * frame], dtype=np.float64).reshape(-1, count, frame)
   envelope = np.sqrt(power.mean(axis=2))
   envelope /= np.maximum(envelope.max(axis=1, keepdims=True), 1e-9)
-  return (np.argmax(envelope >= 0.9, axis=1) - np.argmax(envelope >= 0.1, axis=1)) * _FRAME_S
+  return (np.argmax(envelope >= 0.7, axis=1) - np.argmax(envelope >= 0.1, axis=1)) * _FRAME_S
 
 
 def between_partials_db(audio: np.ndarray, pitch: np.ndarray, sample_rate: int) -> np.ndarray:

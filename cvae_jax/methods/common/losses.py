@@ -218,3 +218,19 @@ def beta_schedule(
   if cycle_steps:
     step = step % cycle_steps
   return beta * jnp.clip(step / max(warmup_steps, 1), 0.0, 1.0)
+
+
+def level_weighted_error(
+  features: Float[Array, "B N F C"], predicted: Float[Array, "B N F C"]
+) -> Float[Array, " B"]:
+  """Sum of squared errors, each weighted by its feature's level: 0 at the floor, 1 at full scale.
+
+  A tenth of a spectrogram's cells hold all that is heard of a note. An error that weighs every cell
+  alike leaves them to the rest.
+
+  Args:
+    features: levels between -1 (the floor) and 1 (full scale).
+    predicted: of the same shape.
+  """
+  weight = jnp.clip(0.5 * (features + 1.0), 0.0, 1.0)
+  return jnp.sum(weight * jnp.square(features - predicted), axis=(1, 2, 3))
