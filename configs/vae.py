@@ -1,4 +1,4 @@
-"""Variational autoencoder on the embedded notes, without a condition.
+"""Variational autoencoder on the synthetic notes, without a condition; its prior is a flow.
 
 python -m cvae_jax.main --config=configs/vae.py
 """
@@ -7,4 +7,7 @@ from cvae_jax.core import config as config_lib
 
 
 def get_config(variant=""):
-  return config_lib.apply_variants(config_lib.get_base_config(), variant)
+  config = config_lib.get_base_config()
+  config.method.prior = "flow"
+  config.train.steps = 1000
+  return config_lib.apply_variants(config, variant)

@@ -14,6 +14,7 @@ from cvae_jax.evaluation import ablation as ablation_lib
 def get_ablation(variant=""):
   base = config_lib.get_base_config()
   base.condition.labels = ("pitch", "family", "source", "velocity")
+  base.model.linear_ranks = ()  # The network alone, from random weights.
   base.train.steps = 600
   base.eval.pitch_notes = 64
   base.eval.generation_notes = 396

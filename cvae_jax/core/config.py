@@ -353,10 +353,12 @@ def _nsynth_wav(config):
 
 
 def _thesis(config):
-  """The thesis' design: a 2-D network on an STFT of 1,024 samples and hop 256."""
+  """The thesis' design: a 2-D network on an STFT of 1,024 samples and hop 256, and N(0, I)."""
   config.representation.n_fft = config.representation.win_length = 1024
   config.representation.hop_length = 256
   set_part(config, "model", "conv2d")
+  config.model.linear_ranks = ()
+  config.method.prior = "standard"
   config.model.channels = (32, 64, 128)
   config.train.batch_size = 16
 

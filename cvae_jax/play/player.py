@@ -26,6 +26,7 @@ from cvae_jax.synthesis import formats
 from cvae_jax.synthesis import instrument
 from cvae_jax.synthesis import latent_space
 from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import packaged
 from cvae_jax.version import __version__
 
 WORK_TIMEOUT_S = 60.0
@@ -97,7 +98,7 @@ class Player:
   """
 
   def __init__(self, synth: synthesizer.Synthesizer, workdir: str):
-    self.synth = synth
+    self.synth, self._workdir = synth, workdir
     self.palette = palette_lib.get_palette(synth, workdir)
     self.engine = engine_lib.Engine(synth)
     name = os.path.basename(os.path.abspath(workdir))
@@ -132,6 +133,8 @@ class Player:
 
   @functools.cached_property
   def _training(self) -> sources.Source | None:
+    if packaged.exists(self._workdir):  # Its data would first have to be prepared.
+      return None
     try:
       return pipeline.open_data(self.synth.config.data).train
     except errors.UserError:

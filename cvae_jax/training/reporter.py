@@ -52,7 +52,7 @@ class Reporter:
     checkpoints: checkpoint.Checkpoints,
     summaries: summaries_lib.Summaries,
   ):
-    self._stage, self._log_every = stage, config.train.log_every_steps
+    self._stage, self._log_every = stage, stage.log_every or config.train.log_every_steps
     self._first = self._reported = first
     self._started, self._source = started, source
     self._checkpoints, self._summaries = checkpoints, summaries

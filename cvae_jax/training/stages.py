@@ -35,6 +35,7 @@ class Stage(NamedTuple):
     train: (state, number of steps) to the state after them, their metrics [steps] by name, and the
       rows of their examples, by which a loss that is not finite is traced to them.
     is_evaluated: whether the held-out split is evaluated while it lasts.
+    log_every: steps between two reports; None for `train.log_every_steps`.
   """
 
   name: str
@@ -42,6 +43,7 @@ class Stage(NamedTuple):
   batch_size: int
   train: Callable[[Any, int], tuple[Any, dict[str, jax.Array], list[np.ndarray]]]
   is_evaluated: bool = True
+  log_every: int | None = None
 
 
 def count_steps(config: ml_collections.ConfigDict, method: methods.Method) -> int:
@@ -122,4 +124,5 @@ def begin_phase(
     return state, metrics, [np.zeros(0, np.int64)] * count
 
   last = first + phase.steps
-  return state, Stage(phase.name, last, phase.batch_size, train, is_evaluated=False)
+  log_every = max(config.train.log_every_steps, phase.steps // 10)  # Its steps are short.
+  return state, Stage(phase.name, last, phase.batch_size, train, False, log_every)
