@@ -352,6 +352,33 @@ def _nsynth_wav(config):
   config.data.exclude_from_eval = ("mallet_acoustic_047", "string_acoustic_057")
 
 
+def _fine_tune(config):
+  """Begins with the pretrained instrument, and moves it little."""
+  config.train.init_from = "pretrained:notes"
+  config.train.steps = 400
+  config.optimizer.learning_rate = 5e-4
+  config.method.beta_warmup_steps = 0
+  config.method.flow.steps = 2000
+
+
+def _real(config):
+  """Real notes in NSynth's json/wav layout, from the pretrained instrument on."""
+  _nsynth_wav(config)
+  _fine_tune(config)
+
+
+def _soundfont(config):
+  """Notes of a soundfont, from the pretrained instrument on."""
+  set_part(config, "data", "soundfont_notes")
+  _fine_tune(config)
+
+
+def _mine(config):
+  """A folder of notes of one's own, --config.data.dir, from the pretrained instrument on."""
+  set_part(config, "data", "folder_notes")
+  _fine_tune(config)
+
+
 def _thesis(config):
   """The thesis' design: a 2-D network on an STFT of 1,024 samples and hop 256, and N(0, I)."""
   config.representation.n_fft = config.representation.win_length = 1024
@@ -368,7 +395,15 @@ def _narrow(config):
   config.model.flat_channels = 8
 
 
-VARIANTS = {"tiny": _tiny, "nsynth_wav": _nsynth_wav, "thesis": _thesis, "narrow": _narrow}
+VARIANTS = {
+  "tiny": _tiny,
+  "nsynth_wav": _nsynth_wav,
+  "real": _real,
+  "soundfont": _soundfont,
+  "mine": _mine,
+  "thesis": _thesis,
+  "narrow": _narrow,
+}
 
 
 def load(path: str) -> ml_collections.ConfigDict:

@@ -1,0 +1,71 @@
+"""The runs that come with the package: there, small, in tune and played without any data."""
+
+import os
+
+from conftest import run_module
+import numpy as np
+import pytest
+import soundfile
+
+import cvae_jax
+from cvae_jax.core import workdirs
+from cvae_jax.evaluation.metrics import artefacts
+from cvae_jax.evaluation.metrics import pitch as pitch_metric
+from cvae_jax.training import loop
+
+NAMES = workdirs.find_pretrained()
+
+
+@pytest.fixture(scope="module")
+def synth():
+  return cvae_jax.load()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_small_and_has_a_card(name):
+  folder = workdirs.resolve(workdirs.PREFIX + name)
+  assert sum(os.path.getsize(os.path.join(folder, x)) for x in os.listdir(folder)) < 20e6
+  with open(os.path.join(folder, "README.md")) as f:
+    card = f.read()
+  for part in ("## Data and licences", "## Training", "## Results"):
+    assert part in card
+
+
+def test_there_is_an_instrument_of_notes():
+  assert "notes" in NAMES
+
+
+def test_notes_are_in_tune_and_end(synth):
+  pitches = [40, 48, 55, 60, 67, 72]
+  families = ["bass", "string", "organ", "guitar", "flute", "keyboard"]
+  audio = np.stack([
+    synth.generate(pitch=p, family=f, velocity=100, seed=i)
+    for i, (p, f) in enumerate(zip(pitches, families, strict=True))
+  ])  # fmt: skip
+  in_tune = pitch_metric.pitch_agreement(audio, np.asarray(pitches), synth.sample_rate)
+  assert in_tune.mean() >= 5 / 6
+  assert np.median(artefacts.tail_db(audio, synth.sample_rate)) < -40
+
+
+def test_commands_use_it_without_a_workdir(tmp_path):
+  done = run_module("cvae_jax.generate", "--pitch=60", "--family=organ", f"--out={tmp_path}")
+  assert done.returncode == 0, done.stderr
+  (path,) = tmp_path.glob("*.wav")
+  assert soundfile.info(path).frames == 64_000
+  done = run_module("cvae_jax.generate", "--workdir=pretrained:voices", f"--out={tmp_path}")
+  assert done.returncode == 2 and done.stderr.count("\n") == 1
+  assert "there is no such run; there are pretrained:notes" in done.stderr
+
+
+def test_a_training_can_begin_with_it(synth, tfds_dir, tmp_path):
+  config = synth.config.copy_and_resolve_references()
+  from cvae_jax.core import config as config_lib
+
+  config_lib.update(config, {"data.name": "synth_notes/tiny"})
+  config.update_from_flattened_dict({
+    "data.tfds_dir": tfds_dir, "train.init_from": "pretrained:notes", "train.steps": 1,
+    "train.batch_size": 8, "eval.sample_notes": 0, "eval.pitch_notes": 0, "method.flow.steps": 1,
+    "optimizer.learning_rate": 1e-30,
+  })  # fmt: skip
+  results = loop.train_and_evaluate(config, str(tmp_path / "run"))
+  assert results["eval"]["lsd_db"] < 4.0  # A new run's is over 8 after so few steps.
