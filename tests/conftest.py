@@ -76,7 +76,7 @@ def get_config(name, variant="", **overrides):
 SHORT = {
   "train.steps": 4, "train.log_every_steps": 1, "optimizer.schedule": "constant",
   "eval.every_steps": 1000, "checkpoint.every_steps": 2, "eval.baselines": False,
-  "eval.pitch_notes": 0, "eval.sample_notes": 0,
+  "eval.pitch_notes": 0, "eval.sample_notes": 0, "method.prior": "standard",
 }  # fmt: skip
 
 

@@ -199,7 +199,12 @@ def check_resumable(
   """Raises UserError where a workdir's run, at this step, cannot reach the config's last one."""
   total = stages_lib.count_steps(config, method)
   if step > total:
-    raise errors.UserError(f"the run in {workdir} is at step {step}, past train.steps={total}")
+    after = (
+      "" if method.phase is None else f" and the {method.phase.steps} of its {method.phase.name}"
+    )
+    raise errors.UserError(
+      f"the run in {workdir} is at step {step}, past train.steps={config.train.steps}{after}"
+    )
   if method.phase is None or not step:
     return
   before = config_file.load(workdir).train.steps

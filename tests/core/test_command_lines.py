@@ -88,7 +88,7 @@ def test_commands_write_to_the_home_and_read_from_it(home, tiny_run, note, monke
   reconstruct.main(["--workdir=~/run", "~/note.wav", "~/out.flac"])
   assert len(os.listdir(home / "notes")) == 1
   assert sorted(os.listdir(home)) == ["note.wav", "notes", "out.flac", "run"]
-  assert synthesizer.load("~/run").step == 20
+  assert synthesizer.load("~/run").step == 30  # 20, and 10 of its prior.
 
 
 def test_absl_commands_know_the_home_as_well(home):
@@ -251,7 +251,8 @@ def test_a_config_that_is_none_is_one_line(tmp_path, path, says, flag):
 def test_a_variant_that_there_is_not_is_named_and_no_more(tmp_path):
   done = run_module("cvae_jax.main", "--config=configs/cvae.py:tinny")
   assert done.stderr == (
-    "error: config variant must be one of mine, narrow, nsynth_wav, real, soundfont, thesis, tiny, got 'tinny'\n"
+    "error: config variant must be one of mine, narrow, nsynth_wav, real, soundfont, thesis, tiny, "
+    "got 'tinny'\n"
   )
 
 

@@ -221,10 +221,10 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
   [
     (
       "mnist",
-      "data.name must be one of folder_notes, nsynth, nsynth_wav, recordings, soundfont_notes, "
-      "sounds, synth_notes, got 'mnist'",
+      "data.name must be one of folder_notes, mixed, nsynth, nsynth_wav, recordings, "
+      "soundfont_notes, sounds, synth_notes, got 'mnist'",
     ),
-    ("synth_notes/huge", "one of default, tiny, factors, grid, full, factors_tiny, got 'huge'"),
+    ("synth_notes/huge", "grid, full, factors_tiny, endless, got 'huge'"),
     ("nsynth/full", r"nsynth/full is not prepared .* in .*nsynth/full/2\.3\.3: "),
     ("nsynth/half", "variant of nsynth must be one of full, gansynth_subset, .*, got 'half'"),
   ],

@@ -96,7 +96,7 @@ def test_the_table_has_means_and_deviations_of_what_is_finished(tmp_path):
   for job, (lsd, step) in written.items():
     where = tmp_path / ablation_lib.Job(*job).workdir("")
     where.mkdir(parents=True)
-    results = {"step": step, "parameters": 1_234_567, "eval": {"lsd_db": lsd}}
+    results = {"train_steps": step, "parameters": 1_234_567, "eval": {"lsd_db": lsd}}
     (where / "results.json").write_text(json.dumps(results))
   table = ablation_lib.write_report(ablation, str(tmp_path), 2)
   assert "| exact | 4.50 ± 0.71 | - | - | - | 1,234,567 ± 0 | - |" in table
@@ -117,7 +117,7 @@ def test_a_run_that_another_ablation_has_made_is_not_made_again(tmp_path):
   same = ablation_lib.make_config(ours, ablation_lib.Job("3 layers", 0))
   workdir = str(tmp_path / "depth")
   assert ablation_lib.find_twin(same, workdir) is None  # It is not finished.
-  evaluate.save_results({"step": config.train.steps, "eval": {"lsd_db": 4.0}}, made)
+  evaluate.save_results({"train_steps": config.train.steps, "eval": {"lsd_db": 4.0}}, made)
   assert ablation_lib.find_twin(same, workdir) == made
   for variant, seed in (("2 layers", 0), ("3 layers", 1)):
     other = ablation_lib.make_config(ours, ablation_lib.Job(variant, seed))

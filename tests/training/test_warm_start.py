@@ -18,8 +18,8 @@ from cvae_jax.training import warm_start
 @pytest.fixture(scope="module")
 def settings(tfds_dir):
   return {
-    **SHORT, "train.steps": 2, "data.tfds_dir": tfds_dir, "method.flow.steps": 2,
-    "model.linear_ranks": (8, 40),
+    **SHORT, "train.steps": 2, "data.tfds_dir": tfds_dir, "model.linear_ranks": (8, 40),
+    "method.prior": "flow", "method.flow.steps": 2,
   }  # fmt: skip
 
 
