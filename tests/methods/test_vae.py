@@ -40,6 +40,8 @@ LONG = {
   "optimizer.learning_rate": 5e-3,
   "method.beta": 0.1,
   "model.channels": (32, 32, 32),
+  "model.linear_ranks": (),  # What a run fits before its first step.
+  "method.prior": "standard",
 }
 
 

@@ -36,8 +36,9 @@ def leaves(workdir, config):
   with checkpoint.Checkpoints(workdir, config.checkpoint) as checkpoints:
     step = checkpoints.latest_step
     state = checkpoints.restore(abstract, mock.Mock())
-  state = state.replace(rng=jax.random.key_data(state.rng))
-  return step, [np.asarray(x) for x in jax.tree.leaves(state)]
+  is_key = lambda x: jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+  arrays = [jax.random.key_data(x) if is_key(x) else x for x in jax.tree.leaves(state)]
+  return step, [np.asarray(x) for x in arrays]
 
 
 @pytest.mark.parametrize(
