@@ -78,7 +78,6 @@ def _find_attribute(synth, columns, name: str) -> np.ndarray:
 
 def convert(args: argparse.Namespace) -> None:
   """Decodes a recording's code with other labels, or shifted along attribute vectors."""
-  from cvae_jax.data import pipeline
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
 
@@ -91,7 +90,7 @@ def convert(args: argparse.Namespace) -> None:
   labels = run_flags.asked_labels(args)
   point = latent_space.relabel(synth, point, args.semitones, **labels)
   if shifts:
-    codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
+    codes = _training_codes(synth, args.workdir)
     for name, amount in shifts:
       vector = note_codes.attribute_vector(codes, _find_attribute(synth, codes.labels(), name))
       point = point._replace(code=point.code + amount * vector)
@@ -99,9 +98,26 @@ def convert(args: argparse.Namespace) -> None:
   _log.info("%s", args.output)
 
 
+def _training_codes(synth, workdir: str):
+  """Codes of training examples; of a packaged run, those of its map."""
+  from cvae_jax.data import pipeline
+  from cvae_jax.data import sources
+  from cvae_jax.play import palette as palette_lib
+  from cvae_jax.synthesis import note_codes
+  from cvae_jax.training import packaged
+
+  if not packaged.exists(workdir):
+    return note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
+  palette = palette_lib.get_palette(synth, workdir)
+  if palette is None:
+    raise errors.UserError(f"{workdir} is a packaged run without a map, {palette_lib.FILENAME}")
+  code = palette.codes.reshape(-1, *(synth.method.code_shape or ()))
+  source = sources.Labels(synth.form, synth.vocabulary, {**palette.labels, "id": palette.ids})
+  return note_codes.Codes(code, np.arange(len(code)), source)
+
+
 def neighbours(args: argparse.Namespace) -> None:
   """Prints the training notes whose codes are nearest to that of a recording."""
-  from cvae_jax.data import pipeline
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
 
@@ -109,7 +125,7 @@ def neighbours(args: argparse.Namespace) -> None:
     raise errors.UserError(f"--num must be 1 or more, got {args.num}")
   synth = run_flags.load_run(args)
   point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
-  codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
+  codes = _training_codes(synth, args.workdir)
   indices, distances = note_codes.neighbours(codes, point.code[0], args.num)
   ids = codes.labels()["id"]
   for index, distance in zip(indices, distances, strict=True):
@@ -118,7 +134,6 @@ def neighbours(args: argparse.Namespace) -> None:
 
 def traverse(args: argparse.Namespace) -> None:
   """Varies single dimensions of z: writes a WAV for each dimension, and a figure."""
-  from cvae_jax.data import pipeline
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
 
@@ -136,7 +151,7 @@ def traverse(args: argparse.Namespace) -> None:
   else:
     point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
     point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))
-  codes = note_codes.encode_notes(synth, pipeline.open_data(synth.config.data).train)
+  codes = _training_codes(synth, args.workdir)
   dimensions = note_codes.widest_dimensions(codes, args.num)
   mean, deviation = (x[dimensions] for x in note_codes.spread(codes.code))
   offsets = np.linspace(-args.span, args.span, args.steps)

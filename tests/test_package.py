@@ -8,6 +8,7 @@ import pytest
 
 import cvae_jax
 from cvae_jax import evaluate
+from cvae_jax import explore
 from cvae_jax import generate
 from cvae_jax import package
 from cvae_jax.core import errors
@@ -55,6 +56,17 @@ def test_commands_take_it_as_a_workdir(packaged_run, tmp_path):
   assert len(list(tmp_path.glob("*.wav"))) == 1
   with pytest.raises(errors.UserError, match="is a packaged run, of step 30 alone"):
     cvae_jax.load(packaged_run, step=3)
+
+
+def test_it_is_explored_by_the_codes_of_its_map(packaged_run, tmp_path, caplog):
+  generate.main([f"--workdir={packaged_run}", "--pitch=60", f"--out={tmp_path}"])
+  (note,) = map(str, tmp_path.glob("*.wav"))
+  with caplog.at_level("INFO"):
+    explore.main(["neighbours", f"--workdir={packaged_run}", note, "--num=3"])
+  assert len([r for r in caplog.records if r.getMessage()[:8].strip()[:1].isdigit()]) == 3
+  out = tmp_path / "traverse"
+  explore.main(["traverse", f"--workdir={packaged_run}", "--num=2", "--steps=2", f"--out={out}"])
+  assert len(list(out.glob("*.wav"))) == 2
 
 
 def test_a_directory_that_holds_a_run_is_not_overwritten(played_run, packaged_run):

@@ -92,6 +92,24 @@ class Selected(Source):
     return self._source.stored_many(self._rows[np.asarray(indices)].tolist(), seeds)
 
 
+class Labels(Source):
+  """Labels of examples that are not at hand themselves.
+
+  Args:
+    form: of the examples.
+    vocabulary: of their labels.
+    columns: [M] of each label, and of `id`.
+  """
+
+  def __init__(
+    self,
+    form: forms.Form,
+    vocabulary: vocabulary_lib.Vocabulary,
+    columns: Mapping[str, np.ndarray],
+  ):
+    self.form, self.vocabulary, self.labels = form, vocabulary, dict(columns)
+
+
 class Arrays(Source):
   """Examples in memory, for small data sets.
 
