@@ -89,7 +89,8 @@ def time_decoding(representation: representations.Representation, synth) -> floa
 
 def measure_limit(synth: synthesizer.Synthesizer, peaks: limits.Peaks) -> tuple[float, float]:
   """Seconds that a batch takes at least, by its operations and by the bytes that it moves."""
-  asked, key = synth.draw_labels(_BATCH, 0), jax.random.key(0)
+  asked = methods.at_temperature(synth.draw_labels(_BATCH, 0), _BATCH)
+  key = jax.random.key(0)
 
   def cost(iterations: int) -> limits.Cost:
     config = synth.config.copy_and_resolve_references()
