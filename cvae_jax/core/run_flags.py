@@ -27,6 +27,13 @@ def _step(text: str) -> int | str:
   return text if text == "best" else flag_types.whole()(text)
 
 
+def _workdir(text: str) -> str:
+  try:
+    return workdirs.resolve(text)
+  except errors.UserError as e:
+    raise argparse.ArgumentTypeError(str(e)) from None
+
+
 def add_run(parser: argparse.ArgumentParser, is_required: bool = False) -> None:
   """Adds --workdir and --step.
 
@@ -37,7 +44,7 @@ def add_run(parser: argparse.ArgumentParser, is_required: bool = False) -> None:
   parser.add_argument(
     "--workdir",
     required=is_required,
-    type=workdirs.resolve,
+    type=_workdir,
     default=None if is_required else workdirs.DEFAULT,
     help="of the run" if is_required else f"of the run (default {workdirs.DEFAULT})",
   )
