@@ -377,6 +377,7 @@ def _mine(config):
   """A folder of notes of one's own, --config.data.dir, from the pretrained instrument on."""
   set_part(config, "data", "folder_notes")
   _fine_tune(config)
+  config.train.batch_size = 16  # Not more than a small folder has.
 
 
 def _thesis(config):
