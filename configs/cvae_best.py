@@ -1,8 +1,8 @@
-"""The best conditional VAE by measurement: a learned prior, and a low rate of the code.
+"""A conditional VAE with a Gaussian prior p(z|c), a low rate of the code, and longer training.
 
 python -m cvae_jax.main --config=configs/cvae_best.py
 
-`cvae.py` with three fields changed. The learned prior p(z|c) covers the codes of the notes with
+The best by measurement until `cvae.py` had a flow as its prior. The Gaussian prior p(z|c) covers the codes of the notes with
 these labels, so that samples lie where the decoder was trained, and z holds only what c does not;
 beta 16 enforces it. It also trains for longer: the reconstruction error on new instruments is
 constant from step 2,400 on, but generated notes still improve. Results: docs/results.md; the
