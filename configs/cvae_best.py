@@ -2,8 +2,8 @@
 
 python -m cvae_jax.main --config=configs/cvae_best.py
 
-The best by measurement until `cvae.py` had a flow as its prior. The Gaussian prior p(z|c) covers the codes of the notes with
-these labels, so that samples lie where the decoder was trained, and z holds only what c does not;
+The best by measurement until `cvae.py` had a flow as its prior. The Gaussian prior p(z|c) covers
+the codes of the notes with these labels, so that samples lie where the decoder was trained, and z holds only what c does not;
 beta 16 enforces it. It also trains for longer: the reconstruction error on new instruments is
 constant from step 2,400 on, but generated notes still improve. Results: docs/results.md; the
 ablations behind it: docs/ablations.md.
