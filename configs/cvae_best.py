@@ -3,10 +3,10 @@
 python -m cvae_jax.main --config=configs/cvae_best.py
 
 The best by measurement until `cvae.py` had a flow as its prior. The Gaussian prior p(z|c) covers
-the codes of the notes with these labels, so that samples lie where the decoder was trained, and z holds only what c does not;
-beta 16 enforces it. It also trains for longer: the reconstruction error on new instruments is
-constant from step 2,400 on, but generated notes still improve. Results: docs/results.md; the
-ablations behind it: docs/ablations.md.
+the codes of the notes with these labels, so that samples lie where the decoder was trained, and z
+holds only what c does not; beta 16 enforces it. It also trains for longer: the reconstruction error
+on new instruments is constant from step 2,400 on, but generated notes still improve. Results:
+docs/results.md; the ablations behind it: docs/ablations.md.
 """
 
 from cvae_jax.core import config as config_lib
