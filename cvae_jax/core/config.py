@@ -111,7 +111,7 @@ def get_base_config(
   names = {"data": data, "representation": representation, "model": model, "method": method}
   for section, name in names.items():
     if name is not None:
-      config[section] = _make_section(section, name)
+      config[section] = make_section(section, name)
 
   config.augment = augment = ml_collections.ConfigDict()
   augment.equaliser_db = 0.0  # std of a random equaliser's broadest band, in training; 0.0 for none
@@ -185,7 +185,7 @@ def call_parts(config: ml_collections.ConfigDict, function: str) -> None:
       call(config)
 
 
-def _make_section(section: str, name: str) -> ml_collections.ConfigDict:
+def make_section(section: str, name: str) -> ml_collections.ConfigDict:
   """A section with the common fields and those of a part, all at their defaults."""
   fields = ml_collections.ConfigDict({"name": name})
   fields.update(SECTIONS[section].get_common())
@@ -203,9 +203,9 @@ def set_part(config: ml_collections.ConfigDict, section: str, name: str) -> None
   Raises:
     UserError: a part that there is not.
   """
-  fields, old = _make_section(section, name), config.get(section)
+  fields, old = make_section(section, name), config.get(section)
   if old is not None:
-    defaults = _make_section(section, old.name)
+    defaults = make_section(section, old.name)
     for field in set(fields) & set(defaults) - {"name"}:
       if old[field] != defaults[field]:
         fields[field] = old[field]
@@ -253,7 +253,7 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
     if section not in config:
       continue
     name = config[section].name
-    known, found = (flatten(x) for x in (_make_section(section, name), config[section]))
+    known, found = (flatten(x) for x in (make_section(section, name), config[section]))
     for field in found.keys() - known.keys():
       raise errors.UserError(
         f"{section}.{field} is no field of {section}.name={name}{_readers(section, field)}: "
@@ -269,7 +269,7 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
 def _readers(section: str, field: str) -> str:
   """Which parts have a field, for a message."""
   package, function, _ = SECTIONS[section]
-  names = [n for n in parts.find(package, function) if field in flatten(_make_section(section, n))]
+  names = [n for n in parts.find(package, function) if field in flatten(make_section(section, n))]
   return f", but of {', '.join(names)}" if names else ""
 
 

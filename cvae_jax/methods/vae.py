@@ -304,19 +304,17 @@ def score(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> ja
 
 def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
   """[B] log p(x, z|c) - log q(z|x, c) of one sample, in nats."""
+  if parts.flow is not None:
+    return score(parts, params, batch, rng)  # Its KL is that of the sample already.
   x, c = parts.inputs(batch)
   latent = parts.apply("encode", params, x, c)
   z = networks_lib.draw(latent, rng)
-  log_q = jnp.sum(losses.normal_log_density(z, *latent), axis=-1)
-  if parts.flow is not None:
-    log_p = parts.flow.log_density(params[flow_prior.KEY], z, c, jax.random.fold_in(rng, 1))
-  else:
-    prior = parts.apply("conditional_prior", params, c, z)
-    if prior is None:
-      prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
-    log_p = jnp.sum(losses.normal_log_density(z, *prior), axis=-1)
+  prior = parts.apply("conditional_prior", params, c, z)
+  if prior is None:
+    prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
+  log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (prior, latent))
   nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
-  return log_p - log_q - nll
+  return jnp.sum(log_p - log_q, axis=-1) - nll
 
 
 def encode_for_prior(parts: Parts, params: Any, batch: methods.Batch) -> dict[str, jax.Array]:

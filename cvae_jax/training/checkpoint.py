@@ -227,9 +227,10 @@ def restore_params(workdir: str, step: int | str | None = None) -> tuple[int, An
   """
   folder = os.path.join(os.path.abspath(workdir), DIRECTORY)
   if not os.path.isdir(folder) and packaged.exists(workdir):
-    if step not in (None, BEST, (found := packaged.load(workdir))[0]):
-      raise errors.UserError(f"{workdir} is a packaged run, of step {found[0]} alone")
-    return packaged.load(workdir)
+    packaged_step, params = packaged.load(workdir)
+    if step not in (None, BEST, packaged_step):
+      raise errors.UserError(f"{workdir} is a packaged run, of step {packaged_step} alone")
+    return packaged_step, params
   if not os.path.isdir(folder):
     raise errors.UserError(f"{workdir} holds no checkpoint: {folder} is missing")
   options = ocp.CheckpointManagerOptions(read_only=True)

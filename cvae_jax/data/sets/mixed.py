@@ -6,8 +6,8 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from cvae_jax.core import config as config_lib
 from cvae_jax.core import errors
-from cvae_jax.core import parts as parts_lib
 from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import prepared
@@ -128,8 +128,7 @@ def open_set(config, variant, on_request):
 
 def _make_section(config: ml_collections.ConfigDict, name: str) -> ml_collections.ConfigDict:
   """The `data` section of one of the data sets: its own defaults, and what `config` has of them."""
-  module = parts_lib.load("cvae_jax.data.sets", name.partition("/")[0], "open_set", "data.name")
-  section = getattr(module, "get_config", ml_collections.ConfigDict)()
+  section = config_lib.make_section("data", name)
   with section.unlocked():
     section.update(config.copy_and_resolve_references())
   section.name = name
