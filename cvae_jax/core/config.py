@@ -386,6 +386,7 @@ def _thesis(config):
   config.representation.hop_length = 256
   set_part(config, "model", "conv2d")
   config.model.linear_ranks = ()
+  config.method.smoothing_db = 0.0
   config.method.prior = "standard"
   config.model.channels = (32, 64, 128)
   config.train.batch_size = 16

@@ -227,6 +227,14 @@ def collate(form: forms.Form, examples: Sequence[Mapping[str, Any]]) -> dict[str
   return {**batch, form.key: notes.to_float(np.stack(values))}
 
 
+FACTORS = "factors"  # of the notes of `synth_notes/factors`: [B, F], no label of a vocabulary
+
+
+def train_keys(source: Source) -> tuple[str, ...]:
+  """The keys of a training batch that are sent to the device: those of any, and known factors."""
+  return (*batch_keys(source), *((FACTORS,) if FACTORS in source.labels else ()))
+
+
 def batch_keys(source: Source) -> tuple[str, ...]:
   """The keys of a batch that are sent to the device: the example and its labels."""
   return (source.form.key, *source.vocabulary.names)

@@ -7,7 +7,8 @@
 log p(x|z, c) is a Gaussian of fixed standard deviation `method.sigma` around the decoder's output,
 so that minimising it is minimising the squared error, as the thesis does; sigma sets how much of it
 a nat of KL is worth. `observation.py` has its other forms, `regularization.py` the alternatives to
-the KL and the terms beside it, `corruption.py` the noise of a denoising autoencoder.
+the KL and the terms beside it, `corruption.py` the noise of a denoising autoencoder, `guidance.py`
+what makes it a Guided-VAE.
 
 The functions of a method come from this file's functions of the same names, each with `Parts` as
 its first argument.
@@ -37,6 +38,7 @@ from cvae_jax.data import forms
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import corruption
 from cvae_jax.methods.common import flow_prior
+from cvae_jax.methods.common import guidance
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
@@ -63,6 +65,7 @@ class Parts(NamedTuple):
     optimizer: of all parameters.
     critic_labels: names of the labels that z should not contain.
     prior_levels: dimensions of each level of z.
+    targets: labels that dimensions of z should say.
   """
 
   config: ml_collections.ConfigDict
@@ -75,6 +78,7 @@ class Parts(NamedTuple):
   optimizer: optax.GradientTransformation
   critic_labels: tuple[str, ...]
   prior_levels: tuple[int, ...]
+  targets: tuple[guidance.Target, ...]
 
   @property
   def is_gaussian(self) -> bool:
@@ -90,6 +94,11 @@ class Parts(NamedTuple):
     """A function of `networks` with these parameters."""
     return self.networks.apply(params, *inputs, method=function)
 
+  def reconstruct(self, params: Any, z: jax.Array, c: jax.Array) -> jax.Array:
+    """[B, N, F, C] features that are heard of a code: the decoder's, steadied over time."""
+    predicted = self.apply("decode", params, z, c)
+    return waveforms.steady_levels(self.config, self.representation, self.form, predicted)
+
   def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
     """Features x and condition c of a batch."""
     x = waveforms.encode_features(self.representation, batch)
@@ -103,16 +112,11 @@ def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainS
   x = jnp.zeros((c.shape[0], *parts.representation.shape))
   params, buffers = state_lib.split(parts.networks.init(params_rng, x, c))
   ema_decay = parts.config.optimizer.ema_decay
+  state = state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers or None)
   if parts.flow is None:
-    return state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers or None)
-  settings = parts.config.method.flow
-  flow = parts.flow.init(jax.random.fold_in(params_rng, 1), c)
-  buffers = {**buffers, flow_prior.KEY: flow}
-  state = state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers)
-  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
-  flow_params = {"params": jax.tree.map(jnp.copy, flow["params"])}
-  flow_decay = settings.optimizer.ema_decay
-  return state.replace(later=state_lib.init_state(flow_params, optimizer, run_rng, flow_decay))
+    return state
+  flow_rng = jax.random.fold_in(params_rng, 1)
+  return flow_prior.attach(state, parts.flow, parts.config.method.flow, flow_rng, c)
 
 
 def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[str, Any]:
@@ -122,7 +126,8 @@ def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[
 
   Returns:
     'x' features, 'corrupted' features, 'c' conditions, 'noise' of z (None for a point); 'audio'
-    where the loss compares waveforms, 'labels' where there is a critic.
+    where the loss compares waveforms, 'labels' where there is a critic, 'targets' where labels
+    guide.
   """
   config = parts.config
   augment_rng, z_rng = jax.random.split(rng)
@@ -143,6 +148,8 @@ def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[
   inputs: dict[str, Any] = {"x": x, "corrupted": corrupted, "c": c, "noise": noise}
   if config.method.spectral_weight:
     inputs["audio"] = audio
+  if parts.targets:
+    inputs["targets"] = tuple(target.read(batch) for target in parts.targets)
   if parts.networks.critic is not None:
     inputs["labels"] = {name: batch[name] for name in parts.critic_labels}
   return inputs
@@ -168,6 +175,12 @@ def loss(
     audio = parts.representation.decode(predicted, phase_rng)
     metrics["spectral"] = jnp.mean(losses.multi_resolution_stft(inputs["audio"], audio))
     total += settings.spectral_weight * metrics["spectral"]
+  if parts.networks.guide is not None:
+    guide = functools.partial(parts.apply, "guide_with")
+    targets = inputs.get("targets", ())
+    extra = guidance.losses(settings.guidance, guide, params, x, z, targets, settings.sigma)
+    metrics |= extra.metrics
+    total += extra.cost
   if parts.networks.critic is not None:
     logits = functools.partial(parts.apply, "label_logits")
     targets = [inputs["labels"][name] for name in parts.critic_labels]
@@ -182,12 +195,7 @@ def loss(
 
 def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState:
   """A new run's state with the parameters of another run, its flow among them."""
-  state = state_lib.warm_start(state, params)
-  if state.later is None or flow_prior.KEY not in params:
-    return state
-  flow = {"params": jax.tree.map(jnp.copy, params[flow_prior.KEY]["params"])}
-  ema_params = None if state.later.ema_params is None else jax.tree.map(jnp.copy, flow)
-  return state.replace(later=state.later.replace(params=flow, ema_params=ema_params))
+  return flow_prior.warm_start(state_lib.warm_start(state, params), params)
 
 
 def fit(
@@ -251,7 +259,7 @@ def eval_step(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -
   """Sums over a batch, and counts: the ELBO of one sample, errors at the posterior's mean."""
   x, c = parts.inputs(batch)
   nll, kl = _elbo_terms(parts, params, x, c, rng)
-  predicted = parts.apply("decode", params, parts.apply("encode", params, x, c).mean, c)
+  predicted = parts.reconstruct(params, parts.apply("encode", params, x, c).mean, c)
   errors_db2 = waveforms.squared_error_db(parts.representation, x, predicted)
   by_example = {
     "loss": (nll + parts.config.method.beta * kl) / parts.num_features,
@@ -277,7 +285,7 @@ def decode(
   parts: Parts, params: Any, z: jax.Array, labels: methods.Batch, rng: jax.Array
 ) -> jax.Array:
   """[B, T] waveforms of [B, D] latents."""
-  features = parts.apply("decode", params, z, parts.condition.encode(labels, len(z)))
+  features = parts.reconstruct(params, z, parts.condition.encode(labels, len(z)))
   return waveforms.decode_features(parts.representation, parts.form, features, rng)
 
 
@@ -317,49 +325,18 @@ def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) 
   return jnp.sum(log_p - log_q, axis=-1) - nll
 
 
-def encode_for_prior(parts: Parts, params: Any, batch: methods.Batch) -> dict[str, jax.Array]:
-  """Posteriors and conditions of a batch, for the flow's training."""
-  x, c = parts.inputs(batch)
-  latent = parts.apply("encode", params, x, c)
-  rows = {"mean": latent.mean, "c": c}
-  return rows if latent.logvar is None else {**rows, "logvar": latent.logvar}
-
-
-def begin_prior(state: state_lib.TrainState, rows: methods.Batch) -> state_lib.TrainState:
-  """The state that the flow's training begins with."""
-  return flow_prior.begin(state, latent_lib.Latent(rows["mean"], rows.get("logvar")))
-
-
-def train_prior_step(
-  parts: Parts, state: state_lib.TrainState, rows: methods.Batch
-) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
-  """One step of the flow on codes drawn from the posteriors of `encode_for_prior`."""
-  assert parts.flow is not None
-  settings, c = parts.config.method.flow, rows["c"]
-  rng = jax.random.fold_in(state.rng, state.step)
-  draw_rng, drop_rng, flow_rng = jax.random.split(rng, 3)
-  z = networks_lib.draw(latent_lib.Latent(rows["mean"], rows.get("logvar")), draw_rng)
-  if parts.config.condition.drop_rate and parts.condition.dim:
-    c = parts.condition.drop(c, drop_rng, parts.config.condition.drop_rate)
-  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
-  decay = settings.optimizer.ema_decay
-  return flow_prior.train_step(parts.flow, optimizer, decay, state, z, c, flow_rng)
-
-
-def make_prior_phase(parts: Parts) -> methods.Phase | None:
-  """The flow's training; None without a flow."""
+def make_phase(parts: Parts) -> methods.Phase | None:
+  """The training of the flow on the codes; None without one."""
   if parts.flow is None:
     return None
-  settings = parts.config.method.flow
-  return methods.Phase(
-    "prior",
-    settings.steps,
-    settings.batch_size,
-    settings.examples,
-    functools.partial(encode_for_prior, parts),
-    begin_prior,
-    functools.partial(train_prior_step, parts),
-  )
+
+  def encode_batch(params, batch):
+    x, c = parts.inputs(batch)
+    return parts.apply("encode", params, x, c), c
+
+  rate, condition = parts.config.condition.drop_rate, parts.condition
+  drop = functools.partial(condition.drop, rate=rate) if rate and condition.dim else None
+  return flow_prior.make_phase(parts.flow, parts.config.method.flow, encode_batch, drop)
 
 
 def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
@@ -384,6 +361,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   is_gaussian, levels = settings.posterior == "gaussian", make_prior_levels(config)
   models = parts_lib.load("cvae_jax.models", config.model.name, "make_model", "model.name")
   has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
+  targets = guidance.make_targets(settings.guidance, task.vocabulary)
   critic_labels: tuple[str, ...] = ()
   if settings.leak_weight > 0:
     critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
@@ -393,6 +371,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     observation_lib.make_observation(settings, representation),
     latent_lib.PriorNetwork(levels) if has_prior else None,
     latent_lib.LabelCritic(sizes) if critic_labels else None,
+    guidance.make_guide(config, representation, targets),
   )
   return Parts(
     config,
@@ -407,6 +386,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     state_lib.make_optimizer(config.optimizer, task.total_steps),
     critic_labels,
     levels,
+    targets,
   )
 
 
@@ -430,7 +410,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     log_weight=bind(log_weight) if has_density else None,
     features=functools.partial(waveforms.encode_features, parts.representation),
     level_db=parts.representation.level_db,
-    phase=make_prior_phase(parts),
+    phase=make_phase(parts),
     warm_start=warm_start,
     fit=bind(fit) if has_linear_path else None,
   )
@@ -461,6 +441,11 @@ def get_config() -> ml_collections.ConfigDict:
   config.tc_weight = 1.0  # of the total correlation within the KL (beta-TCVAE); 1.0 for no more
   config.mmd_weight = 0.0  # nats a note for a unit of the codes' MMD to the prior (InfoVAE)
   config.leak_weight = 0.0  # nats a note for a nat that a critic reads of the labels in z
+  config.guidance = guidance.get_config()  # of single dimensions of z (Guided-VAE)
+  # dB by which the decoder's levels may differ from those around them and still be averaged with
+  # them, where it is used; 0.0 for levels as they are. And how far around, in s.
+  config.smoothing_db = 4.0
+  config.smoothing_s = 0.25
   config.corruption = "none"  # none, gaussian, time_mask, frequency_mask: of what the encoder sees
   config.corruption_amount = 0.1  # std in features; longest span, as a share of the axis
   config.sparsity = "none"  # none, l1, kl: of a point posterior's code
@@ -489,6 +474,8 @@ NOT_NEGATIVE = (
   "spectral_weight",
   "level_weight",
   "corruption_amount",
+  "smoothing_db",
+  "smoothing_s",
   "sparsity_weight",
 )
 
@@ -500,12 +487,14 @@ def check(config: ml_collections.ConfigDict) -> None:
   config_check.need_under_1(config, "method.sparsity_target")
   config_check.need_choices(config, CHOICES)
   flow_prior.check(config)
+  guidance.check(config)
   levels = config.method.prior_levels
   if levels and min(levels) < 1:
     raise errors.UserError(f"method.prior_levels must be positive, got {levels}")
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """A short warm-up, and a small flow."""
+  """A short warm-up, a small flow, and few labels that guide."""
+  config.method.guidance.labels = tuple(config.method.guidance.labels)[:2]
   config.method.beta_warmup_steps = 5
   config.method.flow.update(hidden=32, blocks=1, steps=10, batch_size=16, draw_steps=4)

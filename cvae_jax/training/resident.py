@@ -14,7 +14,6 @@ from cvae_jax.core import errors
 from cvae_jax.data import forms
 from cvae_jax.data import notes
 from cvae_jax.data import sources
-from cvae_jax.data import vocabulary as vocabulary_lib
 
 # Notes on the device, by name: audio [M, T], labels [M].
 Resident = dict[str, jax.Array]
@@ -38,9 +37,11 @@ def load(
     UserError: more notes than may be kept.
   """
   form = source.form
+  keys = [key for key in sources.train_keys(source) if key != form.key]
+  labels = {key: np.asarray(source.labels[key]) for key in keys}
   if not isinstance(form, forms.Waveform):
     arrays = {form.key: np.stack([source[i][form.key] for i in range(len(source))])}
-    return _put({**arrays, **vocabulary_lib.select(source.labels, source.vocabulary)}, sharding)
+    return _put({**arrays, **labels}, sharding)
   size_gb = len(source) * form.num_samples * 2 / 1e9
   if size_gb > cache_gb:
     raise errors.UserError(
@@ -59,7 +60,7 @@ def load(
     exact = all(pool.map(read, range(len(source))))
   if not exact:
     audio = np.stack([notes.to_float(source.stored(i)["audio"]) for i in range(len(source))])
-  return _put({"audio": audio, **vocabulary_lib.select(source.labels, source.vocabulary)}, sharding)
+  return _put({"audio": audio, **labels}, sharding)
 
 
 def _put(arrays, sharding):

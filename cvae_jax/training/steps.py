@@ -42,7 +42,7 @@ class Steps(NamedTuple):
 def make_example(source: sources.Source) -> dict[str, np.ndarray]:
   """A batch of two, for the shapes of a batch alone."""
   first = source[0]
-  return {key: np.stack([first[key]] * 2) for key in sources.batch_keys(source)}
+  return {key: np.stack([first[key]] * 2) for key in sources.train_keys(source)}
 
 
 def make_init(config: ml_collections.ConfigDict, method: methods.Method, source: sources.Source):
@@ -57,7 +57,7 @@ def _make_train(
   """See `Steps.train`."""
   replicated, stacked = sharding.replicated(mesh), sharding.stacked(mesh)
   is_resident = config.data.device_cache
-  keys = ("row",) if is_resident else sources.batch_keys(source)
+  keys = ("row",) if is_resident else sources.train_keys(source)
   resident: resident_lib.Resident = {}
   if is_resident:
     settings = config.data

@@ -163,3 +163,12 @@ def test_the_spectral_distance_is_0_for_the_same_and_grows_with_the_difference()
   np.testing.assert_allclose(halved, 0.5 + np.log(2), rtol=1e-3)
   gradient = jax.grad(lambda x: losses.multi_resolution_stft(audio, x).sum())(jnp.zeros((2, 8000)))
   assert np.isfinite(gradient).all()
+
+
+def test_the_orthogonality_is_the_sum_of_products_of_different_rows():
+  basis = np.random.default_rng(0).normal(size=(4, 30)).astype(np.float32)
+  products = basis.astype(np.float64) @ basis.T
+  expected = np.abs(products - np.diag(np.diag(products))).sum()
+  assert float(losses.orthogonality(jnp.asarray(basis))) == pytest.approx(expected, rel=1e-5)
+  rows, _ = np.linalg.qr(basis.T)
+  assert float(losses.orthogonality(jnp.asarray(rows.T))) == pytest.approx(0.0, abs=1e-5)

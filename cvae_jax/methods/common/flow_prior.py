@@ -13,6 +13,7 @@ Differential Equations", for the density, and Grathwohl et al. 2019, "FFJORD", f
 Rombach et al. 2022 for a prior in the latent space of an autoencoder that is trained before it.
 """
 
+from collections.abc import Callable
 import math
 from typing import Any
 from typing import NamedTuple
@@ -22,8 +23,10 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
+from cvae_jax import methods
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
+from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import velocity as velocity_lib
 from cvae_jax.training import state as state_lib
@@ -142,6 +145,34 @@ def make_flow_prior(config: ml_collections.ConfigDict, dim: int) -> FlowPrior:
   return FlowPrior(network, config.draw_steps, config.probes)
 
 
+def attach(
+  state: state_lib.TrainState, prior: FlowPrior, settings: Any, rng: jax.Array, c: jax.Array
+) -> state_lib.TrainState:
+  """A run's first state with an untrained flow, its optimizer's state and its average.
+
+  Args:
+    state: without them.
+    prior: the flow.
+    settings: `method.flow`.
+    rng: of the initial parameters.
+    c: [B, K] conditions, of which only the shape counts.
+  """
+  variables = prior.init(rng, c)
+  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  params = {"params": jax.tree.map(jnp.copy, variables["params"])}
+  later = state_lib.init_state(params, optimizer, state.rng, settings.optimizer.ema_decay)
+  return state.replace(buffers={**(state.buffers or {}), KEY: variables}, later=later)
+
+
+def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState:
+  """A new run's state with the flow of another run, if both have one."""
+  if state.later is None or KEY not in params:
+    return state
+  flow = {"params": jax.tree.map(jnp.copy, params[KEY]["params"])}
+  ema_params = None if state.later.ema_params is None else jax.tree.map(jnp.copy, flow)
+  return state.replace(later=state.later.replace(params=flow, ema_params=ema_params))
+
+
 def begin(state: state_lib.TrainState, posterior: latent_lib.Latent) -> state_lib.TrainState:
   """The state with the mean and deviation of codes of posteriors ([M, D])."""
   mean, variance = jnp.mean(posterior.mean, axis=0), jnp.var(posterior.mean, axis=0)
@@ -172,3 +203,45 @@ def train_step(
   buffers = {**state.buffers, KEY: {**variables, **later.best_params}}
   metrics = {"loss": loss, "grad_norm": optax.global_norm(grads)}
   return state.replace(step=state.step + 1, later=later, buffers=buffers), metrics
+
+
+def make_phase(
+  prior: FlowPrior,
+  settings: Any,
+  encode: Callable[[Any, methods.Batch], tuple[latent_lib.Latent, jax.Array]],
+  drop: Callable[[jax.Array, jax.Array], jax.Array] | None,
+) -> methods.Phase:
+  """The flow's training: a phase of any method that has an encoder.
+
+  Args:
+    prior: the flow.
+    settings: `method.flow`.
+    encode: (params, batch) to posteriors and conditions [B, K].
+    drop: (conditions, rng) to conditions of which some are unknown; None to leave them.
+  """
+  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+
+  def prepare(params: Any, batch: methods.Batch) -> dict[str, jax.Array]:
+    latent, c = encode(params, batch)
+    rows = {"mean": latent.mean, "c": c}
+    return rows if latent.logvar is None else {**rows, "logvar": latent.logvar}
+
+  def posterior(rows):
+    return latent_lib.Latent(rows["mean"], rows.get("logvar"))
+
+  def step(state, rows):
+    rng = jax.random.fold_in(state.rng, state.step)
+    draw_rng, drop_rng, flow_rng = jax.random.split(rng, 3)
+    z = networks_lib.draw(posterior(rows), draw_rng)
+    c = rows["c"] if drop is None else drop(rows["c"], drop_rng)
+    return train_step(prior, optimizer, settings.optimizer.ema_decay, state, z, c, flow_rng)
+
+  return methods.Phase(
+    "prior",
+    settings.steps,
+    settings.batch_size,
+    settings.examples,
+    prepare,
+    lambda state, rows: begin(state, posterior(rows)),
+    step,
+  )

@@ -234,3 +234,12 @@ def level_weighted_error(
   """
   weight = jnp.clip(0.5 * (features + 1.0), 0.0, 1.0)
   return jnp.sum(weight * jnp.square(features - predicted), axis=(1, 2, 3))
+
+
+def orthogonality(basis: Float[Array, "K M"]) -> Float[Array, ""]:
+  """Sum of the absolute products of different rows of a basis: 0 for an orthogonal one.
+
+  Source: Ding et al. 2020, "Guided Variational Autoencoder for Disentanglement Learning".
+  """
+  products = basis @ basis.T
+  return jnp.sum(jnp.abs(products)) - jnp.sum(jnp.abs(jnp.diagonal(products)))

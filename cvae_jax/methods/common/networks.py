@@ -1,9 +1,12 @@
 """The networks of an autoencoder as one module, and draws of its latent."""
 
+from typing import Any
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from cvae_jax.methods.common import guidance
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.models.common import latent as latent_lib
 
@@ -11,7 +14,7 @@ Latent = latent_lib.Latent
 
 
 class Networks(nn.Module):
-  """All that a VAE learns: encoder and decoder, and the prior, critic and deviation if it has them.
+  """All that a VAE learns: encoder and decoder, and what stands beside them if it has it.
 
   The parameters of the autoencoder are at the top of the tree; the others have their own names.
 
@@ -20,12 +23,14 @@ class Networks(nn.Module):
     observation: p(x|z, c).
     prior: p(z|c); None for N(0, I).
     critic: of the labels in z; None without one.
+    guide: of single dimensions of z; None without one.
   """
 
   autoencoder: nn.Module
   observation: observation_lib.Observation
   prior: latent_lib.PriorNetwork | None = None
   critic: latent_lib.LabelCritic | None = None
+  guide: guidance.Guide | None = None
 
   def setup(self):
     nn.share_scope(self, self.autoencoder)
@@ -37,6 +42,8 @@ class Networks(nn.Module):
     self.conditional_prior(c, z)
     if self.critic is not None:
       self.critic(z)
+    if self.guide is not None:
+      self.guide(z)
 
   def encode(self, x: jax.Array, c: jax.Array) -> Latent:
     """q(z|x, c) of [B, N, F, C] features and [B, K] conditions."""
@@ -58,6 +65,10 @@ class Networks(nn.Module):
     """The critic's logits of each label."""
     assert self.critic is not None
     return self.critic(z)
+
+  def guide_with(self, function: str, z: jax.Array) -> Any:
+    """A function of the guide."""
+    return getattr(self.guide, function)(z)
 
 
 def reparameterize(latent: Latent, noise: jax.Array) -> jax.Array:

@@ -102,6 +102,7 @@ def critic_losses(
   params: Any,
   z: jax.Array,
   targets: Sequence[jax.Array],
+  from_mean: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
   """The loss of a critic that predicts labels from z, and what z leaks of them to it.
 
@@ -115,6 +116,9 @@ def critic_losses(
     params: of the critic, alone or among others.
     z: [B, D] drawn codes.
     targets: [B] integers of each label.
+    from_mean: whether the leakage is KL(mean || prediction) instead. Its gradient does not vanish
+      where the critic is sure, and it is not bounded; for equally frequent classes it is that of a
+      cross-entropy to a uniform target.
 
   Returns:
     (critic_loss, leakage): [B] cross-entropy in nats, whose gradient reaches the parameters alone;
@@ -129,5 +133,9 @@ def critic_losses(
   for logits in predict(jax.lax.stop_gradient(params), z):
     log_p = jax.nn.log_softmax(logits)
     log_mean = jax.nn.logsumexp(log_p, axis=0) - jnp.log(len(log_p))
-    leakage += jnp.sum(jnp.exp(log_p) * (log_p - jax.lax.stop_gradient(log_mean)), axis=-1)
+    log_mean = jax.lax.stop_gradient(log_mean)
+    if from_mean:
+      leakage += jnp.sum(jnp.exp(log_mean) * (log_mean - log_p), axis=-1)
+    else:
+      leakage += jnp.sum(jnp.exp(log_p) * (log_p - log_mean), axis=-1)
   return critic_loss, leakage

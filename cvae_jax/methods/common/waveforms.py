@@ -10,8 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 
 from cvae_jax.audio import augment
+from cvae_jax.audio import bilateral
 from cvae_jax.audio import level
 from cvae_jax.audio import representations
 from cvae_jax.data import forms
@@ -41,6 +43,34 @@ def decode_features(
   """[B, T] waveforms of features: faded at both ends, with a peak of `level.PEAK`."""
   audio = representation.decode(features, rng)
   return level.peak_normalize(level.fade_ends(audio, form.sample_rate))
+
+
+def steady_levels(
+  config: ml_collections.ConfigDict,
+  representation: representations.Representation,
+  form: forms.Waveform,
+  features: jax.Array,
+) -> jax.Array:
+  """Predicted features with levels that do not waver, see `bilateral.smooth_over_time`.
+
+  Args:
+    config: a whole one; `method.smoothing_db` is the tolerance, and `method.smoothing_s` the reach.
+    representation: of the features.
+    form: of the waveforms.
+    features: [B, N, F, C].
+  """
+  tolerance_db, floored = config.method.smoothing_db, np.asarray(representation.floored)
+  if not tolerance_db or not floored.any():
+    return features
+  unit_db = -config.representation.floor_db / 2.0
+  reach = round(config.method.smoothing_s * form.sample_rate / config.representation.hop_length)
+  channels = [
+    bilateral.smooth_over_time(features[..., i], tolerance_db / unit_db, reach)
+    if is_level
+    else features[..., i]
+    for i, is_level in enumerate(floored)
+  ]
+  return jnp.stack(channels, axis=-1)
 
 
 def squared_error_db(
