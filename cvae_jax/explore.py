@@ -152,7 +152,8 @@ def traverse(args: argparse.Namespace) -> None:
     point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
     point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))
   codes = _training_codes(synth, args.workdir)
-  dimensions = note_codes.widest_dimensions(codes, args.num)
+  names = note_codes.main_dimensions(codes, args.num, synth.method.meanings)
+  dimensions = np.asarray(list(names))
   mean, deviation = (x[dimensions] for x in note_codes.spread(codes.code))
   offsets = np.linspace(-args.span, args.span, args.steps)
   values = mean[:, None] + deviation[:, None] * offsets
@@ -162,7 +163,7 @@ def traverse(args: argparse.Namespace) -> None:
   for dimension, versions in zip(dimensions, examples, strict=True):
     _write_joined(synth, os.path.join(args.out, f"dimension-{dimension:03d}.wav"), versions)
   path = os.path.join(args.out, "traversal.png")
-  rows = [(f"dimension {d}", list(x)) for d, x in zip(dimensions, examples, strict=True)]
+  rows = list(zip(names.values(), map(list, examples), strict=True))
   columns = [f"{offset:+.1f} deviations" for offset in offsets]
   drawing.write_png(path, synth.form.draw(rows, columns))
   _log.info("%s", path)
@@ -232,7 +233,7 @@ def main(argv: list[str] | None = None) -> None:
     "--num",
     type=flag_types.whole(most=1000),
     default=4,
-    help="number of dimensions, by decreasing deviation (default 4)",
+    help="number of dimensions: those with a meaning, then the widest (default 4)",
   )
   command.add_argument(
     "--steps", type=flag_types.whole(most=1000), default=5, help="notes per dimension (default 5)"

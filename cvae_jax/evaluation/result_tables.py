@@ -94,6 +94,7 @@ SECTIONS = (
     {"ceiling": "generation.ceiling.{}", "floor": "generation.floor.{}"},
     (
       Measure("pitch_yin", "in tune by YIN, % ↑", 1, _SHARE),
+      Measure("pitch_clear", "with a clear pitch by YIN, % ↑", 1, _SHARE),
       Measure("frechet", "Fréchet distance ↓", 1),
       Measure("kernel", "kernel distance ↓", 2),
       Measure("ndb", "different bins of 50, % ↓", 0, _SHARE),

@@ -402,6 +402,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     train_step=bind(train_step),
     eval_step=bind(eval_step),
     code_shape=(config.model.latent_dim,),
+    meanings=guidance.meanings(config.method.guidance),
     encode=bind(encode),
     decode=bind(decode),
     draw_code=bind(draw_code) if parts.is_gaussian or parts.flow is not None else None,

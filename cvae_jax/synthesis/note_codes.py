@@ -1,6 +1,7 @@
 """Codes of many notes: nearest neighbours, attribute vectors, and dimensions in use."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -122,6 +123,20 @@ def widest_dimensions(codes: Codes, num: int) -> np.ndarray:
   For sequences the deviation is over examples and positions.
   """
   return np.argsort(-spread(codes.code)[1], kind="stable")[:num]
+
+
+def main_dimensions(codes: Codes, num: int, meanings: Sequence[str]) -> dict[int, str]:
+  """The dimensions that have a meaning, and then the widest of the others: `num` with their names.
+
+  Args:
+    codes: of many notes.
+    num: how many.
+    meanings: of the first dimensions, see `methods.Method`.
+  """
+  widest = widest_dimensions(codes, codes.code.shape[-1]).tolist()
+  named = list(range(len(meanings)))
+  order = [*named, *(d for d in widest if d not in named)][:num]
+  return {d: meanings[d] if d < len(meanings) else f"dimension {d}" for d in order}
 
 
 def spread(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

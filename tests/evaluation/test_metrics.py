@@ -23,6 +23,16 @@ def test_agreement_is_within_the_tolerance_and_silence_never_agrees():
   assert agrees.tolist() == [True, True, False, False, False]
 
 
+def test_a_pitch_is_clear_where_it_is_kept():
+  glide = np.sin(np.cumsum(2 * np.pi * np.linspace(200, 800, 32_000) / 16_000))
+  noise = np.random.default_rng(0).normal(size=32_000)
+  vibrato = 69 + 0.3 * np.sin(2 * np.pi * 5 * np.arange(32_000) / 16_000)
+  swinging = np.sin(np.cumsum(2 * np.pi * 440 * 2 ** ((vibrato - 69) / 12) / 16_000))
+  audio = np.stack([sine(60, 2.0), swinging, glide, noise, np.zeros(32_000)])
+  clear = pitch.has_clear_pitch(audio.astype(np.float32), 16_000)
+  assert clear.tolist() == [True, True, False, False, False]
+
+
 def test_a_silent_tail_has_no_say():
   audio = np.concatenate([sine(60, 0.5), 1e-4 * np.random.default_rng(0).normal(size=32_000)])
   assert pitch.median_pitch(audio, 16_000) == pytest.approx(60, abs=0.06)

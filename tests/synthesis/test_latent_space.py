@@ -182,6 +182,14 @@ def test_a_traversal_moves_one_dimension_at_a_time(synth, points, codes):
   assert latent_space.decode(synth, along).shape == (6, labels.NUM_SAMPLES)
 
 
+def test_dimensions_that_mean_something_come_first(codes):
+  widest = note_codes.widest_dimensions(codes, 4).tolist()
+  named = note_codes.main_dimensions(codes, 3, ("tilt", "attack"))
+  third = next(d for d in widest if d > 1)
+  assert named == {0: "tilt", 1: "attack", third: f"dimension {third}"}
+  assert list(note_codes.main_dimensions(codes, 2, ())) == widest[:2]
+
+
 def test_a_traversal_is_a_wav_for_each_dimension_and_a_figure(tmp_path, tiny_run):
   explore.main(
     ["traverse", f"--workdir={tiny_run}", "--pitch=60", "--family=organ", "--num=2", "--steps=3",

@@ -183,7 +183,10 @@ def _describe_set(
   vocabulary, form = run.data.vocabulary, run.waveform
   assert form is not None
   scores: dict[str, float] = {}
-  if vocabulary_lib.PITCH in requested:
+  if vocabulary_lib.PITCH in requested and vocabulary_lib.PITCH not in run.config.condition.labels:
+    # Nothing was asked for: whether a sound has a pitch at all.
+    scores["pitch_clear"] = float(pitch_metric.has_clear_pitch(audio, form.sample_rate).mean())
+  elif vocabulary_lib.PITCH in requested:
     in_tune = pitch_metric.pitch_agreement(audio, requested["pitch"], form.sample_rate)
     scores["pitch_yin"] = float(in_tune.mean())
   for name in vocabulary.classes:
@@ -212,7 +215,8 @@ def measure_generation(run: measures.Run) -> dict[str, Any] | None:
   """Evaluates generated sounds, with their bounds, all by one classifier.
 
   Returns:
-    {'generated', 'ceiling', 'floor'} to measures by name: 'pitch_yin', the agreement of each class
+    {'generated', 'ceiling', 'floor'} to measures by name: 'pitch_yin' (of a run that is not asked
+    for a pitch 'pitch_clear', the share of sounds that keep one), the agreement of each class
     with the requested label (0 to 1), the first class's entropy (nats) and 'inception_score',
     'frechet' and 'kernel' distance, 'ndb' (fraction of 50 bins), 'jensen_shannon' (nats),
     'density', 'coverage', 'diversity' within a condition, 'nearest_training' (median distance to

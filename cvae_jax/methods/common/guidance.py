@@ -177,6 +177,13 @@ def make_guide(
   return Guide(light, ())
 
 
+def meanings(config: ml_collections.ConfigDict) -> tuple[str, ...]:
+  """What the first dimensions of z mean; `config` is `method.guidance`."""
+  if config.kind == "labels":
+    return tuple(config.labels)
+  return networks.TRANSFORMATIONS if config.kind == "transformations" else ()
+
+
 def losses(
   config: ml_collections.ConfigDict,
   apply: Callable[..., Any],
