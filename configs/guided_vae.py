@@ -30,5 +30,5 @@ def get_config(variant=""):
   config.optimizer.warmup_steps = config.method.beta_warmup_steps = 100
   config.method.guidance.kind = "transformations"
   config.train.steps = 400
-  config.eval.latent_notes = 1000
+  config.eval.factor_notes = 1000
   return config_lib.apply_variants(config, variant, {"labels": labels, "vae": vae})

@@ -107,6 +107,7 @@ FULL = {
   "eval.waveform_notes": 512,
   "eval.probe_notes": 2048,
   "eval.latent_notes": 1024,
+  "eval.factor_notes": 1024,
   "eval.generation_notes": 1024,
   "eval.artefact_notes": 1024,
 }

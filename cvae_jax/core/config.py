@@ -146,6 +146,8 @@ def get_base_config(
   evaluation.probe_notes = 0
   # At the end: held-out notes whose codes are counted, clustered and gone between; 0 for none.
   evaluation.latent_notes = 0
+  # At the end: notes of either split in whose codes their known factors are looked for; 0 for none.
+  evaluation.factor_notes = 0
   # At the end: notes generated under held-out labels, and set beside these notes; 0 for none.
   evaluation.generation_notes = 0
   # At the end: notes whose releases, bursts, decays and attacks are measured; 0 for none.

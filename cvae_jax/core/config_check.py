@@ -71,6 +71,7 @@ _NOT_NEGATIVE = (
   "eval.waveform_notes",
   "eval.probe_notes",
   "eval.latent_notes",
+  "eval.factor_notes",
   "eval.generation_notes",
   "eval.artefact_notes",
   "eval.temperature",

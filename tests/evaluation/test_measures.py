@@ -209,7 +209,7 @@ def test_factors_that_are_not_in_the_code_are_not_found(tfds_dir, monkeypatch):
   monkeypatch.setattr(latent, "_VOTES", 24)
   monkeypatch.setattr(latent, "_GROUP", 6)
   fields = {
-    "data.tfds_dir": tfds_dir, "data.name": "synth_notes/factors_tiny", "eval.latent_notes": 12,
+    "data.tfds_dir": tfds_dir, "data.name": "synth_notes/factors_tiny", "eval.factor_notes": 12,
     "model.latent_dim": 4,
   }  # fmt: skip
   config = get_config("cvae", "tiny", **fields)

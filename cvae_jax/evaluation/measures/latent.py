@@ -252,7 +252,7 @@ def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
     'factor_vae'}, 0 to 1; 'notes': number of notes. None if the notes have no factors.
   """
   config, held_out = run.config, run.data.held_out
-  count = config.eval.latent_notes
+  count = config.eval.factor_notes
   if not count or run.method.encode is None or "factors" not in held_out.labels:
     return None
   sets = []
