@@ -4,7 +4,8 @@ python benchmarks/haze.py RUN [--every=4]
 
 Held-out notes of a run on spectrograms in dB: medians of the power between partials over the whole,
 in the features and in the waveform, for real notes, for real notes through the features and back,
-and for the run's reconstructions; and the share of power by the distance from the nearest partial.
+and for the run's reconstructions, as predicted and with levels that are steadied over time; and the
+share of power by the distance from the nearest partial.
 """
 
 import argparse
@@ -64,31 +65,34 @@ def main() -> None:
 
   def predict(params, batch):
     x, c = parts.inputs(batch)
-    return x, parts.apply("decode", params, parts.apply("encode", params, x, c).mean, c)
+    z = parts.apply("encode", params, x, c).mean
+    return x, parts.apply("decode", params, z, c), parts.reconstruct(params, z, c)
 
   decode = lambda x, key: waveforms.decode_features(parts.representation, form, x, key)
   predict, decode = compilation.jit(predict), compilation.jit(decode)
   rows, columns = np.arange(0, len(data.held_out), args.every), {}
   for i, batch in enumerate(pipeline.eval_batches(data.held_out, 32, rows)):
     is_real = batch["mask"] > 0
-    x, predicted = predict(synth.params, {k: v for k, v in batch.items() if k != "id"})
+    x, predicted, steady = predict(synth.params, {k: v for k, v in batch.items() if k != "id"})
     made = {
       "pitch": batch["pitch"],
       "real": batch["audio"],
       "real, decoded": decode(x, jax.random.key(i)),
-      "reconstructed": decode(predicted, jax.random.key(i)),
+      "predicted": decode(predicted, jax.random.key(i)),
+      "steadied": decode(steady, jax.random.key(i)),
       "features real": parts.representation.level_db(x),
-      "features reconstructed": parts.representation.level_db(predicted),
+      "features predicted": parts.representation.level_db(predicted),
+      "features steadied": parts.representation.level_db(steady),
     }
     for name, value in made.items():
       columns.setdefault(name, []).append(np.asarray(value)[is_real])
   found = {name: np.concatenate(values) for name, values in columns.items()}
   pitch, frequencies_hz = found["pitch"], np.asarray(parts.representation.frequencies_hz)
-  for name in ("features real", "features reconstructed"):
+  for name in ("features real", "features predicted", "features steadied"):
     between = between_in_features(found[name], pitch, frequencies_hz)
     print(f"{name:24}{np.median(between):7.1f} dB between partials")
   print(f"\n{'':24}{'between':>9}" + "".join(f"{f'from {d} Hz':>13}" for d in DISTANCES_HZ))
-  for name in ("real", "real, decoded", "reconstructed"):
+  for name in ("real", "real, decoded", "predicted", "steadied"):
     between = artefacts.between_partials_db(found[name], pitch, form.sample_rate)
     shares = by_distance(found[name], pitch, form.sample_rate)
     print(f"{name:24}{np.median(between):9.1f}" + "".join(f"{x:13.1f}" for x in shares))

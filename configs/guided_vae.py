@@ -23,11 +23,11 @@ def vae(config):
 
 
 def get_config(variant=""):
-  config = config_lib.get_base_config("synth_notes/factors", "log_mel", "conv2d")
+  config = config_lib.get_base_config("synth_notes/factors", "log_mel", "conv1d")
+  # An octave: pitch is no factor, and would be most of what a code says.
+  config.data.filter.min_pitch, config.data.filter.max_pitch = 54, 65
   config.representation.n_mels = 128
-  config.model.update(channels=(16, 32, 64), flat_channels=16, latent_dim=32)
-  config.optimizer.learning_rate = 4e-3
-  config.optimizer.warmup_steps = config.method.beta_warmup_steps = 100
+  config.model.update(latent_dim=16, linear_ranks=())  # PCA's dimensions have no other meaning.
   config.method.guidance.kind = "transformations"
   config.train.steps = 400
   config.eval.factor_notes = 1000

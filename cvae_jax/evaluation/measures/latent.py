@@ -209,6 +209,8 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
   rng = np.random.default_rng(run.config.seed)
   fixed = rng.integers(len(factors_lib.FACTORS), size=_VOTES)
   table = factors_lib.draw(_VOTES * _GROUP, run.config.seed + 1, labels.VELOCITIES)
+  # Of the pitches that the run knows.
+  table.pitch[:] = rng.choice(run.data.held_out.labels["pitch"], len(table.pitch))
   for vote, factor in enumerate(fixed):
     rows = slice(vote * _GROUP, (vote + 1) * _GROUP)
     table.values[rows, factor] = table.values[vote * _GROUP, factor]

@@ -12,7 +12,9 @@ the same update (`regularization.critic_losses`). Its readers have batch normali
 none.
 
 Source: Ding et al. 2020, "Guided Variational Autoencoder for Disentanglement Learning", and its
-code for the weights: 0.5 of the light decoder's error, 1 of the orthogonality, 200 of a label.
+code for the weights: 0.5 of the light decoder's error, 1 of the orthogonality, and 200 of a label,
+beside an error of some hundred to a thousand nats an image. That of a note is ten times as much,
+and so is the weight of a label here.
 """
 
 from collections.abc import Callable
@@ -231,8 +233,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.orthogonality_weight = 1.0  # and nats for a unit of its basis' products
   config.labels = ()  # labels: names of labels, or of the factors of synth_notes/factors
   config.classes = 4  # that a factor is divided into
-  config.excitation_weight = 200.0  # nats a note for a nat of a label read from its dimension
-  config.inhibition_weight = 200.0  # and for a nat that a critic reads from the others
+  config.excitation_weight = 2000.0  # nats a note for a nat of a label read from its dimension
+  config.inhibition_weight = 2000.0  # and for a nat that a critic reads from the others
   return config
 
 
