@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _FEWEST = 4  # notes of a family, under which it is left out
 
 
-def _describe(audio: np.ndarray, batch: dict[str, np.ndarray], rate: int) -> dict[str, float]:
+def describe(audio: np.ndarray, batch: dict[str, np.ndarray], rate: int) -> dict[str, float]:
   """The faults of one set of notes."""
   decay, attack = artefacts.decay_db(audio, rate), artefacts.attack_s(audio, rate)
   found = {
@@ -38,7 +38,7 @@ def _describe(audio: np.ndarray, batch: dict[str, np.ndarray], rate: int) -> dic
   return found
 
 
-def _compare(found: dict[str, float], real: dict[str, float]) -> dict[str, float]:
+def compare(found: dict[str, float], real: dict[str, float]) -> dict[str, float]:
   """How far decays and attacks are from the real ones', over families."""
   families = [name.removesuffix("_decay_db") for name in real if name.endswith("_decay_db")]
   decays = [abs(found[f"{x}_decay_db"] - real[f"{x}_decay_db"]) for x in families]
@@ -80,7 +80,7 @@ def measure_artefacts(run: measures.Run) -> dict[str, Any] | None:
       for b, k in zip(batches, keys, strict=True)
     ]
     sets["reconstructed"] = np.concatenate(made)
-  found = {name: _describe(audio, known, labels.SAMPLE_RATE) for name, audio in sets.items()}
+  found = {name: describe(audio, known, labels.SAMPLE_RATE) for name, audio in sets.items()}
   for name in set(found) - {"real"}:
-    found[name] |= _compare(found[name], found["real"])
+    found[name] |= compare(found[name], found["real"])
   return {**found, "notes": len(rows)}

@@ -1,0 +1,113 @@
+"""What steadying levels over time gives and takes: `method.smoothing_db` and `smoothing_s`.
+
+python benchmarks/smoothing.py RUN [--tolerances=0,4,8] [--reaches=0.25]
+
+Decodes the spectrograms of real held-out notes, a run's reconstructions and what it generates, with
+levels smoothed by every tolerance in dB and reach in s. Prints the log-spectral distance of the
+features, the Fréchet distance to real notes and the family accuracy by the classifier of
+`evaluate`, the power between partials, and the mean error of attack times over families.
+"""
+
+import argparse
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cvae_jax import methods
+from cvae_jax.data import pipeline
+from cvae_jax.evaluation import measures
+from cvae_jax.evaluation.measures import artefacts as artefact_measure
+from cvae_jax.evaluation.measures import generation
+from cvae_jax.evaluation.metrics import artefacts
+from cvae_jax.evaluation.metrics import distribution
+from cvae_jax.methods.common import waveforms
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import compilation
+
+_BATCH = 32
+
+
+def predict(run: measures.Run, parts) -> dict[str, np.ndarray]:
+  """Features of the real notes, reconstructed and generated, [M, N, F, 1], and the labels."""
+
+  @compilation.jit
+  def features(params, batch, labels, rng):
+    x, c = parts.inputs(batch)
+    reconstructed = parts.apply("decode", params, parts.apply("encode", params, x, c).mean, c)
+    z = run.method.draw_code(params, labels, rng)
+    return x, reconstructed, parts.apply("decode", params, z, c)
+
+  columns: dict[str, list[np.ndarray]] = {}
+  for i, batch in enumerate(pipeline.eval_batches(run.data.held_out, _BATCH)):
+    labels = methods.at_temperature(run.labels_of(batch), _BATCH)
+    key = jax.random.fold_in(jax.random.key(run.config.seed), i)
+    made = features(run.params, run.inputs_of(batch), labels, key)
+    named = dict(zip(("real", "reconstructed", "generated"), made, strict=True))
+    for name, value in {**named, **run.labels_of(batch), "audio": batch["audio"]}.items():
+      columns.setdefault(name, []).append(np.asarray(value)[batch["mask"] > 0])
+  return {name: np.concatenate(values) for name, values in columns.items()}
+
+
+def main() -> None:
+  """Prints the table."""
+  parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+  parser.add_argument("run", metavar="RUN", help="workdir of a run of method vae")
+  parser.add_argument("--tolerances", default="0,4,8", help="in dB, between commas")
+  parser.add_argument("--reaches", default="0.25", help="in s, between commas")
+  args = parser.parse_args()
+  synth = synthesizer.load(args.run)
+  data = pipeline.open_data(synth.config.data)
+  run = measures.Run(synth.config, synth.method, synth.params, data)
+  parts, form = synth.method.encode.args[0], synth.form
+  found = predict(run, parts)
+  classifier, _ = generation.get_classifier(run, form)
+  real = classifier.predict(found["audio"])
+  halves = generation.deal(found, ("family", "pitch", "source", "velocity"))
+  reference = artefact_measure.describe(found["audio"], found, form.sample_rate)
+
+  def decode_with(tolerance_db, reach_s):
+    config = synth.config.copy_and_resolve_references()
+    config.method.update(smoothing_db=tolerance_db, smoothing_s=reach_s)
+
+    @compilation.jit
+    def decode(x, rng):
+      steady = waveforms.steady_levels(config, parts.representation, form, x)
+      audio = waveforms.decode_features(parts.representation, form, steady, rng)
+      return parts.representation.level_db(steady), audio
+
+    return decode
+
+  level_db = np.asarray(parts.representation.level_db(jnp.asarray(found["real"])))
+  print(f"{'':34}{'LSD, dB':>9}{'Fréchet':>9}{'family, %':>11}{'between, dB':>13}{'attack, %':>11}")
+  pairs = itertools.product(
+    map(float, args.tolerances.split(",")), map(float, args.reaches.split(","))
+  )
+  for tolerance_db, reach_s in pairs:
+    decode = decode_with(tolerance_db, reach_s)
+    for name in ("real", "reconstructed", "generated"):
+      starts = range(0, len(level_db), _BATCH)
+      made = [decode(found[name][i : i + _BATCH], jax.random.key(i)) for i in starts]
+      levels, audio = (np.concatenate([np.asarray(x[k]) for x in made]) for k in (0, 1))
+      predicted = classifier.predict(audio)
+      frechet = np.mean(
+        [
+          distribution.frechet_distance(real.features[b], predicted.features[a])
+          for a, b in (halves, halves[::-1])
+        ]
+      )
+      family = np.mean(predicted.predict("family") == found["family"])
+      between = artefacts.between_partials_db(audio, found["pitch"], form.sample_rate)
+      faults = artefact_measure.describe(audio, found, form.sample_rate)
+      attack = artefact_measure.compare(faults, reference)["attack_error"]
+      distance = np.sqrt(np.square(levels - level_db).mean(axis=2)).mean()
+      print(
+        f"{f'{name}, {tolerance_db:g} dB, {reach_s:g} s':34}{distance:9.2f}{frechet:9.1f}"
+        f"{100 * family:11.1f}{np.median(between):13.1f}{100 * attack:11.0f}",
+        flush=True,
+      )
+
+
+if __name__ == "__main__":
+  main()
