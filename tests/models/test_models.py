@@ -27,6 +27,9 @@ PARAMETERS = {
   ("cvae", "thesis,narrow"): 8_875_017,
   ("cvae_best", ""): 6_277_933,
   ("pretrained_notes", ""): 6_226_477,
+  ("guided_vae", ""): 1_118_374,
+  ("guided_vae", "labels"): 904_384,
+  ("guided_vae", "vae"): 892_576,
 }
 
 
