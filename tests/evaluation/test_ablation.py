@@ -20,6 +20,7 @@ from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
 from cvae_jax.core import config_file
 from cvae_jax.core import errors
+from cvae_jax.data.synthetic import factors
 from cvae_jax.evaluation import ablation as ablation_lib
 from cvae_jax.evaluation import tables
 
@@ -27,7 +28,7 @@ FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
 NAMES = {
   "depth", "latent_dim", "channels", "downsampling", "upsampling", "output_size", "representation",
   "stft_parameters", "condition", "conditioning_labels", "beta", "leakage", "reconstruction_loss",
-  "refinements",
+  "refinements", "guidance",
 }  # fmt: skip
 
 
@@ -40,8 +41,11 @@ def takes_a_step(config):
   config = ml_collections.ConfigDict(json.loads(config))
   config_check.check(config)
   method = make_method(config, instruments=9, num_examples=100)
-  state = jax.eval_shape(lambda: method.init(jax.random.key(0), example_batch()))
-  after, metrics = jax.eval_shape(method.train_step, state, example_batch())
+  batch = example_batch()
+  if config.data.name.startswith("synth_notes/factors"):
+    batch["factors"] = np.zeros((2, len(factors.NAMES)), np.float32)
+  state = jax.eval_shape(lambda: method.init(jax.random.key(0), batch))
+  after, metrics = jax.eval_shape(method.train_step, state, batch)
   assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, state.params)
   assert metrics["loss"].shape == ()
 

@@ -59,6 +59,6 @@ def test_noise_is_between_partials_and_partials_are_not():
 def test_the_error_of_a_set_is_the_mean_over_families():
   real = {"a_decay_db": -10.0, "a_attack_s": 0.1, "b_decay_db": 0.0, "b_attack_s": 0.0}
   made = {"a_decay_db": -4.0, "a_attack_s": 0.15, "b_decay_db": 2.0, "b_attack_s": 0.01}
-  found = measure._compare(made, real)
+  found = measure.compare(made, real)
   assert found["decay_error_db"] == pytest.approx(4.0)
   assert found["attack_error"] == pytest.approx((0.5 + 0.5) / 2)
