@@ -17,9 +17,14 @@ def hann_rise(hop_length: int) -> np.ndarray:
   return (0.5 - 0.5 * np.cos(np.pi * np.arange(hop_length) / hop_length)).astype(np.float32)
 
 
+def following(frames: jax.Array, axis: int) -> jax.Array:
+  """The next frame of each along an axis; the last is its own next."""
+  rows = np.minimum(np.arange(1, frames.shape[axis] + 1), frames.shape[axis] - 1)
+  return jnp.take(frames, rows, axis=axis)
+
+
 def _interpolate(frames, rise):
-  after = jnp.concatenate([frames[..., 1:], frames[..., -1:]], axis=-1)
-  samples = frames[..., None] + (after - frames)[..., None] * rise
+  samples = frames[..., None] + (following(frames, -1) - frames)[..., None] * rise
   return samples.reshape(*frames.shape[:-1], -1)
 
 

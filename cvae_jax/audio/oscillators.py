@@ -45,8 +45,7 @@ def _turn(phase):
 
 def _ends(amplitudes):
   """[B, N, K] amplitudes at the start of each frame, and what is added until its end."""
-  after = jnp.concatenate([amplitudes[:, 1:], amplitudes[:, -1:]], axis=1)
-  return amplitudes, after - amplitudes
+  return amplitudes, frame_controls.following(amplitudes, 1) - amplitudes
 
 
 def _chunks(amplitudes):
@@ -210,7 +209,7 @@ def wavetable(
     return at(index) + weight * (at((index + 1) % count) - at(index))
 
   now = read(tables)
-  after = read(jnp.concatenate([tables[:, 1:], tables[:, -1:]], axis=1))
+  after = read(frame_controls.following(tables, 1))
   rise = np.arange(hop_length, dtype=np.float32) / hop_length
   audio = (now + rise * (after - now)).reshape(len(f0_hz), -1)
   return frame_controls.interpolate_by_windows(amplitude, hop_length) * audio

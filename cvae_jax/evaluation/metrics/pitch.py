@@ -53,13 +53,16 @@ def _map(function, audio, sample_rate) -> np.ndarray:
     )
 
 
+def _median(midi: np.ndarray) -> float:
+  return float(np.median(midi)) if midi.size else math.nan
+
+
 def median_pitch(audio: np.ndarray, sample_rate: int) -> float:
   """Pitch of a waveform [T] as a MIDI number: the median of YIN over loud frames; NaN for silence.
 
   It is a fraction.
   """
-  midi = _pitch_of_frames(audio, sample_rate)
-  return float(np.median(midi)) if midi.size else math.nan
+  return _median(_pitch_of_frames(audio, sample_rate))
 
 
 def has_clear_pitch(
@@ -99,5 +102,5 @@ def pitch_agreement(
   Returns:
     [M] bool; a silent note does not agree.
   """
-  measured = _map(lambda midi: np.median(midi) if midi.size else math.nan, audio, sample_rate)
+  measured = _map(_median, audio, sample_rate)
   return np.abs(measured - np.asarray(pitch)) * 100.0 <= tolerance_cents
