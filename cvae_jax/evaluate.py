@@ -205,7 +205,8 @@ def main(argv: list[str] | None = None) -> None:
   config_check.check(run.config)
   if args.split:
     run.config.data.eval_split = args.split
-  results = evaluate_run(run.config, run.method, run.params, pipeline.open_data(run.config.data))
+  data = pipeline.track_f0(pipeline.open_data(run.config.data), run.method.tracking)
+  results = evaluate_run(run.config, run.method, run.params, data)
   _log.info("%s", result_tables.describe(results))
   save_results(
     {**_training_entries(args.workdir, run.step), **results, "step": run.step}, args.workdir

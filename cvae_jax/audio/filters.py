@@ -3,6 +3,8 @@
 Source: Engel et al. 2020, "DDSP: Differentiable Digital Signal Processing", appendix B.4 and B.5.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -28,6 +30,19 @@ def design(magnitudes: Float[Array, "*batch F"]) -> Float[Array, "*batch L"]:
   return jnp.roll(zero_phase, length // 2, axis=-1) * window.astype(np.float32)
 
 
+def _filter_frames(audio, responses):
+  """[B, T + L - 1] frames filtered and added up, with the filters' delay and what rings on."""
+  num_frames, length = responses.shape[1:]
+  if audio.shape[-1] % num_frames:
+    raise ValueError(f"{num_frames} filters do not divide {audio.shape[-1]} samples")
+  hop_length = audio.shape[-1] // num_frames
+  frames = audio.reshape(audio.shape[0], num_frames, hop_length)
+  size = scipy.fft.next_fast_len(hop_length + length - 1, real=True)
+  spectrum = jnp.fft.rfft(frames, size) * jnp.fft.rfft(responses, size)
+  total = stft.overlap_add(jnp.fft.irfft(spectrum, size), hop_length)
+  return total[:, : audio.shape[-1] + length - 1]
+
+
 def filter_frames(
   audio: Float[Array, "B T"], responses: Float[Array, "B N L"]
 ) -> Float[Array, "B T"]:
@@ -40,16 +55,49 @@ def filter_frames(
   Raises:
     ValueError: if N does not divide T.
   """
-  num_frames, length = responses.shape[1:]
-  if audio.shape[-1] % num_frames:
-    raise ValueError(f"{num_frames} filters do not divide {audio.shape[-1]} samples")
-  hop_length = audio.shape[-1] // num_frames
-  frames = audio.reshape(audio.shape[0], num_frames, hop_length)
-  size = scipy.fft.next_fast_len(hop_length + length - 1, real=True)
-  spectrum = jnp.fft.rfft(frames, size) * jnp.fft.rfft(responses, size)
-  total = stft.overlap_add(jnp.fft.irfft(spectrum, size), hop_length)
-  delay = length // 2
-  return jnp.pad(total, [(0, 0), (0, delay)])[:, delay : delay + audio.shape[-1]]
+  delay = responses.shape[-1] // 2
+  return _filter_frames(audio, responses)[:, delay : delay + audio.shape[-1]]
+
+
+def filter_block(
+  audio: Float[Array, "B T"], responses: Float[Array, "B N L"], ringing: Float[Array, "B R"]
+) -> tuple[Float[Array, "B T"], Float[Array, "B R"]]:
+  """`filter_frames` of a waveform that comes block by block; the delay of L // 2 samples stays.
+
+  Args:
+    audio: the next block.
+    responses: of its frames.
+    ringing: of what was before, R = L - 1; zeros at first.
+
+  Returns:
+    The filtered block, and what rings on after it.
+  """
+  total = _filter_frames(audio, responses)
+  total = total.at[:, : ringing.shape[-1]].add(ringing)
+  return total[:, : audio.shape[-1]], total[:, audio.shape[-1] :]
+
+
+def frame_noise(
+  rng: Key[Array, ""],
+  batch_size: int,
+  num_frames: int,
+  hop_length: int,
+  first_frame: int | jax.Array = 0,
+) -> Float[Array, "B T"]:
+  """Uniform noise between -1 and 1; that of a frame depends on its number and not on the block.
+
+  Args:
+    rng: of the noise.
+    batch_size: B.
+    num_frames: N.
+    hop_length: samples of a frame.
+    first_frame: number of the first frame.
+  """
+  draw = lambda i: jax.random.uniform(
+    jax.random.fold_in(rng, i), (batch_size, hop_length), minval=-1.0, maxval=1.0
+  )
+  frames = jax.vmap(draw, out_axes=1)(first_frame + jnp.arange(num_frames))
+  return frames.reshape(batch_size, -1)
 
 
 def filtered_noise(
@@ -60,10 +108,9 @@ def filtered_noise(
   Args:
     magnitudes: gains at F frequencies from 0 to half the sample rate.
     hop_length: samples of a frame.
-    rng: of the noise, which is uniform between -1 and 1 before.
+    rng: of `frame_noise`.
   """
-  shape = (magnitudes.shape[0], magnitudes.shape[1] * hop_length)
-  noise = jax.random.uniform(rng, shape, minval=-1.0, maxval=1.0)
+  noise = frame_noise(rng, magnitudes.shape[0], magnitudes.shape[1], hop_length)
   return filter_frames(noise, design(magnitudes))
 
 
@@ -81,3 +128,41 @@ def reverberate(audio: Float[Array, "B T"], response: Float[Array, " L"]) -> Flo
   echoes = response.at[0].set(0.0)
   wet = jnp.fft.irfft(jnp.fft.rfft(audio, size) * jnp.fft.rfft(echoes, size), size)
   return audio + wet[:, : audio.shape[-1]]
+
+
+class Echoes(NamedTuple):
+  """State of `reverberate_block`: a convolution in equal parts of the response.
+
+  Attributes:
+    parts: [P, S] spectra of the response's parts of a block each.
+    past: [B, P, S] spectra of the last P blocks, the newest first.
+    ringing: [B, block] of the block before.
+  """
+
+  parts: jax.Array
+  past: jax.Array
+  ringing: jax.Array
+
+
+def begin_echoes(response: Float[Array, " L"], batch_size: int, block_length: int) -> Echoes:
+  """The state before the first block."""
+  spare = -response.shape[-1] % block_length
+  parts = jnp.pad(response.at[0].set(0.0), (0, spare)).reshape(-1, block_length)
+  spectra = jnp.fft.rfft(parts, 2 * block_length)
+  past = jnp.zeros((batch_size, *spectra.shape), spectra.dtype)
+  return Echoes(spectra, past, jnp.zeros((batch_size, block_length)))
+
+
+def reverberate_block(
+  audio: Float[Array, "B T"], echoes: Echoes
+) -> tuple[Float[Array, "B T"], Echoes]:
+  """`reverberate` of the next block of a waveform, of the length of `begin_echoes`; no delay.
+
+  Source: Gardner 1995, "Efficient Convolution without Input-Output Delay", of equal parts.
+  """
+  size = 2 * audio.shape[-1]
+  spectrum = jnp.fft.rfft(audio, size)
+  past = jnp.concatenate([spectrum[:, None], echoes.past[:, :-1]], axis=1)
+  wet = jnp.fft.irfft(jnp.sum(past * echoes.parts, axis=1), size)
+  now, after = jnp.split(wet, 2, axis=-1)
+  return audio + now + echoes.ringing, echoes._replace(past=past, ringing=after)

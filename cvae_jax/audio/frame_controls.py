@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
+from jaxtyping import UInt32
 import numpy as np
 
 
@@ -45,9 +46,28 @@ def interpolate_by_windows(
   return _interpolate(frames, hann_rise(hop_length))
 
 
+def resample(frames: Float[Array, "B M C"], num_frames: int, step: float) -> Float[Array, "B N C"]:
+  """Frames at another rate, by straight lines; after the last its value is held.
+
+  Args:
+    frames: at M times.
+    num_frames: N.
+    step: frames of the input from one to the next.
+  """
+  position = np.minimum(np.arange(num_frames) * step, frames.shape[1] - 1)
+  low = np.minimum(position.astype(np.int32), max(frames.shape[1] - 2, 0))
+  high = np.minimum(low + 1, frames.shape[1] - 1)
+  weight = (position - low).astype(np.float32)[:, None]
+  return frames[:, low] * (1.0 - weight) + frames[:, high] * weight
+
+
+def _steps(frequency_hz, sample_rate):
+  return jnp.round(frequency_hz * (2.0**32 / sample_rate)).astype(jnp.uint32)
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def accumulate_phase(
-  frequency_hz: Float[Array, "*batch T"], start_cycles: Float[Array, "*batch"], sample_rate: int
+  frequency_hz: Float[Array, "*batch T"], start: UInt32[Array, "*batch"], sample_rate: int
 ) -> Float[Array, "*batch T"]:
   """Phase of an oscillator of varying frequency, in cycles from 0 to 1.
 
@@ -57,20 +77,31 @@ def accumulate_phase(
 
   Args:
     frequency_hz: of every sample; from 0 to the sample rate.
-    start_cycles: phase before the first sample, from 0 to 1.
+    start: phase before the first sample, in 2^-32 cycles; of `end_phase`.
     sample_rate: in Hz.
 
   Returns:
-    Phase of every sample, its own step included, as in DDSP. The last is the start of what follows.
+    Phase of every sample, its own step included, as in DDSP.
   """
-  steps = jnp.round(frequency_hz * (2.0**32 / sample_rate)).astype(jnp.uint32)
-  start = jnp.round(start_cycles * 2.0**24).astype(jnp.uint32) << 8
+  steps = _steps(frequency_hz, sample_rate)
   total = jnp.cumsum(steps, axis=-1, dtype=jnp.uint32) + start[..., None]
   return (total >> 8).astype(jnp.float32) / 2.0**24
 
 
 @accumulate_phase.defjvp
 def _accumulate_phase_jvp(sample_rate, primals, tangents):
-  frequency_tangent, start_tangent = tangents
+  frequency_tangent, _ = tangents
   phase = accumulate_phase(*primals, sample_rate)
-  return phase, jnp.cumsum(frequency_tangent, axis=-1) / sample_rate + start_tangent[..., None]
+  return phase, jnp.cumsum(frequency_tangent, axis=-1) / sample_rate
+
+
+def end_phase(
+  frequency_hz: Float[Array, "*batch T"], start: UInt32[Array, "*batch"], sample_rate: int
+) -> UInt32[Array, "*batch"]:
+  """Phase after the last sample, in 2^-32 cycles: the start of what follows."""
+  return start + jnp.sum(_steps(frequency_hz, sample_rate), axis=-1, dtype=jnp.uint32)
+
+
+def zero_phase(batch_size: int) -> UInt32[Array, " B"]:
+  """The start of B oscillators."""
+  return jnp.zeros(batch_size, jnp.uint32)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
 import numpy as np
+import scipy.fft
 
 from cvae_jax.audio import check
 from cvae_jax.core import errors
@@ -99,6 +100,15 @@ def mel_to_linear(
   n_mels = mel.shape[-1]
   inverse = _make_inverse(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2, htk)
   return jnp.maximum(mel @ inverse.T, 0.0)
+
+
+def cepstrum(log_mel: Float[Array, "*batch M"], count: int) -> Float[Array, "*batch C"]:
+  """The first mel-frequency cepstral coefficients of the logarithm of a mel spectrogram.
+
+  Agrees with `librosa.feature.mfcc` (an orthonormal DCT-II).
+  """
+  matrix = scipy.fft.dct(np.eye(log_mel.shape[-1]), norm="ortho")[:, :count]
+  return log_mel @ matrix.astype(np.float32)
 
 
 class MelAxis(NamedTuple):

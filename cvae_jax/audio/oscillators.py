@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
+from jaxtyping import UInt32
 import numpy as np
 
 from cvae_jax.audio import frame_controls
@@ -125,7 +126,7 @@ def harmonics(
   amplitudes: Float[Array, "B N K"],
   hop_length: int,
   sample_rate: int,
-  start_cycles: Float[Array, " B"] | None = None,
+  start: UInt32[Array, " B"] | None = None,
 ) -> Float[Array, "B T"]:
   """Sum of K harmonics of a varying fundamental.
 
@@ -137,9 +138,9 @@ def harmonics(
     amplitudes: of the harmonics, see `distribute`.
     hop_length: samples of a frame.
     sample_rate: in Hz.
-    start_cycles: phase before the first sample; 0 by default.
+    start: phase before the first sample, in 2^-32 cycles; 0 by default.
   """
-  start = jnp.zeros(f0_hz.shape[0]) if start_cycles is None else start_cycles
+  start = frame_controls.zero_phase(len(f0_hz)) if start is None else start
   f0_of_samples_hz = frame_controls.interpolate_linearly(f0_hz, hop_length)
   phase = frame_controls.accumulate_phase(f0_of_samples_hz, start, sample_rate)
   by_frame = lambda x: x.reshape(*f0_hz.shape, hop_length)
@@ -172,7 +173,7 @@ def modulated(
   Source: Chowning 1973, "The Synthesis of Complex Audio Spectra by Means of Frequency Modulation".
   """
   f0_of_samples_hz = frame_controls.interpolate_linearly(f0_hz, hop_length)
-  start = jnp.zeros(f0_hz.shape[0])
+  start = frame_controls.zero_phase(len(f0_hz))
   carrier = frame_controls.accumulate_phase(f0_of_samples_hz, start, sample_rate)
   modulator = frame_controls.accumulate_phase(f0_of_samples_hz * ratio[:, None], start, sample_rate)
   by_windows = lambda x: frame_controls.interpolate_by_windows(x, hop_length)
@@ -198,7 +199,9 @@ def wavetable(
   """
   count = tables.shape[-1]
   f0_of_samples_hz = frame_controls.interpolate_linearly(f0_hz, hop_length)
-  phase = frame_controls.accumulate_phase(f0_of_samples_hz, jnp.zeros(len(f0_hz)), sample_rate)
+  phase = frame_controls.accumulate_phase(
+    f0_of_samples_hz, frame_controls.zero_phase(len(f0_hz)), sample_rate
+  )
   position = phase.reshape(*f0_hz.shape, hop_length) * count
   low = jnp.floor(position)
   weight = position - low

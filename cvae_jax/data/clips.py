@@ -4,7 +4,10 @@
 an excerpt of the form's length; in training its position depends on its row and a random seed.
 """
 
+from collections.abc import Callable
+import functools
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,6 +73,7 @@ class Excerpts(Clips):
         f"split '{split}' of {index.folder} has no excerpt louder than {silence_db:g} dB"
       )
     super().__init__(index, split, form)
+    self._begins = index.starts[rows]
     self._ends = index.starts[rows] + index.lengths[rows]
     self._starts, self._lengths = places, self._ends - places
     seconds = (places - index.starts[rows]) / form.sample_rate
@@ -78,11 +82,51 @@ class Excerpts(Clips):
 
   def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
     """See `Source.stored`."""
+    start = self._start_of(index, seed)
+    return self._example_at(index, start, int(self._ends[index]) - start)
+
+  def _start_of(self, index, seed):
+    """First sample of an excerpt in the store."""
     start, end = int(self._starts[index]), int(self._ends[index])
-    if seed is not None:
-      latest = max(min(start + self._size - 1, end - self._size), start)
-      start += int(np.random.default_rng(seed).integers(latest - start + 1))
-    return self._example_at(index, start, end - start)
+    if seed is None:
+      return start
+    latest = max(min(start + self._size - 1, end - self._size), start)
+    return start + int(np.random.default_rng(seed).integers(latest - start + 1))
+
+  @functools.cached_property
+  def spans(self) -> "Spans":
+    """The recordings that excerpts are of."""
+    firsts = np.unique(self._begins)
+    ends = np.asarray([self._ends[self._begins == first][0] for first in firsts])
+    samples = [self._samples[a:b] for a, b in zip(firsts, ends, strict=True)]
+
+    def locate(index, seed):
+      span = int(np.searchsorted(firsts, self._begins[index]))
+      return span, self._start_of(index, seed) - int(firsts[span])
+
+    return Spans(samples, locate)
+
+
+class Spans(NamedTuple):
+  """The recordings that a source's excerpts are of.
+
+  Attributes:
+    samples: int16 of each.
+    locate: (row, seed) of an example to its recording, and its first sample there.
+  """
+
+  samples: list[np.ndarray]
+  locate: Callable[[int, int | None], tuple[int, int]]
+
+
+def spans_of(source: sources.Source) -> Spans | None:
+  """The recordings that a source's examples are excerpts of; None for other examples."""
+  if isinstance(source, sources.Selected):
+    spans, rows = spans_of(source.source), source.rows
+    if spans is None:
+      return None
+    return Spans(spans.samples, lambda index, seed: spans.locate(int(rows[index]), seed))
+  return source.spans if isinstance(source, Excerpts) else None
 
 
 def find_places(

@@ -13,6 +13,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from cvae_jax.audio import controls
 from cvae_jax.core import errors
 from cvae_jax.data import data_sets
 from cvae_jax.data import filters
@@ -20,6 +21,7 @@ from cvae_jax.data import forms
 from cvae_jax.data import label_table
 from cvae_jax.data import notes
 from cvae_jax.data import sources
+from cvae_jax.data import tracked
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 
@@ -118,6 +120,14 @@ def eval_batches(
     batch = {key: np.stack([e[key] for e in examples]) for key in keys}
     mask = (np.arange(batch_size) < chunk.size).astype(np.float32)
     yield {**batch, "id": np.asarray([e["id"] for e in examples]), "mask": mask}
+
+
+def track_f0(data: "Data", tracking: controls.Tracking | None) -> "Data":
+  """A run's examples with the f0 of their frames, where its method wants them and they last."""
+  if tracking is None:
+    return data
+  add = lambda x: tracked.Tracked(x, tracking) if tracked.can_track(x) else x
+  return data._replace(train=add(data.train), held_out=add(data.held_out))
 
 
 class Data(NamedTuple):

@@ -28,12 +28,14 @@ class Source:
     vocabulary: of their labels.
     folder: directory for caches derived from the examples; None for none.
     is_random: whether training examples also depend on a random seed, as excerpts do.
+    controls: keys of examples that vary in time, float32 [N] each; see `tracked`.
   """
 
   form: forms.Form
   vocabulary: vocabulary_lib.Vocabulary
   folder: str | None = None
   is_random: bool = False
+  controls: tuple[str, ...] = ()
   labels: dict[str, np.ndarray]
 
   def __len__(self) -> int:
@@ -73,23 +75,27 @@ class Selected(Source):
   Args:
     source: the whole source.
     rows: rows of the selected examples.
+
+  Attributes:
+    source, rows: as given.
   """
 
   def __init__(self, source: Source, rows: np.ndarray):
-    self._source, self._rows = source, rows
+    self.source, self.rows = source, rows
     self.form, self.vocabulary = source.form, source.vocabulary
     self.folder, self.is_random = source.folder, source.is_random
+    self.controls = source.controls
     self.labels = {name: column[rows] for name, column in source.labels.items()}
 
   def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
     """See `Source.stored`."""
-    return self._source.stored(int(self._rows[index]), seed)
+    return self.source.stored(int(self.rows[index]), seed)
 
   def stored_many(
     self, indices: Sequence[int], seeds: Sequence[int | None]
   ) -> list[dict[str, Any]]:
     """See `Source.stored_many`."""
-    return self._source.stored_many(self._rows[np.asarray(indices)].tolist(), seeds)
+    return self.source.stored_many(self.rows[np.asarray(indices)].tolist(), seeds)
 
 
 class Labels(Source):
@@ -236,5 +242,5 @@ def train_keys(source: Source) -> tuple[str, ...]:
 
 
 def batch_keys(source: Source) -> tuple[str, ...]:
-  """The keys of a batch that are sent to the device: the example and its labels."""
-  return (source.form.key, *source.vocabulary.names)
+  """The keys of a batch that are sent to the device: the example, its labels and controls."""
+  return (source.form.key, *source.vocabulary.names, *source.controls)

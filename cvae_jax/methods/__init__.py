@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
+from cvae_jax.audio import controls
 from cvae_jax.audio import level
 from cvae_jax.audio import representations
 from cvae_jax.core import errors
@@ -115,6 +116,8 @@ class Method(NamedTuple):
       first step, on the host.
     warm_start: (state, params) to the state of a new run with the parameters of another run.
     fit_examples: training examples, at most, that it is given.
+    tracking: of f0, which batches of training examples then hold, see `data.tracked`; a batch
+      without it is tracked by the method itself.
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -134,6 +137,7 @@ class Method(NamedTuple):
   fit: Callable[[Any, Iterable[Batch]], Any] | None = None
   warm_start: Callable[[Any, Any], Any] | None = None
   fit_examples: int = 4096
+  tracking: controls.Tracking | None = None
 
   @property
   def can_sample(self) -> bool:

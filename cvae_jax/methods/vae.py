@@ -193,11 +193,6 @@ def loss(
   return total / parts.num_features, metrics
 
 
-def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState:
-  """A new run's state with the parameters of another run, its flow among them."""
-  return flow_prior.warm_start(state_lib.warm_start(state, params), params)
-
-
 def fit(
   parts: Parts, state: state_lib.TrainState, batches: Iterable[methods.Batch]
 ) -> state_lib.TrainState:
@@ -412,7 +407,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     features=functools.partial(waveforms.encode_features, parts.representation),
     level_db=parts.representation.level_db,
     phase=make_phase(parts),
-    warm_start=warm_start,
+    warm_start=flow_prior.warm_start,
     fit=bind(fit) if has_linear_path else None,
   )
 

@@ -37,8 +37,10 @@ def load(
     UserError: more notes than may be kept.
   """
   form = source.form
-  keys = [key for key in sources.train_keys(source) if key != form.key]
+  keys = [key for key in sources.train_keys(source) if key not in (form.key, *source.controls)]
   labels = {key: np.asarray(source.labels[key]) for key in keys}
+  for key in source.controls:
+    labels[key] = np.stack([source.stored(i)[key] for i in range(len(source))])
   if not isinstance(form, forms.Waveform):
     arrays = {form.key: np.stack([source[i][form.key] for i in range(len(source))])}
     return _put({**arrays, **labels}, sharding)

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
+import scipy.stats
 
 from cvae_jax.audio import filters
 
@@ -35,7 +36,7 @@ def test_each_part_is_filtered_by_its_own_filter_without_a_delay():
 
 def test_flat_magnitudes_leave_noise_as_it_is_and_bands_its_share():
   key = jax.random.key(0)
-  noise = np.asarray(jax.random.uniform(key, (1, 250 * 64), minval=-1.0, maxval=1.0))
+  noise = filters.frame_noise(key, 1, 250, 64)
   flat = filters.filtered_noise(jnp.ones((1, 250, 65)), 64, key)
   np.testing.assert_allclose(flat, noise, atol=1e-5)
   low = np.zeros((1, 250, 65), np.float32)
@@ -60,3 +61,33 @@ def test_a_room_adds_its_echoes_to_what_is_dry():
     jnp.asarray(response)
   )
   assert float(gradient[0]) == 0.0 and np.abs(np.asarray(gradient[1:])).min() > 0.0
+
+
+def test_noise_is_that_of_its_frame_and_uniform():
+  key = jax.random.key(1)
+  noise = np.asarray(filters.frame_noise(key, 2, 300, 64))
+  np.testing.assert_array_equal(filters.frame_noise(key, 2, 100, 64, 200), noise[:, 200 * 64 :])
+  assert scipy.stats.kstest(noise.ravel(), scipy.stats.uniform(-1, 2).cdf).pvalue > 0.01
+  assert abs(np.corrcoef(noise[0], noise[1])[0, 1]) < 0.03
+  spectrum = np.abs(np.fft.rfft(noise[0])) ** 2
+  assert spectrum[1:].max() < 15 * spectrum.mean()  # No frame is like another.
+
+
+def test_blocks_are_filtered_and_echo_as_the_whole():
+  rng = np.random.default_rng(0)
+  audio = jnp.asarray(rng.normal(size=(2, 40 * 64)), jnp.float32)
+  responses = jnp.asarray(rng.normal(size=(2, 40, 128)), jnp.float32)
+  room = jnp.asarray(rng.normal(size=1000), jnp.float32)
+  ringing, echoes = jnp.zeros((2, 127)), filters.begin_echoes(room, 2, 256)
+  filtered, wet = [], []
+  for n in range(0, 40, 4):
+    block = audio[:, n * 64 : (n + 4) * 64]
+    out, ringing = filters.filter_block(block, responses[:, n : n + 4], ringing)
+    filtered.append(out)
+    out, echoes = filters.reverberate_block(block, echoes)
+    wet.append(out)
+  whole = filters.filter_frames(audio, responses)
+  np.testing.assert_allclose(
+    np.concatenate(filtered, 1)[:, 64:], whole[:, : 36 * 64 + 192], atol=1e-4
+  )
+  np.testing.assert_allclose(np.concatenate(wet, 1), filters.reverberate(audio, room), atol=2e-4)

@@ -1,12 +1,15 @@
 """A folder of recordings of any length, rate, channel count and format, as excerpts.
 
 Files are resampled once to one rate and stored as memory-mapped 16-bit samples (`data.store`).
-A tenth of the files each is held out for validation and test; with fewer than three files, the last
-two tenths of each file. The label `recording` is the file that an excerpt is from.
+`data.recordings.held_out` names the files that are held out for validation. Without it a tenth of
+the files each is held out for validation and test; with fewer than three files, the last two tenths
+of each file. The label `recording` is the file that an excerpt is from.
 """
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import fnmatch
+import functools
 
 import ml_collections
 from ml_collections import config_dict
@@ -45,9 +48,31 @@ def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabul
   return entries, vocabulary_lib.Vocabulary((label,))
 
 
-def split(entries: Sequence[store.Entry]) -> Mapping[str, store.Place]:
-  """The split of each file; with fewer than three files, shares of each file."""
+def split(
+  entries: Sequence[store.Entry], held_out: Sequence[str] = ()
+) -> Mapping[str, store.Place]:
+  """The split of each file; with fewer than three files, shares of each file.
+
+  Args:
+    entries: the files.
+    held_out: patterns of names that are held out for validation; the others are for training.
+
+  Raises:
+    UserError: a pattern that no file matches, or patterns that leave none for training.
+  """
   names = [entry.name for entry in entries]
+  if held_out:
+    for pattern in held_out:
+      if not fnmatch.filter(names, pattern):
+        raise errors.UserError(
+          f"data.recordings.held_out names '{pattern}', and no usable file is called so: "
+          f"{', '.join(names[:10])}"
+        )
+    matches = lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in held_out)
+    places = {name: "valid" if matches(name) else "train" for name in names}
+    if "train" not in places.values():
+      raise errors.UserError("data.recordings.held_out leaves no file to train on")
+    return places
   if len(names) < len(store.SPLITS):
     return dict.fromkeys(names, _BY_TIME)
   return audio_folder.split(names)
@@ -60,8 +85,11 @@ def open_set(config, variant, on_request):
   form, settings = make_form(config), config.recordings
   folder = data_sets.need_folder(config, "recordings", "the folder of the recordings")
   entries, vocabulary = find_entries(folder)
-  store_dir = store.locate(config.tfds_dir, "recordings", entries, form.sample_rate)
-  index = store.prepare(store_dir, entries, vocabulary, form.sample_rate, split)
+  held_out = tuple(settings.held_out)
+  key = (form.sample_rate, held_out) if held_out else form.sample_rate
+  store_dir = store.locate(config.tfds_dir, "recordings", entries, key)
+  place = functools.partial(split, held_out=held_out)
+  index = store.prepare(store_dir, entries, vocabulary, form.sample_rate, place)
   places = {
     name: len(clips.find_places(index, name, form.num_samples, settings.silence_db)[0])
     for name in store.SPLITS
@@ -104,4 +132,6 @@ def get_config() -> ml_collections.ConfigDict:
   recordings.sample_rate = 22_050  # Hz
   recordings.duration_s = 1.5  # of an excerpt
   recordings.silence_db = -60.0  # dB below full scale; excerpts that stay below are left out
+  # Names of files, or patterns as 'player-a_*', that are held out; () for a tenth, by chance.
+  recordings.held_out = ()
   return config

@@ -165,7 +165,8 @@ def attach(
 
 
 def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState:
-  """A new run's state with the flow of another run, if both have one."""
+  """A new run's state with the parameters of another run, and its flow if both have one."""
+  state = state_lib.warm_start(state, params)
   if state.later is None or KEY not in params:
     return state
   flow = {"params": jax.tree.map(jnp.copy, params[KEY]["params"])}

@@ -1,0 +1,42 @@
+import jax
+import jax.numpy as jnp
+from jax.test_util import check_grads
+import numpy as np
+import pytest
+
+from cvae_jax.models.common import recurrent
+
+
+@pytest.fixture(scope="module")
+def example():
+  gru = recurrent.GRU(5)
+  x = jax.random.normal(jax.random.key(0), (2, 9, 3))
+  return gru, gru.init(jax.random.key(1), x), x
+
+
+def test_it_is_the_gru_of_the_formula(example):
+  gru, variables, x = example
+  p = jax.tree.map(lambda v: np.asarray(v, np.float64) + 0.1, variables["params"])
+  sigmoid = lambda v: 1.0 / (1.0 + np.exp(-v))
+  h = np.zeros((2, 5))
+  for t in range(9):
+    a = np.asarray(x[:, t], np.float64) @ p["input"]["kernel"] + p["input"]["bias"]
+    u = h @ p["recurrent"]
+    z, r = sigmoid(a[:, :5] + u[:, :5]), sigmoid(a[:, 5:10] + u[:, 5:10])
+    n = np.tanh(a[:, 10:] + r * (u[:, 10:] + p["recurrent_bias"]))
+    h = (1 - z) * n + z * h
+  shifted = jax.tree.map(lambda v: v + 0.1, variables)
+  carry, states = gru.apply(shifted, x)
+  np.testing.assert_allclose(carry, h, atol=1e-6)
+  np.testing.assert_array_equal(states[:, -1], carry)
+
+
+def test_its_gradient_is_right_and_its_state_is_carried(example):
+  gru, variables, x = example
+  start = jax.random.normal(jax.random.key(2), (2, 5))
+  run = lambda v, x, start: gru.apply(v, x, start)
+  check_grads(run, (variables, x, start), 1, modes=["rev"], atol=1e-2, rtol=1e-2)
+  carry, first = run(variables, x[:, :4], start)
+  _, second = run(variables, x[:, 4:], carry)
+  _, whole = run(variables, x, start)
+  np.testing.assert_allclose(jnp.concatenate([first, second], 1), whole, atol=1e-6)
