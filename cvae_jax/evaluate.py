@@ -205,7 +205,7 @@ def main(argv: list[str] | None = None) -> None:
   config_check.check(run.config)
   if args.split:
     run.config.data.eval_split = args.split
-  data = pipeline.track_f0(pipeline.open_data(run.config.data), run.method.tracking)
+  data = pipeline.track_f0(pipeline.open_data(run.config.data), run.method.performer)
   results = evaluate_run(run.config, run.method, run.params, data)
   _log.info("%s", result_tables.describe(results))
   save_results(

@@ -17,7 +17,11 @@ from cvae_jax.audio import loudness
 F0_KEY, CONFIDENCE_KEY = "f0_hz", "f0_confidence"  # of a batch
 RANGE_DB = 80.0  # below 0 dB, that loudness is limited to
 _LOUDNESS_WINDOW_S = 0.032  # 512 samples at 16 kHz
+_LEAST_POWER = 1e-16
 _LOWEST_HZ = 1.0  # of a logarithm
+SILENCE_DB = -70.0
+_CLEAR = 0.8  # confidence of a clear pitch
+_QUIET_DB = 40.0  # below the loudest frame, where one says little of the playing
 A4_HZ, A4_PITCH = 440.0, 69.0
 
 
@@ -61,11 +65,26 @@ class Controls(NamedTuple):
   confidence: Float[Array, "*batch N"]
 
 
+def loud_frames(controls: Controls) -> np.ndarray:
+  """Which frames are not quiet beside the loudest, and not silent."""
+  loudness_db = np.asarray(controls.loudness_db)
+  return loudness_db > max(loudness_db.max() - _QUIET_DB, SILENCE_DB)
+
+
+def clear_frames(controls: Controls) -> np.ndarray:
+  """Which loud frames have a clear pitch."""
+  return loud_frames(controls) & (np.asarray(controls.confidence) > _CLEAR)
+
+
+def _loudness_fft(sample_rate):
+  return 2 ** round(np.log2(_LOUDNESS_WINDOW_S * sample_rate))
+
+
 def measure_loudness(
   audio: Float[Array, "*batch T"], sample_rate: int, hop_length: int
 ) -> Float[Array, "*batch N"]:
   """A-weighted loudness in dB of N = T // hop_length frames, not under -`RANGE_DB`."""
-  n_fft = 2 ** round(np.log2(_LOUDNESS_WINDOW_S * sample_rate))
+  n_fft = _loudness_fft(sample_rate)
   measured_db = loudness.loudness(audio, sample_rate, n_fft, hop_length)
   return jnp.maximum(measured_db[..., : audio.shape[-1] // hop_length], -RANGE_DB)
 
@@ -75,6 +94,33 @@ def measure(audio: Float[Array, "*batch T"], sample_rate: int, tracking: Trackin
   f0_hz, confidence = tracking.track(audio, sample_rate)
   loudness_db = measure_loudness(audio, sample_rate, tracking.hop_length)
   return Controls(f0_hz, loudness_db, confidence)
+
+
+def predict_loudness(
+  amplitudes: Float[Array, "B N K"],
+  noise: Float[Array, "B N F"],
+  f0_hz: Float[Array, "B N"],
+  sample_rate: int,
+) -> Float[Array, "B N"]:
+  """The loudness in dB that harmonics and filtered noise are heard with, in closed form.
+
+  It is `measure_loudness` of `harmonic_noise`, but for what changes within its window.
+
+  Args:
+    amplitudes: of the harmonics.
+    noise: magnitudes of the filter at frequencies from 0 to half the sample rate.
+    f0_hz: fundamental frequency.
+    sample_rate: in Hz.
+  """
+  n_fft = _loudness_fft(sample_rate)
+  numbers = np.arange(1, amplitudes.shape[-1] + 1, dtype=np.float32)
+  weights = loudness.a_weighting_power(f0_hz[..., None] * numbers)
+  bands_hz = np.linspace(0.0, 0.5 * sample_rate, noise.shape[-1])
+  noise_weights = 10.0 ** (loudness.a_weighting(bands_hz) / 10.0)
+  # Of a Hann window of L samples: 3/8 L. Of uniform noise: 1/3. Half of the bins are counted.
+  tonal = 3.0 / 16.0 * jnp.sum(jnp.square(amplitudes) * weights, axis=-1)
+  noisy = 1.0 / 8.0 * jnp.mean(jnp.square(noise) * noise_weights.astype(np.float32), axis=-1)
+  return 10.0 * jnp.log10(n_fft * (tonal + noisy) + _LEAST_POWER)
 
 
 def hz_to_pitch(f0_hz: Float[Array, "*batch"]) -> Float[Array, "*batch"]:

@@ -8,6 +8,8 @@ import numpy as np
 from cvae_jax.audio import check
 from cvae_jax.audio import stft
 
+_POLES_HZ = (12194.217, 20.598997, 107.65265, 737.86223)
+
 
 def a_weighting(frequencies_hz: np.ndarray, min_db: float | None = -80.0) -> np.ndarray:
   """The A-weighting curve in dB, of any shape.
@@ -18,7 +20,7 @@ def a_weighting(frequencies_hz: np.ndarray, min_db: float | None = -80.0) -> np.
 
   Source: IEC 61672-1. Agrees with `librosa.A_weighting`.
   """
-  poles = np.square([12194.217, 20.598997, 107.65265, 737.86223])
+  poles = np.square(_POLES_HZ)
   squared = np.square(np.asarray(frequencies_hz, np.float64))
   with np.errstate(divide="ignore"):  # At 0 Hz the weight is -inf dB, before min_db.
     weights = 2.0 + 20.0 * (
@@ -30,6 +32,15 @@ def a_weighting(frequencies_hz: np.ndarray, min_db: float | None = -80.0) -> np.
       - 0.5 * np.log10(squared + poles[3])
     )
   return weights if min_db is None else np.maximum(weights, min_db)
+
+
+def a_weighting_power(frequencies_hz: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+  """The A-weighting curve as a factor of power, differentiable; see `a_weighting`."""
+  poles = np.square(np.asarray(_POLES_HZ) / 1000.0)
+  squared = jnp.square(frequencies_hz / 1000.0)
+  first, last = squared + poles[1], squared + poles[0]
+  middle = (squared + poles[2]) * (squared + poles[3])
+  return 10.0**0.2 * jnp.square(poles[0] * jnp.square(squared) / (first * last)) / middle
 
 
 def rms(

@@ -13,7 +13,6 @@ import jax
 import ml_collections
 import numpy as np
 
-from cvae_jax.audio import controls
 from cvae_jax.core import errors
 from cvae_jax.data import data_sets
 from cvae_jax.data import filters
@@ -23,6 +22,7 @@ from cvae_jax.data import notes
 from cvae_jax.data import sources
 from cvae_jax.data import tracked
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.methods.common import performer as performer_lib
 
 
 def open_split(
@@ -122,10 +122,11 @@ def eval_batches(
     yield {**batch, "id": np.asarray([e["id"] for e in examples]), "mask": mask}
 
 
-def track_f0(data: "Data", tracking: controls.Tracking | None) -> "Data":
+def track_f0(data: "Data", performer: performer_lib.Performer | None) -> "Data":
   """A run's examples with the f0 of their frames, where its method wants them and they last."""
-  if tracking is None:
+  if performer is None:
     return data
+  tracking = performer.tracking
   add = lambda x: tracked.Tracked(x, tracking) if tracked.can_track(x) else x
   return data._replace(train=add(data.train), held_out=add(data.held_out))
 

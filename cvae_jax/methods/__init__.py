@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from cvae_jax.audio import controls
 from cvae_jax.audio import level
 from cvae_jax.audio import representations
 from cvae_jax.core import errors
@@ -26,6 +25,7 @@ from cvae_jax.data import forms
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.methods.common import performer as performer_lib
 
 Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.
@@ -116,8 +116,8 @@ class Method(NamedTuple):
       first step, on the host.
     warm_start: (state, params) to the state of a new run with the parameters of another run.
     fit_examples: training examples, at most, that it is given.
-    tracking: of f0, which batches of training examples then hold, see `data.tracked`; a batch
-      without it is tracked by the method itself.
+    performer: how it is played by f0 and loudness. Batches of training examples then hold their f0,
+      see `data.tracked`; a batch without it is tracked by the method itself.
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -137,7 +137,7 @@ class Method(NamedTuple):
   fit: Callable[[Any, Iterable[Batch]], Any] | None = None
   warm_start: Callable[[Any, Any], Any] | None = None
   fit_examples: int = 4096
-  tracking: controls.Tracking | None = None
+  performer: performer_lib.Performer | None = None
 
   @property
   def can_sample(self) -> bool:

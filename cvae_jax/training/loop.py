@@ -163,7 +163,7 @@ def train_and_evaluate(
   method = methods.make_method(
     config, data.form, data.vocabulary, len(data.train), statistics=statistics
   )
-  data = pipeline.track_f0(data, method.tracking)
+  data = pipeline.track_f0(data, method.performer)
   check_best_by(config, method, data)
   batch_size, is_first = config.train.batch_size, jax.process_index() == 0
   iterator = pipeline.make_train_iterator(data.train, config.data, batch_size, config.seed)

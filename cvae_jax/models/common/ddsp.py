@@ -18,6 +18,7 @@ _EPSILON = 1e-3  # of layer norms, as Keras has it
 _SLOPE = 0.2  # of leaky ReLUs, as TensorFlow has it
 _NOISE_BIAS = -5.0  # what noise begins with: silence
 _MIN_GAIN = 1e-7
+_MAX_GAIN_DB = 12.0  # of what is played over what is asked for, either way
 
 
 def exp_sigmoid(x: jax.Array) -> jax.Array:
@@ -53,6 +54,7 @@ class FrameDecoder(nn.Module):
     recurrent: features of the GRU.
     harmonics: K.
     bands: F.
+    has_gain: whether there is a gain beside the parameters.
   """
 
   hidden: int
@@ -60,22 +62,30 @@ class FrameDecoder(nn.Module):
   recurrent: int
   harmonics: int
   bands: int
+  has_gain: bool = False
 
   @nn.compact
   def __call__(
     self, inputs: Sequence[jax.Array], carry: jax.Array | None = None
-  ) -> tuple[jax.Array, harmonic_noise.Parameters]:
-    """[B, N, C] of each input to parameters of N frames; `carry` [B, H] is the GRU's state."""
+  ) -> tuple[jax.Array, harmonic_noise.Parameters, jax.Array | None]:
+    """[B, N, C] of each input to parameters of N frames; `carry` [B, H] is the GRU's state.
+
+    Returns:
+      The state after the last frame, the parameters, and the gain [B, N] in dB.
+    """
     stacked = [Stack(self.hidden, self.layers)(x) for x in inputs]
     carry, states = recurrent.GRU(self.recurrent)(jnp.concatenate(stacked, axis=-1), carry)
     features = Stack(self.hidden, self.layers)(jnp.concatenate([*stacked, states], axis=-1))
     outputs = nn.Dense(1 + self.harmonics + self.bands)(features)
     ends = (1, 1 + self.harmonics)
     amplitude, distribution, noise = jnp.split(outputs, ends, axis=-1)
+    gain = None
+    if self.has_gain:
+      gain = _MAX_GAIN_DB * jnp.tanh(nn.Dense(1, kernel_init=nn.initializers.zeros)(features))
     parameters = harmonic_noise.Parameters(
       exp_sigmoid(amplitude[..., 0]), exp_sigmoid(distribution), exp_sigmoid(noise + _NOISE_BIAS)
     )
-    return carry, parameters
+    return carry, parameters, None if gain is None else gain[..., 0]
 
 
 class InstanceNorm(nn.Module):
