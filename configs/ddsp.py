@@ -8,8 +8,7 @@ from cvae_jax.core import config as config_lib
 
 def get_config(variant=""):
   config = config_lib.get_base_config(representation=None, model=None, method="ddsp")
-  config.method.fmin_hz = 32.0
-  config.method.fmax_hz = 4200.0
+  config.method.update(fmin_hz=26.0, fmax_hz=4200.0, f0_frame_length=1280)
   config.optimizer.learning_rate = 1e-3
   config.optimizer.clip_norm = 3.0
   config.optimizer.b2 = 0.99

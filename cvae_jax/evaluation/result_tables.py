@@ -83,6 +83,9 @@ SECTIONS = (
       Measure("multi_resolution", "multi-resolution STFT distance ↓", 3),
       Measure("mcd_db", "mel-cepstral distortion, dB ↓"),
       Measure("si_sdr_db", "SI-SDR, dB ↑", 1),
+      Measure("loudness_l1_db", "loudness, L1, dB ↓"),
+      Measure("f0_l1_semitones", "f0, L1, semitones ↓", 3),
+      Measure("f0_outliers", "f0, outliers ↓", 3),
     ),
   ),
   Section(

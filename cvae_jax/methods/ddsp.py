@@ -47,8 +47,7 @@ def curve_error(
   curves, controls = parts.apply("decode_curves", params, z, parts.note_condition(labels)), sound[1]
   scaled = controls.loudness_db / controls_lib.RANGE_DB + 1.0
   deviation = parts_lib.deviation_of(labels, controls.f0_hz)
-  # What is further away is an error of the tracker, or no pitch.
-  weight = jnp.where(jnp.abs(deviation) < 1.0, controls.confidence * jnp.clip(scaled, 0.0), 0.0)
+  weight = controls.confidence * jnp.clip(scaled, 0.0)
   error = weight * jnp.square(curves[..., 1] - deviation)
   return jnp.mean(jnp.square(curves[..., 0] - scaled), axis=1), jnp.mean(error, axis=1)
 

@@ -30,6 +30,10 @@ PARAMETERS = {
   ("guided_vae", ""): 1_118_374,
   ("guided_vae", "labels"): 904_384,
   ("guided_vae", "vae"): 892_576,
+  ("ddsp", ""): 413_259,
+  ("ddsp_solo", ""): 289_215,
+  ("ddsp_vae", ""): 745_801,
+  ("pretrained_ddsp", ""): 745_801,
 }
 
 
@@ -118,7 +122,7 @@ def test_the_thesis_network_has_its_channels_mirrored():
   [
     ("model.name", "transformer", "must be one of conv1d, conv2d, got 'transformer'"),
     ("model.name", "layers", "must be one of conv1d, conv2d, got 'layers'"),  # Of their kitchen.
-    ("method.name", "transformer", "must be one of vae, got 'transformer'"),
+    ("method.name", "transformer", "must be one of ddsp, vae, got 'transformer'"),
     ("method.name", "own.gan", ": there is no module own.gan with a function make_method"),
     ("method.name", "cvae_jax.level", ": there is no module cvae_jax.level with a function make"),
     (

@@ -148,14 +148,22 @@ def measure_cepstra(parts: Parts, audio: jax.Array) -> jax.Array:
 def measure(parts: Parts, audio: jax.Array, batch: methods.Batch) -> Sound:
   """A batch's sound: `audio` is that of the batch, varied or not.
 
-  f0 is that of the batch where it was tracked before, see `data.tracked`.
+  f0 is that of the batch where it was tracked before, see `data.tracked`. That of a note is its
+  pitch's wherever the tracked one is further than a semitone from it: then it is an error, or of a
+  frame without a pitch.
   """
   rate, hop_length = parts.form.sample_rate, parts.tracking.hop_length
   loudness_db = controls_lib.measure_loudness(audio, rate, hop_length)
   if controls_lib.F0_KEY in batch:
-    f0_hz, confidence = batch[controls_lib.F0_KEY], batch[controls_lib.CONFIDENCE_KEY]
+    keys = (controls_lib.F0_KEY, controls_lib.CONFIDENCE_KEY)
+    f0_hz, confidence = (jnp.asarray(batch[key]) for key in keys)
   else:
     f0_hz, confidence = parts.tracking.track(audio, rate)
+  if parts.latent == NOTE:
+    pitch = jnp.asarray(batch[_PITCH], jnp.float32)[:, None]
+    is_near = jnp.abs(deviation_of(batch, f0_hz)) < 1.0
+    f0_hz = jnp.where(is_near, f0_hz, controls_lib.pitch_to_hz(pitch))
+    confidence = jnp.where(is_near, confidence, 0.0)
   cepstra = measure_cepstra(parts, audio) if parts.latent != NONE else jnp.zeros((len(audio), 0, 0))
   return Sound(audio, controls_lib.Controls(f0_hz, loudness_db, confidence), cepstra)
 

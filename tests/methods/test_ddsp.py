@@ -1,0 +1,188 @@
+"""DDSP: what it promises by construction, on recordings and through its commands."""
+
+from conftest import SHORT
+from conftest import get_config
+from conftest import make_method
+from conftest import run_module
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import soundfile
+
+from cvae_jax.audio import controls as controls_lib
+from cvae_jax.core import errors
+from cvae_jax.data import pipeline
+from cvae_jax.data import tracked
+from cvae_jax.methods.common import ddsp_parts
+from cvae_jax.synthesis import conversion
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import loop
+
+SR = 16_000
+
+
+def sing(seconds, low_hz, high_hz, rate=SR):
+  """A tone with harmonics that glides, swells, and rests for its last tenth."""
+  t = np.arange(round(seconds * rate)) / rate
+  hz = low_hz * (high_hz / low_hz) ** (t / seconds) * 2 ** (0.03 * np.sin(2 * np.pi * 5 * t))
+  phase = 2 * np.pi * np.cumsum(hz) / rate
+  tone = sum(np.sin(k * phase) / k**2 for k in range(1, 8))
+  swell = 0.05 + 0.2 * np.sin(np.pi * t / seconds) ** 2
+  return (tone * swell * (t < 0.9 * seconds)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  path = tmp_path_factory.mktemp("recordings")
+  for i, (low, high) in enumerate([(300, 600), (500, 250), (400, 700)]):
+    soundfile.write(path / f"take{i}.wav", sing(3.0 + i, low, high), SR)
+  return path
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+  fields = {
+    **{k: v for k, v in SHORT.items() if k != "method.prior"},
+    "data.dir": str(folder), "data.tfds_dir": str(tmp_path_factory.mktemp("tfds")),
+    "data.recordings.held_out": ("take0*",), "data.recordings.duration_s": 0.5,
+    "train.batch_size": 4, "eval.batch_size": 4, "method.hop_length": 100, "eval.sample_notes": 1,
+  }  # fmt: skip
+  config = get_config("ddsp_solo", "tiny", **fields)
+  workdir = tmp_path_factory.mktemp("run")
+  loop.train_and_evaluate(config, str(workdir))
+  return workdir
+
+
+def test_a_run_of_recordings_holds_its_ranges_and_out_its_files(run):
+  synth = synthesizer.load(str(run))
+  ranges = synth.method.performer.ranges(synth.params)
+  pitch = np.asarray(ranges.pitch)
+  # From 250 to 700 Hz, with a vibrato.
+  assert 58 < pitch[0] < 62 and 75 < pitch[-1] < 79 and (np.diff(pitch) >= 0).all()
+  held_out = pipeline.open_data(synth.config.data).held_out
+  assert {name.partition(".")[0] for name in held_out.labels["id"]} == {"take0"}
+
+
+def test_a_conversion_keeps_pitch_and_loudness_of_files_of_any_kind(run, tmp_path):
+  audio = sing(4.0, 200.0, 420.0, 44_100)
+  loud = np.clip(1.6 * np.stack([audio, audio], 1), -0.5, 0.5)  # Stereo, and clipped.
+  soundfile.write(tmp_path / "in.flac", loud, 44_100)
+  out = tmp_path / "out.wav"
+  done = run_module("cvae_jax.convert", f"--workdir={run}", tmp_path / "in.flac", out)
+  assert done.returncode == 0, done.stderr
+  played, rate = soundfile.read(out, dtype="float32")
+  assert rate == SR and abs(len(played) - 4 * SR) < 200
+  tracking = controls_lib.Tracking(100, 40.0, 2000.0, 1024)
+  read = np.mean(loud, 1)[: 4 * 44_100].astype(np.float32)
+  indices = np.arange(4 * SR) * 44_100 / SR
+  source = np.interp(indices, np.arange(len(read)), read)[: len(played)].astype(np.float32)
+  a, b = (controls_lib.measure(jnp.asarray(x[None]), SR, tracking) for x in (source, played))
+  clear = controls_lib.clear_frames(a)
+  assert clear.mean() > 0.8
+  cents = 1200 * np.log2(np.asarray(b.f0_hz) / np.asarray(a.f0_hz))[clear]
+  cents -= 1200 * round(np.median(cents) / 1200)
+  assert np.mean(np.abs(cents) < 20) > 0.95
+  assert np.corrcoef(a.loudness_db[clear], b.loudness_db[clear])[0, 1] > 0.95
+  quiet = np.asarray(b.loudness_db)[0, round(3.75 * SR / 100) : -4]
+  assert quiet.max() < -50.0  # A rest is a rest.
+
+
+def test_semitones_and_dynamics_are_what_is_asked_for(run):
+  synth = synthesizer.load(str(run))
+  controls = conversion.measure(synth.method.performer, [sing(2.0, 100.0, 110.0)], SR)
+  summary = conversion.summarize(controls)
+  ranges = synth.method.performer.ranges(synth.params)
+  by_octaves = conversion.adapt(controls, summary, ranges)
+  assert by_octaves.semitones == 24.0
+  assert conversion.adapt(controls, summary, ranges, -7.0).semitones == -7.0
+  moved = conversion.adapt(controls, summary, ranges, match_loudness=True).apply(controls)
+  clear = controls_lib.clear_frames(controls)
+  np.testing.assert_allclose(
+    np.quantile(moved.loudness_db[clear], [0.1, 0.5, 0.9]),
+    np.quantile(ranges.loudness_db, [0.1, 0.5, 0.9]),
+    atol=1.0,
+  )
+
+
+@pytest.mark.parametrize("block", [37, 16_000])
+def test_a_recording_in_blocks_has_the_controls_of_the_whole(run, block):
+  performer = synthesizer.load(str(run)).method.performer
+  audio = sing(19.0, 200.0, 300.0)
+  if block == 37:
+    audio = audio[: 2 * SR]
+  found = conversion.measure(
+    performer, (audio[i : i + block] for i in range(0, len(audio), block)), SR
+  )
+  whole = jax.tree.map(lambda x: np.asarray(x)[0], performer.measure(jnp.asarray(audio[None])))
+  clear = controls_lib.clear_frames(whole)
+  np.testing.assert_allclose(found.loudness_db, whole.loudness_db, atol=0.1)
+  assert np.mean(np.abs(12 * np.log2(found.f0_hz / whole.f0_hz))[clear] < 0.05) > 0.99
+
+
+def test_playing_block_by_block_is_the_whole(run):
+  synth = synthesizer.load(str(run))
+  audio = sing(1.2, 300.0, 500.0)
+  controls = conversion.measure(synth.method.performer, [audio], SR)
+  played = np.concatenate(list(conversion.play(synth, controls, seed=3)))
+  assert len(played) == len(controls.f0_hz) * 100
+  parts = synth.method.decode.args[0]
+  batched = jax.tree.map(lambda x: jnp.asarray(x)[None], controls)
+  whole = ddsp_parts.perform(parts, synth.params, batched, None, {}, jax.random.key(3))
+  np.testing.assert_allclose(played, np.asarray(whole)[0], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+  "audio,message",
+  [
+    (np.zeros(SR), "is silent"),
+    (0.1 * np.ones(20), "shorter than a frame"),
+  ],
+)
+def test_what_cannot_be_played_is_one_line(run, tmp_path, audio, message):
+  soundfile.write(tmp_path / "in.wav", audio, SR)
+  done = run_module("cvae_jax.convert", f"--workdir={run}", tmp_path / "in.wav", tmp_path / "o.wav")
+  assert done.returncode == 2 and message in done.stderr and "in.wav" in done.stderr
+  assert done.stderr.count("\n") == 1 and not (tmp_path / "o.wav").exists()
+
+
+def test_noise_is_played_with_a_warning(run, tmp_path):
+  noise = 0.1 * np.random.default_rng(0).normal(size=2 * SR)
+  soundfile.write(tmp_path / "in.wav", noise, SR)
+  done = run_module("cvae_jax.convert", f"--workdir={run}", tmp_path / "in.wav", tmp_path / "o.wav")
+  assert done.returncode == 0 and "no melody will be followed" in done.stderr + done.stdout
+
+
+def test_a_run_that_is_not_played_so_says_what_would_be(tiny_run, tmp_path):
+  soundfile.write(tmp_path / "in.wav", sing(1.0, 200.0, 300.0), SR)
+  done = run_module(
+    "cvae_jax.convert", f"--workdir={tiny_run}", tmp_path / "in.wav", tmp_path / "o.wav"
+  )
+  assert done.returncode == 2 and "configs/ddsp.py" in done.stderr
+
+
+def test_tracked_f0_is_kept_and_is_that_of_the_excerpt(run):
+  synth = synthesizer.load(str(run))
+  data = pipeline.track_f0(pipeline.open_data(synth.config.data), synth.method.performer)
+  assert isinstance(data.train, tracked.Tracked)
+  for index, seed in ((0, None), (3, 5)):
+    example = data.train.stored(index, seed)
+    audio = jnp.asarray(example["audio"], jnp.float32)[None] / 32_768
+    f0_hz, confidence = synth.method.performer.tracking.track(audio, SR)
+    inside = (np.asarray(confidence)[0] > 0.9) & (np.arange(80) > 8) & (np.arange(80) < 72)
+    cents = 1200 * np.log2(example["f0_hz"] / np.asarray(f0_hz)[0])
+    assert inside.sum() > 30 and np.abs(cents[inside]).max() < 25
+  # A second opening reads what the first has left.
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(tracked, "track", None)
+    pipeline.track_f0(pipeline.open_data(synth.config.data), synth.method.performer)
+
+
+def test_labels_that_do_not_fit_the_latent_are_refused():
+  for fields, message in (
+    ({"condition.labels": ("pitch",)}, "takes no condition"),
+    ({"method.latent": "note"}, "needs 'pitch'"),
+    ({"method.hop_length": 300}, "must divide the 64000 samples"),
+  ):
+    with pytest.raises(errors.UserError, match=message):
+      make_method(get_config("ddsp", "tiny", **fields))
