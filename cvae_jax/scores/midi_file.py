@@ -25,7 +25,8 @@ _META, _SYSEX, _ESCAPE = 0xFF, 0xF0, 0xF7
 _END_OF_TRACK, _TEMPO, _PORT = 0x2F, 0x51, 0x21  # types of meta events
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages; others have none
 _ONE_BYTE = (0xC0, 0xD0)  # program change and channel pressure
-_READ_KINDS = (0x80, 0x90, 0xB0, 0xC0)  # note off, note on, controller, program change
+# Note off, note on, controller, program change, pitch bend.
+_READ_KINDS = (0x80, 0x90, 0xB0, 0xC0, 0xE0)
 _DEFAULT_TEMPO = 500_000  # microseconds per beat
 _FRAME_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
 
@@ -90,7 +91,7 @@ class _Cursor:
 
 
 def read_parts(path: str) -> list[Part]:
-  """Reads the channel messages of a MIDI file: notes, controllers and program changes.
+  """Reads the channel messages of a MIDI file: notes, controllers, programs, pitch bend.
 
   Tracks are merged, or concatenated in a file of format 2. Tempo changes apply to all tracks. Each
   port (meta event 0x21) and each sequence of format 2 has its own 16 channels. A damaged track is

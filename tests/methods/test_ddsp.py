@@ -6,6 +6,7 @@ from conftest import make_method
 from conftest import run_module
 import jax
 import jax.numpy as jnp
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -186,3 +187,29 @@ def test_labels_that_do_not_fit_the_latent_are_refused():
   ):
     with pytest.raises(errors.UserError, match=message):
       make_method(get_config("ddsp", "tiny", **fields))
+
+
+def test_a_score_is_played_with_its_bends_and_dynamics(run, tmp_path):
+  track = mido.MidiTrack([
+    mido.Message("note_on", note=67, velocity=100, time=0),
+    mido.Message("pitchwheel", pitch=4096, time=960),
+    mido.Message("control_change", control=11, value=64, time=960),
+    mido.Message("note_off", note=67, time=960),
+  ])  # fmt: skip
+  mido.MidiFile(tracks=[track], ticks_per_beat=480).save(tmp_path / "in.mid")
+  out = tmp_path / "out.wav"
+  done = run_module("cvae_jax.render", tmp_path / "in.mid", out, f"--workdir={run}")
+  assert done.returncode == 0, done.stderr
+  audio, _ = soundfile.read(out, dtype="float32")
+  tracking = controls_lib.Tracking(100, 40.0, 2000.0, 1024)
+  found = controls_lib.measure(jnp.asarray(audio[None]), SR, tracking)
+  pitch = np.asarray(controls_lib.hz_to_pitch(found.f0_hz))[0]
+  loudness_db = np.asarray(found.loudness_db)[0]
+  frame = lambda second: round(second * SR / 100)
+  assert pitch[frame(0.5)] == pytest.approx(67.0, abs=0.1)
+  assert pitch[frame(1.5)] == pytest.approx(68.0, abs=0.1)
+  fall = np.median(loudness_db[frame(1.3) : frame(1.9)]) - np.median(
+    loudness_db[frame(2.3) : frame(2.9)]
+  )
+  assert fall == pytest.approx(40 * np.log10(127 / 64), abs=1.0)
+  assert loudness_db[frame(3.6) :].max() < -50.0

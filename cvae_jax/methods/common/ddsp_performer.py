@@ -122,6 +122,7 @@ def make_performer(parts: ddsp_parts.Parts) -> performer_lib.Performer:
     lambda audio: controls_lib.measure(audio, rate, parts.tracking),
     lambda params: performer_lib.Ranges(**params[KEY]),
     None if parts.latent == ddsp_parts.NONE else bind(timbre),
+    bind(ddsp_parts.note_controls) if parts.latent == ddsp_parts.NOTE else None,
     bind(begin),
     bind(advance),
   )

@@ -30,6 +30,7 @@ class Performer(NamedTuple):
     measure: audio [B, T] to its controls.
     ranges: of parameters.
     timbre: (params, batch) to [B, D] latents of sounds; None for a method of one timbre.
+    curves: (params, z [B, D], labels) to the controls of the method's own notes; None without.
     begin: (params, batch size, frames of a block, random key) to a state.
     advance: (params, state, f0_hz [B, N], loudness_db [B, N], z [B, D], labels) to the audio of N
       frames and the state after it. All blocks together are the whole to rounding.
@@ -40,5 +41,6 @@ class Performer(NamedTuple):
   measure: Callable[[jax.Array], controls.Controls]
   ranges: Callable[[Any], Ranges]
   timbre: Callable[[Any, Any], jax.Array] | None
+  curves: Callable[[Any, jax.Array, Any], controls.Controls] | None
   begin: Callable[[Any, int, int, jax.Array], Any]
   advance: Callable[..., tuple[jax.Array, Any]]
