@@ -37,6 +37,9 @@ def main(argv: list[str] | None = None) -> None:
     action="store_true",
     help="give the dynamics the range of the training examples, too",
   )
+  parser.add_argument(
+    "--dry", action="store_true", help="without the room that the run has learnt, if it has one"
+  )
   parser.add_argument("--like", help="audio file whose timbre is taken, by a run of many timbres")
   run_flags.add_draw(parser)
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
@@ -59,6 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     like,
     args.seed,
     args.temperature,
+    not args.dry,
     **run_flags.asked_labels(args),
   )
   note = conversion.warning(converted.summary)

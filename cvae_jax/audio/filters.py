@@ -125,7 +125,7 @@ def reverberate(audio: Float[Array, "B T"], response: Float[Array, " L"]) -> Flo
     As long as the waveform: echoes after its end are cut off.
   """
   size = scipy.fft.next_fast_len(audio.shape[-1] + response.shape[-1] - 1, real=True)
-  echoes = response.at[0].set(0.0)
+  echoes = jnp.asarray(response).at[0].set(0.0)
   wet = jnp.fft.irfft(jnp.fft.rfft(audio, size) * jnp.fft.rfft(echoes, size), size)
   return audio + wet[:, : audio.shape[-1]]
 
@@ -147,7 +147,7 @@ class Echoes(NamedTuple):
 def begin_echoes(response: Float[Array, " L"], batch_size: int, block_length: int) -> Echoes:
   """The state before the first block."""
   spare = -response.shape[-1] % block_length
-  parts = jnp.pad(response.at[0].set(0.0), (0, spare)).reshape(-1, block_length)
+  parts = jnp.pad(jnp.asarray(response).at[0].set(0.0), (0, spare)).reshape(-1, block_length)
   spectra = jnp.fft.rfft(parts, 2 * block_length)
   past = jnp.zeros((batch_size, *spectra.shape), spectra.dtype)
   return Echoes(spectra, past, jnp.zeros((batch_size, block_length)))

@@ -193,6 +193,7 @@ def play(
   z: np.ndarray | None = None,
   labels: Mapping[str, np.ndarray] | None = None,
   seed: int = 0,
+  in_room: bool = True,
 ) -> Iterator[np.ndarray]:
   """Plays controls [N] of any length, in bounded memory.
 
@@ -202,6 +203,7 @@ def play(
     z: [D] latent; None for a run of one timbre.
     labels: of one example, for a run with a condition.
     seed: of the noise.
+    in_room: whether the room that was learnt is heard, if there is one.
 
   Yields:
     Blocks of samples; in total N * hop_length.
@@ -210,7 +212,7 @@ def play(
   hop_length, count = performer.tracking.hop_length, len(controls.f0_hz)
   block = max(round(_PLAYED_S * synth.sample_rate / hop_length), 1)
   advance = compilation.jit(performer.advance)
-  state = performer.begin(synth.params, 1, block, jax.random.key(seed))
+  state = performer.begin(synth.params, 1, block, jax.random.key(seed), in_room)
   batch_z = jnp.zeros((1, 0)) if z is None else jnp.asarray(z)[None]
   late, left = performer.latency, count * hop_length
   # Frames after the last are as the last, but silent, for what is late.
@@ -303,6 +305,7 @@ def convert_file(
   like: np.ndarray | None = None,
   seed: int = 0,
   temperature: float = 1.0,
+  in_room: bool = True,
   **labels: Any,
 ) -> Converted:
   """Plays the f0 and loudness of an audio file, of any rate and length, on a run's instrument.
@@ -316,6 +319,7 @@ def convert_file(
     like: see `choose_timbre`.
     seed: of the timbre and the noise.
     temperature: of the timbre.
+    in_room: see `play`.
     **labels: of the instrument.
 
   Raises:
@@ -332,7 +336,7 @@ def convert_file(
   adaptation = adapt(controls, summary, performer.ranges(synth.params), semitones, match_loudness)
   pitch = summary.pitch + adaptation.semitones
   z, columns = choose_timbre(synth, pitch, like, seed, temperature, **labels)
-  played = play(synth, adaptation.apply(controls), z, columns, seed)
+  played = play(synth, adaptation.apply(controls), z, columns, seed, in_room)
   gain = 10.0 ** (-adaptation.gain_db / 20.0)
   count = files.write_blocks(target, (gain * x for x in played), rate)
   return Converted(count / rate, summary, adaptation, columns)

@@ -187,7 +187,10 @@ class Synthesizer:
     if not 0.0 <= temperature < np.inf:
       raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
     if not self.method.can_sample:
-      raise errors.UserError("this run has no prior to generate from: it can only reconstruct")
+      use = "it can only reconstruct"
+      if self.method.performer is not None:
+        use = "play it with cvae_jax.convert or cvae_jax.render, or reconstruct"
+      raise errors.UserError(f"this run has no prior to generate from: {use}")
     rows = len(next(iter(labels.values()))) if labels else num
     if rows is None:
       raise ValueError("`num` must be given if there are no labels")

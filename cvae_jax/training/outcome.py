@@ -86,6 +86,8 @@ def describe_workdir(workdir: str, method: methods.Method, form: forms.Form, sec
   command = f"listen: python -m cvae_jax.{{}} --workdir={workdir}"
   if method.can_sample:
     lines.append(command.format("generate") + " --num=4 --out=out/")
+  elif method.performer is not None:
+    lines.append(command.format("convert") + " in.wav out.wav")
   elif method.can_reconstruct:
     lines.append(command.format("reconstruct") + f" in{form.suffix} out{form.suffix}")
   return "\n".join(lines)

@@ -213,3 +213,18 @@ def test_a_score_is_played_with_its_bends_and_dynamics(run, tmp_path):
   )
   assert fall == pytest.approx(40 * np.log10(127 / 64), abs=1.0)
   assert loudness_db[frame(3.6) :].max() < -50.0
+
+
+def test_a_run_without_a_prior_says_how_it_is_played(run, tmp_path):
+  done = run_module("cvae_jax.generate", f"--workdir={run}", f"--out={tmp_path}")
+  assert done.returncode == 2 and "cvae_jax.convert" in done.stderr
+
+
+def test_held_out_files_are_named_and_leave_some(folder):
+  fields = {"data.dir": str(folder)}
+  for names, message in ((("take9*",), "no usable file"), (("*",), "leaves no file to train on")):
+    config = get_config("ddsp_solo", "tiny", **fields)
+    config.data.recordings.held_out = names
+    config.data.tfds_dir = str(folder / "tfds")
+    with pytest.raises(errors.UserError, match=message):
+      pipeline.open_data(config.data)

@@ -60,7 +60,12 @@ class State(NamedTuple):
 
 
 def begin(
-  parts: ddsp_parts.Parts, params: Any, batch_size: int, block_frames: int, rng: jax.Array
+  parts: ddsp_parts.Parts,
+  params: Any,
+  batch_size: int,
+  block_frames: int,
+  rng: jax.Array,
+  in_room: bool = True,
 ) -> State:
   """The state before the first block of `block_frames` frames."""
   settings = parts.config.method
@@ -73,7 +78,7 @@ def begin(
       settings.hop_length,
       block_frames,
       rng,
-      parts.apply("room", params),
+      parts.apply("room", params) if in_room else None,
     ),
   )
 
@@ -123,6 +128,7 @@ def make_performer(parts: ddsp_parts.Parts) -> performer_lib.Performer:
     lambda params: performer_lib.Ranges(**params[KEY]),
     None if parts.latent == ddsp_parts.NONE else bind(timbre),
     bind(ddsp_parts.note_controls) if parts.latent == ddsp_parts.NOTE else None,
+    bool(settings.room_s),
     bind(begin),
     bind(advance),
   )

@@ -31,7 +31,9 @@ class Performer(NamedTuple):
     ranges: of parameters.
     timbre: (params, batch) to [B, D] latents of sounds; None for a method of one timbre.
     curves: (params, z [B, D], labels) to the controls of the method's own notes; None without.
-    begin: (params, batch size, frames of a block, random key) to a state.
+    has_room: whether a room was learnt.
+    begin: (params, batch size, frames of a block, random key, whether the room is heard) to a
+      state.
     advance: (params, state, f0_hz [B, N], loudness_db [B, N], z [B, D], labels) to the audio of N
       frames and the state after it. All blocks together are the whole to rounding.
   """
@@ -42,5 +44,6 @@ class Performer(NamedTuple):
   ranges: Callable[[Any], Ranges]
   timbre: Callable[[Any, Any], jax.Array] | None
   curves: Callable[[Any, jax.Array, Any], controls.Controls] | None
-  begin: Callable[[Any, int, int, jax.Array], Any]
+  has_room: bool
+  begin: Callable[[Any, int, int, jax.Array, bool], Any]
   advance: Callable[..., tuple[jax.Array, Any]]
