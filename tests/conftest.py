@@ -227,6 +227,40 @@ def tiny_run(shared_dir, tfds_dir):
   return str(workdir)
 
 
+def sing(seconds, low_hz, high_hz, rate=16_000):
+  """A tone with harmonics and vibrato that glides and swells, and rests for its last tenth."""
+  t = np.arange(round(seconds * rate)) / rate
+  hz = low_hz * (high_hz / low_hz) ** (t / seconds) * 2 ** (0.03 * np.sin(2 * np.pi * 5 * t))
+  phase = 2 * np.pi * np.cumsum(hz) / rate
+  tone = sum(np.sin(k * phase) / k**2 for k in range(1, 8))
+  swell = 0.05 + 0.2 * np.sin(np.pi * t / seconds) ** 2
+  return (tone * swell * (t < 0.9 * seconds)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def ddsp_run(shared_dir):
+  """The workdir of a finished run of configs/ddsp_solo.py:tiny on three takes that are sung."""
+  import soundfile
+
+  from cvae_jax.training import loop
+
+  workdir, takes = shared_dir / "ddsp", shared_dir / "takes"
+  with filelock.FileLock(shared_dir / "ddsp.lock"):
+    if not (workdir / evaluate.RESULTS).exists():
+      takes.mkdir(exist_ok=True)
+      for i, (low, high) in enumerate([(300, 600), (500, 250), (400, 700)]):
+        soundfile.write(takes / f"take{i}.wav", sing(3.0 + i, low, high), 16_000)
+      fields = {
+        **{k: v for k, v in SHORT.items() if k != "method.prior"},
+        "data.dir": str(takes), "data.tfds_dir": str(shared_dir / "ddsp_tfds"),
+        "data.recordings.held_out": ("take0*",), "data.recordings.duration_s": 0.5,
+        "train.batch_size": 4, "eval.batch_size": 4, "method.hop_length": 100,
+        "eval.sample_notes": 1,
+      }  # fmt: skip
+      loop.train_and_evaluate(get_config("ddsp_solo", "tiny", **fields), str(workdir))
+  return workdir
+
+
 @pytest.fixture(scope="module")
 def played_run(tiny_run, tmp_path_factory):
   """A copy of it to be played: its map is kept in its workdir, which others read meanwhile."""

@@ -204,6 +204,26 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     body = await request.body()
     return await thread(player.encode, body, pitch)
 
+  @app.post(
+    "/api/melody",
+    responses=_BAD,
+    openapi_extra={
+      "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+      }
+    },
+  )
+  async def melody(request: fastapi.Request) -> schema.Melody:
+    """Traces the f0 and loudness of a recording (WAV, FLAC, OGG, MP3)."""
+    return await thread(player.trace, await request.body())
+
+  @app.post("/api/perform", responses={**_BAD, **_WAV}, response_class=responses.Response)
+  async def perform(performance: schema.Performance):
+    """Plays a melody."""
+    audio = await thread(player.perform, performance)
+    return responses.Response(files.to_wav(audio, player.synth.sample_rate), media_type="audio/wav")
+
   if os.path.isdir(_STATIC):
 
     @app.get("/", include_in_schema=False)

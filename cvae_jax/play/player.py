@@ -19,6 +19,7 @@ from cvae_jax.data import pipeline
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import engine as engine_lib
+from cvae_jax.play import melodies
 from cvae_jax.play import palette as palette_lib
 from cvae_jax.play import schema
 from cvae_jax.play import sounds
@@ -64,6 +65,8 @@ def make_card(
     code_size=synth.method.code_size,
     can_sample=synth.method.can_sample,
     can_encode=synth.method.can_reconstruct,
+    can_perform=synth.method.performer is not None,
+    has_room=synth.method.performer is not None and synth.method.performer.has_room,
     directions=0 if palette is None else len(palette.directions),
     training_examples=synth.table.num_examples,
     results=evaluate.load_results(workdir) or {},
@@ -104,6 +107,7 @@ class Player:
     name = os.path.basename(os.path.abspath(workdir))
     self.card = make_card(synth, self.palette, name, workdir)
     self._source_lock = threading.Lock()
+    self._melody_lock = threading.Lock()  # Each keeps all cores busy.
 
   def warm_up(self) -> None:
     """Compiles the decoder."""
@@ -212,6 +216,16 @@ class Player:
     labels = {} if pitch is None else {"pitch": pitch}
     point = self.engine.encode(example, **labels)
     return self._encoded(point, changes)
+
+  def trace(self, body: bytes) -> schema.Melody:
+    """See `melodies.trace`; one recording at a time."""
+    with self._melody_lock:
+      return melodies.trace(self.synth, body)
+
+  def perform(self, request: schema.Performance) -> np.ndarray:
+    """See `melodies.perform`; one melody at a time."""
+    with self._melody_lock:
+      return melodies.perform(self.synth, self.palette, request)
 
   def _encoded(self, point, changes=()):
     placed = self.place(point, schema.Sound())

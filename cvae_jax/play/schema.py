@@ -123,6 +123,29 @@ class Encoded(Placed):
   )
 
 
+class Melody(Strict):
+  """A recording's f0 and loudness, moved into the range of the instrument."""
+
+  frame_s: float
+  pitch: list[float] = pydantic.Field(description="MIDI number of every frame")
+  loudness_db: list[float]
+  clear: list[bool] = pydantic.Field(description="frames with a clear pitch")
+  semitones: float = pydantic.Field(description="by which it was transposed")
+  gain_db: float = pydantic.Field(description="by which its loudness was changed")
+  warning: str | None = pydantic.Field(description="what to expect of it")
+
+
+class Performance(Strict):
+  """A melody to be played by a sound."""
+
+  sound: Sound = Sound()
+  pitch: list[Pitch] = pydantic.Field(min_length=1, max_length=100_000)
+  loudness_db: Annotated[list[Annotated[_Real, pydantic.Field(ge=-200, le=40)]],
+                         pydantic.Field(min_length=1, max_length=100_000)]  # fmt: skip
+  gain_db: _Real = pydantic.Field(0.0, ge=-100, le=100, description="taken from the result")
+  in_room: bool = pydantic.Field(True, description="whether the room that was learnt is heard")
+
+
 class Instrument(Strict):
   """An instrument to download."""
 
@@ -167,6 +190,8 @@ class Card(Strict):
   code_size: int = pydantic.Field(description="number of values in a code")
   can_sample: bool
   can_encode: bool
+  can_perform: bool = pydantic.Field(False, description="whether f0 and loudness play it")
+  has_room: bool = pydantic.Field(False, description="whether it has learnt a room")
   directions: int = pydantic.Field(description="of the map; 0 without a map")
   training_examples: int
   results: dict[str, Any] = pydantic.Field(description="of `evaluate`")

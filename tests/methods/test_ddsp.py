@@ -1,9 +1,9 @@
 """DDSP: what it promises by construction, on recordings and through its commands."""
 
-from conftest import SHORT
 from conftest import get_config
 from conftest import make_method
 from conftest import run_module
+from conftest import sing
 import jax
 import jax.numpy as jnp
 import mido
@@ -18,41 +18,13 @@ from cvae_jax.data import tracked
 from cvae_jax.methods.common import ddsp_parts
 from cvae_jax.synthesis import conversion
 from cvae_jax.synthesis import synthesizer
-from cvae_jax.training import loop
 
 SR = 16_000
 
 
-def sing(seconds, low_hz, high_hz, rate=SR):
-  """A tone with harmonics that glides, swells, and rests for its last tenth."""
-  t = np.arange(round(seconds * rate)) / rate
-  hz = low_hz * (high_hz / low_hz) ** (t / seconds) * 2 ** (0.03 * np.sin(2 * np.pi * 5 * t))
-  phase = 2 * np.pi * np.cumsum(hz) / rate
-  tone = sum(np.sin(k * phase) / k**2 for k in range(1, 8))
-  swell = 0.05 + 0.2 * np.sin(np.pi * t / seconds) ** 2
-  return (tone * swell * (t < 0.9 * seconds)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-  path = tmp_path_factory.mktemp("recordings")
-  for i, (low, high) in enumerate([(300, 600), (500, 250), (400, 700)]):
-    soundfile.write(path / f"take{i}.wav", sing(3.0 + i, low, high), SR)
-  return path
-
-
-@pytest.fixture(scope="module")
-def run(folder, tmp_path_factory):
-  fields = {
-    **{k: v for k, v in SHORT.items() if k != "method.prior"},
-    "data.dir": str(folder), "data.tfds_dir": str(tmp_path_factory.mktemp("tfds")),
-    "data.recordings.held_out": ("take0*",), "data.recordings.duration_s": 0.5,
-    "train.batch_size": 4, "eval.batch_size": 4, "method.hop_length": 100, "eval.sample_notes": 1,
-  }  # fmt: skip
-  config = get_config("ddsp_solo", "tiny", **fields)
-  workdir = tmp_path_factory.mktemp("run")
-  loop.train_and_evaluate(config, str(workdir))
-  return workdir
+@pytest.fixture
+def run(ddsp_run):
+  return ddsp_run
 
 
 def test_a_run_of_recordings_holds_its_ranges_and_out_its_files(run):
@@ -220,11 +192,12 @@ def test_a_run_without_a_prior_says_how_it_is_played(run, tmp_path):
   assert done.returncode == 2 and "cvae_jax.convert" in done.stderr
 
 
-def test_held_out_files_are_named_and_leave_some(folder):
-  fields = {"data.dir": str(folder)}
+def test_held_out_files_are_named_and_leave_some(tmp_path):
+  soundfile.write(tmp_path / "take0.wav", sing(1.0, 300, 400), SR)
+  fields = {"data.dir": str(tmp_path)}
   for names, message in ((("take9*",), "no usable file"), (("*",), "leaves no file to train on")):
     config = get_config("ddsp_solo", "tiny", **fields)
     config.data.recordings.held_out = names
-    config.data.tfds_dir = str(folder / "tfds")
+    config.data.tfds_dir = str(tmp_path / "tfds")
     with pytest.raises(errors.UserError, match=message):
       pipeline.open_data(config.data)

@@ -9,6 +9,7 @@ import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
 import {Notes} from './notes.js';
 import {Pad} from './pad.js';
+import {wirePerformance} from './perform.js';
 import {Player} from './player.js';
 import {drawSpectrogram, drawWave} from './scope.js';
 
@@ -328,6 +329,7 @@ function wire() {
   document.querySelectorAll('input[type=range]').forEach((input) => {
     input.addEventListener('input', () => showValue(input));
   });
+  const trace = wirePerformance({player, sound: () => sound, say, attempt});
   on('surprise', 'click', surprise);
   on('forget', 'click', () => change({code: null, places: []}));
   on('recenter', 'click', () => {
@@ -366,7 +368,11 @@ function wire() {
       event.preventDefault();
       $('drop').classList.toggle('over', over);
       const file = name === 'drop' && event.dataTransfer.files[0];
-      if (file && card.can_encode) attempt(() => encode(file));
+      if (!file) return;
+      // A recording is a melody to a run that has one timbre, and where it is dropped upon the melody.
+      const isMelody = card.can_perform && (!card.can_sample || event.target.closest?.('#melody'));
+      if (isMelody) attempt(() => trace(file));
+      else if (card.can_encode) attempt(() => encode(file));
     });
   }
   document.addEventListener('visibilitychange', () => {
@@ -405,6 +411,7 @@ async function start() {
   document.title = `${card.name}: play`;
   $('run').textContent = `${card.name}, ${card.step.toLocaleString('en')} steps`;
   showNeeds(card);
+  $('melody').classList.toggle('only', !card.can_sample);
   const pitch = card.labels.find((label) => label.name === 'pitch');
   if (pitch) keyboard.trained = [pitch.low, pitch.high];
   pad.main = card.labels.find((label) => label.name === card.main) ?? null;

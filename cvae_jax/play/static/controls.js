@@ -143,6 +143,8 @@ export function showNeeds(card) {
     ...card.conditions,
     ...(card.can_sample ? ['sampling'] : []),
     ...(card.can_encode ? ['encoding'] : []),
+    ...(card.can_perform ? ['performing'] : []),
+    ...(card.has_room ? ['room'] : []),
     ...(card.directions >= 2 ? ['map'] : []),
   ]);
   document.querySelectorAll('[data-needs]').forEach((element) => {

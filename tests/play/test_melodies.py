@@ -1,0 +1,128 @@
+"""A recording in the page: traced, bent, played; and what is refused."""
+
+import io
+import shutil
+import threading
+
+from conftest import sing
+from fastapi import testclient
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import soundfile
+
+from cvae_jax.audio import controls as controls_lib
+from cvae_jax.play import api
+from cvae_jax.play import player as player_lib
+from cvae_jax.synthesis import synthesizer
+
+SR = 16_000
+
+
+@pytest.fixture(scope="module")
+def player(ddsp_run, tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("melody") / "ddsp"
+  shutil.copytree(ddsp_run, workdir)
+  made = player_lib.Player(synthesizer.load(str(workdir)), str(workdir))
+  yield made
+  made.engine.close()
+
+
+@pytest.fixture(scope="module")
+def client(player):
+  with testclient.TestClient(api.make_app(player), raise_server_exceptions=False) as made:
+    yield made
+
+
+def wav(audio, rate=SR):
+  out = io.BytesIO()
+  soundfile.write(out, audio, rate, format="WAV")
+  return out.getvalue()
+
+
+def test_a_recording_becomes_curves_and_bent_curves_become_sound(client):
+  assert client.get("/api/model").json()["can_perform"]
+  answer = client.post("/api/melody", content=wav(sing(2.0, 300.0, 400.0, 44_100), 44_100))
+  melody = answer.json()
+  assert answer.status_code == 200, melody
+  count = len(melody["pitch"])
+  assert count * melody["frame_s"] == pytest.approx(2.0, abs=0.02)
+  assert len(melody["loudness_db"]) == len(melody["clear"]) == count and melody["warning"] is None
+  clear = np.asarray(melody["clear"])
+  pitch = np.asarray(melody["pitch"])
+  assert 61.5 < np.median(pitch[clear]) < 67
+  bent = np.clip(pitch + 2.0, 0, 127).tolist()
+  body = {"pitch": bent, "loudness_db": melody["loudness_db"], "gain_db": melody["gain_db"],
+          "sound": {"code": [0.0] * client.get("/api/model").json()["code_size"]}}  # fmt: skip
+  answer = client.post("/api/perform", json=body)
+  assert answer.status_code == 200, answer.text
+  audio, rate = soundfile.read(io.BytesIO(answer.content), dtype="float32")
+  assert rate == SR and len(audio) == count * 100
+  tracking = controls_lib.Tracking(100, 40.0, 2000.0, 1024)
+  found = controls_lib.measure(jnp.asarray(audio[None]), SR, tracking)
+  heard = np.asarray(controls_lib.hz_to_pitch(found.f0_hz))[0]
+  assert np.median(np.abs(heard - np.asarray(bent))[clear]) < 0.1
+
+
+def test_what_is_no_melody_is_refused_in_one_line(client):
+  for body, message in (
+    (wav(np.zeros(SR)), "silent"), (b"no audio", "the recording"), (wav(np.ones(20)), "shorter"),
+  ):  # fmt: skip
+    answer = client.post("/api/melody", content=body)
+    assert answer.status_code == 400 and message in answer.json()["detail"]
+  answer = client.post("/api/perform", json={"pitch": [60.0, 61.0], "loudness_db": [0.0]})
+  assert answer.status_code == 400 and "of one length" in answer.json()["detail"]
+  for bad in ({"pitch": [200.0], "loudness_db": [0.0]}, {"pitch": [], "loudness_db": []}):
+    assert client.post("/api/perform", json=bad).status_code == 422
+
+
+def test_a_run_of_notes_says_that_it_is_not_played_so(played_run):
+  made = player_lib.Player(synthesizer.load(played_run), played_run)
+  with testclient.TestClient(api.make_app(made)) as client:
+    assert not client.get("/api/model").json()["can_perform"]
+    answer = client.post("/api/melody", content=wav(sing(1.0, 300.0, 400.0)))
+    assert answer.status_code == 400 and "configs/ddsp.py" in answer.json()["detail"]
+  made.engine.close()
+
+
+def test_the_page_traces_bends_and_records(player):
+  test_play_page = pytest.importorskip("test_play_page")
+  if test_play_page.CHROMIUM is None:
+    pytest.skip("needs Chromium: apt-get install chromium")
+  import socket
+
+  import uvicorn
+
+  bound = socket.socket()
+  bound.bind(("127.0.0.1", 0))
+  server = uvicorn.Server(uvicorn.Config(api.make_app(player), log_level="warning"))
+  thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+  thread.start()
+  microphone = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+  with test_play_page.playwright.sync_playwright() as p:
+    browser = p.chromium.launch(
+      executable_path=test_play_page.CHROMIUM, args=["--no-sandbox", *microphone]
+    )
+    page = test_play_page.open_page(browser, f"http://127.0.0.1:{bound.getsockname()[1]}/")
+    upload = {"name": "a.wav", "mimeType": "audio/wav", "buffer": wav(sing(1.0, 300.0, 400.0))}
+    page.set_input_files("#melody-file", files=[upload])
+    is_played = "document.querySelector('#status').textContent.startsWith('the melody')"
+    test_play_page.until(page, is_played)
+    before = page.evaluate("window.started.length")
+    box = page.locator("#melody-pitch").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 30, steps=3)
+    page.mouse.up()
+    test_play_page.until(page, f"window.started.length > {before}")
+    samples = [page.evaluate(f"window.started[{i}].samples") for i in (before - 1, before)]
+    assert len(samples[0]) == len(samples[1]) and samples[0] != samples[1]
+    page.click("#record")
+    page.wait_for_timeout(1500)
+    page.click("#record")
+    test_play_page.until(page, f"window.started.length > {before + 1}")
+    assert page.problems == []
+    browser.close()
+  server.should_exit = True
+  thread.join(20)
