@@ -1,7 +1,7 @@
 """DDSP beside the original: the same weights in TensorFlow and the `ddsp` package's synthesizers.
 
 pip install --no-deps ddsp gin-config     # TensorFlow comes with tensorflow-datasets' extras
-python benchmarks/ddsp.py [--batch=8] [--seconds=2.048] [--paper]
+python benchmarks/beside_ddsp.py [--batch=8] [--seconds=2.048] [--paper]
 
 The network of the original's `solo_instrument.gin` (stacks, GRU, harmonics, noise, spectral loss at
 six scales) is written with Keras' layers and `ddsp.core`, gets our weights, and must give our
