@@ -59,11 +59,11 @@ def main(argv: list[str] | None = None) -> None:
     args.output,
     args.semitones,
     args.match_loudness,
+    run_flags.asked_labels(args),
     like,
     args.seed,
     args.temperature,
     not args.dry,
-    **run_flags.asked_labels(args),
   )
   note = conversion.warning(converted.summary)
   if note is not None:

@@ -3,6 +3,7 @@
 import os
 
 from conftest import run_module
+from conftest import sing
 import numpy as np
 import pytest
 import soundfile
@@ -69,3 +70,20 @@ def test_a_training_can_begin_with_it(synth, tfds_dir, tmp_path):
   })  # fmt: skip
   results = loop.train_and_evaluate(config, str(tmp_path / "run"))
   assert results["eval"]["lsd_db"] < 4.0  # A new run's is over 8 after so few steps.
+
+
+def test_a_melody_is_played_on_the_instrument_that_is_asked_for(tmp_path):
+  melody = sing(2.0, 250.0, 330.0)
+  soundfile.write(tmp_path / "in.wav", melody, 16_000)
+  out = tmp_path / "out.wav"
+  run = ("cvae_jax.convert", tmp_path / "in.wav", out)
+  done = run_module(*run, "--workdir=pretrained:ddsp", "--family=flute", "--source=acoustic")
+  assert done.returncode == 0, done.stderr
+  played, _ = soundfile.read(out)
+  pitches = [pitch_metric.pitch_agreement(x[None, 8_000:24_000], np.asarray([62]), 16_000)
+             for x in (melody, played)]  # fmt: skip
+  assert np.abs(played).max() > 0.05 and pitches[0] == pitches[1]
+  done = run_module(*run, "--workdir=pretrained:violin", "--family=flute")
+  assert done.returncode == 2 and "no such label" in done.stderr
+  done = run_module(*run, "--workdir=pretrained:ddsp", "--family=kazoo")
+  assert done.returncode == 2 and "kazoo" in done.stderr and done.stderr.count("\n") == 1

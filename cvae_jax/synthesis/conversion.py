@@ -236,26 +236,27 @@ def play(
 def choose_timbre(
   synth: synthesizer.Synthesizer,
   pitch: float,
+  labels: Mapping[str, Any] | None = None,
   like: np.ndarray | None = None,
   seed: int = 0,
   temperature: float = 1.0,
-  **labels: Any,
 ) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
   """The latent [D] and the labels [1] of the instrument that a recording is played on.
 
   Args:
     synth: a run with a performer.
     pitch: MIDI pitch that is typical of the recording.
+    labels: given labels, see `Synthesizer.resolve`.
     like: an example whose timbre it is; drawn from the prior without one.
     seed: of the draw.
     temperature: of the prior.
-    **labels: given labels, see `Synthesizer.resolve`.
 
   Raises:
     UserError: a run without a prior where there is no sound to be like, or wrong labels.
   """
   performer = need_performer(synth, "timbre")
-  columns = synth.draw_labels(1, seed, **labels) if synth.conditions else {}
+  synth.resolve(**(labels or {}))
+  columns = synth.draw_labels(1, seed, **(labels or {})) if synth.conditions else {}
   if performer.timbre is None:
     if like is not None:
       raise errors.UserError("this run has one timbre: it takes no sound to be like")
@@ -302,11 +303,11 @@ def convert_file(
   target: str,
   semitones: float | None = None,
   match_loudness: bool = False,
+  labels: Mapping[str, Any] | None = None,
   like: np.ndarray | None = None,
   seed: int = 0,
   temperature: float = 1.0,
   in_room: bool = True,
-  **labels: Any,
 ) -> Converted:
   """Plays the f0 and loudness of an audio file, of any rate and length, on a run's instrument.
 
@@ -316,11 +317,11 @@ def convert_file(
     target: path to write.
     semitones: see `adapt`.
     match_loudness: see `adapt`.
+    labels: of the instrument.
     like: see `choose_timbre`.
     seed: of the timbre and the noise.
     temperature: of the timbre.
     in_room: see `play`.
-    **labels: of the instrument.
 
   Raises:
     UserError: a run that is not played so, a file that cannot be read, is silent or too short, or
@@ -335,7 +336,7 @@ def convert_file(
     raise errors.UserError(str(e).replace("the recording", source)) from None
   adaptation = adapt(controls, summary, performer.ranges(synth.params), semitones, match_loudness)
   pitch = summary.pitch + adaptation.semitones
-  z, columns = choose_timbre(synth, pitch, like, seed, temperature, **labels)
+  z, columns = choose_timbre(synth, pitch, labels, like, seed, temperature)
   played = play(synth, adaptation.apply(controls), z, columns, seed, in_room)
   gain = 10.0 ** (-adaptation.gain_db / 20.0)
   count = files.write_blocks(target, (gain * x for x in played), rate)

@@ -232,9 +232,7 @@ def perform(
       voice = {name: value for name, value in (("family", family), ("source", source))
                if value is not None}  # fmt: skip
       pitch = float(np.median([note.pitch for note in notes]))
-      z, columns = conversion.choose_timbre(
-        synth, pitch, None, seed + program, temperature, **voice
-      )
+      z, columns = conversion.choose_timbre(synth, pitch, voice, None, seed + program, temperature)
       _log.info(
         "program %d: %d notes in %d lines by %s",
         program, len(notes), len(lines), "_".join(voice.values()) or "the run's instrument",
