@@ -28,6 +28,12 @@ _STATIC = os.path.join(os.path.dirname(__file__), "static")
 _WAV: dict[int | str, dict[str, Any]] = {
   200: {"content": {"audio/wav": {}}, "description": "a 16-bit WAV"}
 }
+_UPLOAD: dict[str, Any] = {
+  "requestBody": {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+  }
+}
 _BAD: dict[int | str, dict[str, Any]] = {
   status: {"model": schema.Problem, "description": description}
   for status, description in (
@@ -189,12 +195,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
   @app.post(
     "/api/encode",
     responses=_BAD,
-    openapi_extra={
-      "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-      }
-    },
+    openapi_extra=_UPLOAD,
   )
   async def encode(
     request: fastapi.Request,
@@ -207,12 +208,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
   @app.post(
     "/api/melody",
     responses=_BAD,
-    openapi_extra={
-      "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-      }
-    },
+    openapi_extra=_UPLOAD,
   )
   async def melody(request: fastapi.Request) -> schema.Melody:
     """Traces the f0 and loudness of a recording (WAV, FLAC, OGG, MP3)."""

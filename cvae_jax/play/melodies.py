@@ -1,5 +1,7 @@
 """Recordings as curves that the page shows and bends, and that a run plays."""
 
+from collections.abc import Iterator
+import contextlib
 import os
 import tempfile
 
@@ -19,6 +21,19 @@ from cvae_jax.synthesis import synthesizer
 MAX_S = 60.0  # of a recording
 
 
+@contextlib.contextmanager
+def as_file(body: bytes) -> Iterator[str]:
+  """Path of a temporary file of uploaded bytes; errors call it 'the recording'."""
+  with tempfile.TemporaryDirectory() as scratch:
+    path = os.path.join(scratch, "recording")
+    with open(path, "wb") as f:
+      f.write(body)
+    try:
+      yield path
+    except errors.UserError as e:
+      raise errors.UserError(str(e).replace(path, "the recording")) from None
+
+
 def trace(synth: synthesizer.Synthesizer, body: bytes) -> schema.Melody:
   """The f0 and loudness of an uploaded recording, moved into the range of the instrument.
 
@@ -31,14 +46,8 @@ def trace(synth: synthesizer.Synthesizer, body: bytes) -> schema.Melody:
       silence or too short.
   """
   performer = conversion.need_performer(synth, "playing a recording")
-  with tempfile.TemporaryDirectory() as scratch:
-    path = os.path.join(scratch, "recording")
-    with open(path, "wb") as f:
-      f.write(body)
-    try:
-      parts = list(files.read_parts(path, synth.sample_rate, MAX_S))
-    except errors.UserError as e:
-      raise errors.UserError(str(e).replace(path, "the recording")) from None
+  with as_file(body) as path:
+    parts = list(files.read_parts(path, synth.sample_rate, MAX_S))
   controls = conversion.measure(performer, (part.audio for part in parts), synth.sample_rate)
   summary = conversion.summarize(controls)
   adaptation = conversion.adapt(controls, summary, performer.ranges(synth.params))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import functools
 import io
 import os
-import tempfile
 import threading
 import zipfile
 
@@ -82,14 +81,8 @@ def read_upload(body: bytes, form: forms.Form) -> tuple[np.ndarray, tuple[str, .
   Raises:
     UserError: if the bytes are no such file.
   """
-  with tempfile.TemporaryDirectory() as scratch:
-    path = os.path.join(scratch, "recording")
-    with open(path, "wb") as f:
-      f.write(body)
-    try:
-      return form.read(path)
-    except errors.UserError as e:
-      raise errors.UserError(str(e).replace(path, "the recording")) from None
+  with melodies.as_file(body) as path:
+    return form.read(path)
 
 
 class Player:

@@ -30,7 +30,6 @@ _ATTACK_S, _ATTACK_DB = 0.06, 30.0
 _RELEASE_DB_PER_S, _TAIL_S = 250.0, 1.0
 _HELD_S = 3.0  # of a run's own notes, which are then released: NSynth's protocol
 _VIBRATO_HZ, _VIBRATO_DELAY_S, _MODULATION_CENTS = 5.5, 0.3, 50.0
-_PEAK = 0.89  # -1 dB
 
 
 class Style(NamedTuple):
@@ -253,5 +252,4 @@ def perform(
         for block in conversion.play(synth, controls, z, columns, seed + i):
           piece[start : start + len(block)] += block
           start += len(block)
-  peak = np.abs(piece).max()
-  return (piece * min(1.0, _PEAK / max(peak, 1e-9))).astype(np.float32)
+  return rendering.limit_peak(piece)

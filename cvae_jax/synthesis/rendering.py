@@ -67,6 +67,12 @@ def sound(key: instrument.Key, duration_s: float, velocity: int, rate: int) -> n
   return audio * float(level.velocity_to_gain(velocity))
 
 
+def limit_peak(piece: np.ndarray) -> np.ndarray:
+  """A piece [T] as float32, with a peak of at most -1 dB."""
+  peak = np.abs(piece).max()
+  return (piece * min(1.0, _PEAK / max(peak, 1e-9))).astype(np.float32)
+
+
 def render(
   synth: synthesizer.Synthesizer,
   notes: list[scores.Note],
@@ -111,5 +117,4 @@ def render(
       audio = sound(key_of[note.pitch, layer], note.end_s - note.start_s, note.velocity, rate)
       start = round(note.start_s * rate)
       piece[start : start + audio.size] += audio[: length - start]
-  peak = np.abs(piece).max()
-  return (piece * min(1.0, _PEAK / max(peak, 1e-9))).astype(np.float32)
+  return limit_peak(piece)

@@ -1,16 +1,10 @@
 // A melody: curves of pitch and loudness that are seen, bent and played.
 
 import {noteName} from './keyboard.js';
+import {fit} from './scope.js';
 
 const WIDTH_S = 0.25; // of a bend, to either side
 const [LOW_DB, HIGH_DB] = [-80, 20];
-
-function fit(canvas) {
-  const scale = window.devicePixelRatio || 1;
-  canvas.width = Math.max(1, canvas.clientWidth * scale);
-  canvas.height = Math.max(1, canvas.clientHeight * scale);
-  return canvas.getContext('2d');
-}
 
 /** A curve with a bend of `amount` around frame `center`, in the shape of a raised cosine. */
 export function bend(curve, center, amount, width) {

@@ -29,7 +29,8 @@ function magnitudes(re) {
   return Float32Array.from({length: n / 2}, (_, k) => Math.hypot(re[k], im[k]));
 }
 
-function fit(canvas) {
+/** The context of a canvas that has as many pixels as the screen shows of it. */
+export function fit(canvas) {
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.max(1, canvas.clientWidth * scale);
   canvas.height = Math.max(1, canvas.clientHeight * scale);
