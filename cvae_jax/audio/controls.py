@@ -20,8 +20,8 @@ _LOUDNESS_WINDOW_S = 0.032  # 512 samples at 16 kHz
 _LEAST_POWER = 1e-16
 _LOWEST_HZ = 1.0  # of a logarithm
 SILENCE_DB = -70.0
-_CLEAR = 0.8  # confidence of a clear pitch
-_QUIET_DB = 40.0  # below the loudest frame, where one says little of the playing
+CLEAR = 0.8  # confidence of a clear pitch
+QUIET_DB = 40.0  # below the loudest frame, where one says little of the playing
 A4_HZ, A4_PITCH = 440.0, 69.0
 
 
@@ -68,12 +68,12 @@ class Controls(NamedTuple):
 def loud_frames(controls: Controls) -> np.ndarray:
   """Which frames are not quiet beside the loudest, and not silent."""
   loudness_db = np.asarray(controls.loudness_db)
-  return loudness_db > max(loudness_db.max() - _QUIET_DB, SILENCE_DB)
+  return loudness_db > max(loudness_db.max() - QUIET_DB, SILENCE_DB)
 
 
 def clear_frames(controls: Controls) -> np.ndarray:
   """Which loud frames have a clear pitch."""
-  return loud_frames(controls) & (np.asarray(controls.confidence) > _CLEAR)
+  return loud_frames(controls) & (np.asarray(controls.confidence) > CLEAR)
 
 
 def _loudness_fft(sample_rate):

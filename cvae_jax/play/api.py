@@ -4,14 +4,17 @@ An invalid request is answered with one line under 'detail'. The server writes n
 """
 
 import asyncio
+from collections.abc import Mapping
 import os
 from typing import Annotated
 from typing import Any
+from urllib import parse
 
 import fastapi
 from fastapi import exceptions
 from fastapi import responses
 from fastapi import staticfiles
+import pydantic
 from starlette.middleware import trustedhost
 
 from cvae_jax.audio import files
@@ -52,6 +55,51 @@ _HEADERS = {
 }
 
 
+def _is_foreign(socket: fastapi.WebSocket) -> bool:
+  """Whether a page of another site opens a connection, which browsers allow for WebSockets."""
+  origin = socket.headers.get("origin")
+  return origin is not None and parse.urlsplit(origin).netloc != socket.headers.get("host")
+
+
+async def _play_live(player: player_lib.Player, socket: fastapi.WebSocket) -> None:
+  """Serves a client of `/api/live`; see `live`."""
+  if _is_foreign(socket):
+    await socket.close(1008, "a page of another site")
+    return
+  await socket.accept()
+  try:
+    with player.live_place():
+      start = schema.LiveStart.model_validate_json(await socket.receive_text())
+      session = await asyncio.to_thread(player.begin_live, start)
+      await socket.send_text(session.ready.model_dump_json())
+      while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+          return
+        if message.get("bytes") is not None:
+          answer = await asyncio.to_thread(session.follow, message["bytes"])
+        else:
+          block = schema.LiveBlock.model_validate_json(message["text"])
+          answer = await asyncio.to_thread(session.play, block)
+        if answer:
+          await socket.send_bytes(answer)
+  except fastapi.WebSocketDisconnect:
+    return
+  except pydantic.ValidationError as e:
+    detail = _describe_invalid(e.errors()[0])
+  except KeyError:
+    detail = "the first message must be JSON"
+  except (errors.UserError, engine_lib.Busy) as e:
+    detail = str(e)
+  await socket.send_json({"detail": detail})
+  await socket.close(1008)
+
+
+def _describe_invalid(error: Mapping[str, Any]) -> str:
+  field = ".".join(str(part) for part in error["loc"] if part != "body")
+  return f"{field}: {error['msg']}".lstrip(": ")
+
+
 def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fastapi.FastAPI:
   """Makes the FastAPI application.
 
@@ -86,9 +134,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
   @app.exception_handler(exceptions.RequestValidationError)
   async def _on_invalid(request, error):
     del request
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part != "body")
-    return responses.JSONResponse({"detail": f"{field}: {first['msg']}".lstrip(": ")}, 422)
+    return responses.JSONResponse({"detail": _describe_invalid(error.errors()[0])}, 422)
 
   async def decode(point, draft=False):
     future = player.engine.submit(point, draft)
@@ -219,6 +265,10 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     """Plays a melody."""
     audio = await thread(player.perform, performance)
     return responses.Response(files.to_wav(audio, player.synth.sample_rate), media_type="audio/wav")
+
+  @app.websocket("/api/live")
+  async def live(socket: fastapi.WebSocket):
+    await _play_live(player, socket)
 
   if os.path.isdir(_STATIC):
 

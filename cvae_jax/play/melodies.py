@@ -64,6 +64,32 @@ def trace(synth: synthesizer.Synthesizer, body: bytes) -> schema.Melody:
   )
 
 
+def to_timbre(
+  synth: synthesizer.Synthesizer,
+  palette: palette_lib.Palette | None,
+  sound: schema.Sound,
+  pitch: float,
+) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+  """The latent [D] (None for a run of one timbre) and the labels [1] of a sound.
+
+  Args:
+    synth: the run.
+    palette: of it.
+    sound: its seed, labels and code.
+    pitch: MIDI pitch that is typical of what is played.
+
+  Raises:
+    UserError: as `sounds.to_point`.
+  """
+  if conversion.need_performer(synth, "playing a melody").timbre is None:
+    return None, {}
+  point = sounds.to_point(synth, palette, sound.to_sound(), (float(np.clip(pitch, 0, 127)),))
+  code = np.asarray(point.code[0])
+  # Of a code of every frame, what is not f0 and loudness.
+  z = code if code.ndim == 1 else code[:, 2:].mean(axis=0)
+  return z, {name: value for name, value in point.labels.items() if name != vocabulary_lib.PITCH}
+
+
 def perform(
   synth: synthesizer.Synthesizer,
   palette: palette_lib.Palette | None,
@@ -74,7 +100,7 @@ def perform(
   Raises:
     UserError: if the run is not played by f0 and loudness, or the curves are not of one length.
   """
-  performer = conversion.need_performer(synth, "playing a melody")
+  conversion.need_performer(synth, "playing a melody")
   if len(request.pitch) != len(request.loudness_db):
     raise errors.UserError(
       f"pitch and loudness_db must be of one length, got {len(request.pitch)} and "
@@ -85,14 +111,8 @@ def perform(
   controls = controls_lib.Controls(
     controls_lib.pitch_to_hz(pitch), loudness_db, jnp.ones_like(pitch)
   )
-  z, columns = None, {}
-  if performer.timbre is not None:
-    middle = float(np.clip(np.median(request.pitch), 0, 127))
-    point = sounds.to_point(synth, palette, request.sound.to_sound(), (middle,))
-    code = np.asarray(point.code[0])
-    # Of a code of every frame, what is not f0 and loudness.
-    z = code if code.ndim == 1 else code[:, 2:].mean(axis=0)
-    columns = {name: value for name, value in point.labels.items() if name != vocabulary_lib.PITCH}
+  middle = float(np.median(request.pitch))
+  z, columns = to_timbre(synth, palette, request.sound, middle)
   played = conversion.play(synth, controls, z, columns, request.sound.seed, request.in_room)
   gain = 10.0 ** (-request.gain_db / 20.0)
   return np.concatenate(list(played)) * np.float32(gain)

@@ -1,7 +1,9 @@
 """A run that is played: the operations of the API's routes, independent of HTTP."""
 
 import base64
+from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import functools
 import io
 import os
@@ -18,6 +20,7 @@ from cvae_jax.data import pipeline
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import engine as engine_lib
+from cvae_jax.play import live
 from cvae_jax.play import melodies
 from cvae_jax.play import palette as palette_lib
 from cvae_jax.play import schema
@@ -30,6 +33,7 @@ from cvae_jax.training import packaged
 from cvae_jax.version import __version__
 
 WORK_TIMEOUT_S = 60.0
+MAX_LIVE = 4
 
 
 def make_label(synth: synthesizer.Synthesizer, label: vocabulary_lib.Label) -> schema.Label:
@@ -49,7 +53,11 @@ def make_card(
   synth: synthesizer.Synthesizer, palette: palette_lib.Palette | None, name: str, workdir: str
 ) -> schema.Card:
   """Describes a run: its form, labels and capabilities."""
-  form, main = synth.form, synth.vocabulary.main
+  form, main, performer = synth.form, synth.vocabulary.main, synth.method.performer
+  performed: list[float] = []
+  if performer is not None:
+    pitch = np.asarray(performer.ranges(synth.params).pitch)
+    performed = np.percentile(pitch, (10, 90)).round(2).tolist()
   is_sound = isinstance(form, forms.Waveform)
   return schema.Card(
     name=name,
@@ -64,8 +72,9 @@ def make_card(
     code_size=synth.method.code_size,
     can_sample=synth.method.can_sample,
     can_encode=synth.method.can_reconstruct,
-    can_perform=synth.method.performer is not None,
-    has_room=synth.method.performer is not None and synth.method.performer.has_room,
+    can_perform=performer is not None,
+    has_room=performer is not None and performer.has_room,
+    performed=performed,
     directions=0 if palette is None else len(palette.directions),
     training_examples=synth.table.num_examples,
     results=evaluate.load_results(workdir) or {},
@@ -100,6 +109,7 @@ class Player:
     name = os.path.basename(os.path.abspath(workdir))
     self.card = make_card(synth, self.palette, name, workdir)
     self._source_lock = threading.Lock()
+    self._live_places = threading.BoundedSemaphore(MAX_LIVE)
     self._melody_lock = threading.Lock()  # Each keeps all cores busy.
 
   def warm_up(self) -> None:
@@ -124,7 +134,8 @@ class Player:
     names = [n for n in self.synth.conditions if n in point_labels and n != vocabulary_lib.PITCH]
     labels = {**sound.labels, **{name: point_labels[name] for name in names}}
     code = [round(float(x), 5) for x in point.code[0].ravel()]
-    placed = sound.model_copy(update={"labels": labels, "code": code, "places": []})
+    changed = {**sound.model_dump(), "labels": labels, "code": code, "places": []}
+    placed = type(sound).model_validate(changed)
     places = [] if self.palette is None else self.palette.places(point.code[:1])[0].tolist()
     return schema.Placed(sound=placed, places=[round(p, 4) for p in places])
 
@@ -219,6 +230,24 @@ class Player:
     """See `melodies.perform`; one melody at a time."""
     with self._melody_lock:
       return melodies.perform(self.synth, self.palette, request)
+
+  @contextlib.contextmanager
+  def live_place(self) -> Iterator[None]:
+    """A place of the few that clients may play live in at once.
+
+    Raises:
+      Busy: if there is none.
+    """
+    if not self._live_places.acquire(blocking=False):
+      raise engine_lib.Busy(f"{MAX_LIVE} clients already play live: try again later")
+    try:
+      yield
+    finally:
+      self._live_places.release()
+
+  def begin_live(self, start: schema.LiveStart) -> live.Session:
+    """See `live.Session`."""
+    return live.Session(self.synth, self.palette, start)
 
   def _encoded(self, point, changes=()):
     placed = self.place(point, schema.Sound())

@@ -146,6 +146,43 @@ class Performance(Strict):
   in_room: bool = pydantic.Field(True, description="whether the room that was learnt is heard")
 
 
+class LiveStart(Strict):
+  """The first message of a client that plays live."""
+
+  sound: Sound = Sound()
+  block_frames: int = pydantic.Field(4, ge=1, le=64, description="frames of a block")
+  follow: bool = pydantic.Field(
+    False, description="whether blocks are sound, whose f0 and loudness are followed"
+  )
+  semitones: _Real | None = pydantic.Field(
+    None,
+    ge=-60,
+    le=60,
+    description="that followed sound is transposed by; octaves that fit if null",
+  )
+  in_room: bool = True
+
+
+class LiveReady(Strict):
+  """The answer to it."""
+
+  sample_rate: int
+  hop_length: int = pydantic.Field(description="samples of a frame")
+  block_frames: int
+  latency: int = pydantic.Field(description="samples by which the sound is late")
+  pitch: list[float] = pydantic.Field(description="quantiles of the training examples' MIDI pitch")
+  loudness_db: list[float] = pydantic.Field(description="quantiles of their loudness")
+
+
+class LiveBlock(Strict):
+  """A later message of a client that plays live, in JSON."""
+
+  sound: Sound | None = pydantic.Field(None, description="from here on, if given")
+  pitch: list[Pitch] = pydantic.Field([], max_length=64, description="MIDI number of every frame")
+  loudness_db: Annotated[list[Annotated[_Real, pydantic.Field(ge=-200, le=40)]],
+                         pydantic.Field(max_length=64)] = []  # fmt: skip
+
+
 class Instrument(Strict):
   """An instrument to download."""
 
@@ -192,6 +229,9 @@ class Card(Strict):
   can_encode: bool
   can_perform: bool = pydantic.Field(False, description="whether f0 and loudness play it")
   has_room: bool = pydantic.Field(False, description="whether it has learnt a room")
+  performed: list[float] = pydantic.Field(
+    [], description="MIDI pitches that 80 % of the training examples lie between, if f0 plays it"
+  )
   directions: int = pydantic.Field(description="of the map; 0 without a map")
   training_examples: int
   results: dict[str, Any] = pydantic.Field(description="of `evaluate`")

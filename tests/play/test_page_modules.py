@@ -309,3 +309,85 @@ await document.fire('drop', {dataTransfer, preventDefault() {}});
 await settle();
 assert.match(byId('status').textContent, /long.wav has 40.0 MB; the limit is 16.0 MB/);
 """)  # fmt: skip
+
+
+def test_a_line_glides_bends_and_swells(tmp_path):
+  run_js(tmp_path, """
+const {Line, SILENCE_DB, quantileAt} = await import('./line.js');
+assert.equal(quantileAt([-20, -10, 0], 0.75), -5);
+const line = new Line(0.008, [-40, 0]);
+assert.ok(line.next(4).loudness_db.every((db) => db === SILENCE_DB));
+line.vibrato_cents = 0;
+line.down(60, 1);
+let made = line.next(25);
+assert.equal(made.pitch[0], 60);  // Out of silence there is no glide.
+assert.ok(made.loudness_db[0] < -15 && Math.abs(made.loudness_db.at(-1) + 2) < 0.1);
+line.down(64, 1);
+line.up(60);
+made = line.next(25);
+assert.ok(made.pitch[0] > 60 && made.pitch[0] < 64 && Math.abs(made.pitch.at(-1) - 64) < 0.01);
+assert.ok(Math.min(...made.loudness_db) > -5);  // A slur.
+line.bend = -1;
+line.swell_db = 6;
+made = line.next(25);
+assert.ok(Math.abs(made.pitch.at(-1) - 63) < 0.01 && Math.abs(made.loudness_db.at(-1) - 4) < 0.1);
+line.press(0, 64);
+made = line.next(50);
+assert.ok(Math.abs(made.loudness_db.at(-1) - (-38 + 6)) < 0.1);
+line.up(64);
+made = line.next(60);
+assert.equal(made.loudness_db.at(-1), SILENCE_DB);
+line.down(60, 1);
+line.down(64, 1);
+line.up(64);  // The key that is still held sounds again.
+assert.ok(Math.abs(line.next(50).pitch.at(-1) - 59) < 0.01);
+line.vibrato_cents = 50;
+line.bend = 0;
+made = line.next(250).pitch.slice(100);
+assert.ok(Math.max(...made) > 60.45 && Math.min(...made) < 59.55);
+""")  # fmt: skip
+
+
+@pytest.mark.parametrize("rates", [(48_000, 16_000), (16_000, 44_100), (16_000, 16_000)])
+def test_a_tone_of_any_blocks_has_the_same_pitch_and_level_at_another_rate(tmp_path, rates):
+  run_js(tmp_path, f"const [from, to] = {list(rates)};" + """
+const {Resampler} = await import('./resampler.js');
+const tone = (rate, hz) => Float32Array.from({length: rate}, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
+const resample = (samples, size) => {
+  const resampler = new Resampler(from, to);
+  const made = [];
+  for (let i = 0; i < samples.length; i += size) made.push(...resampler.push(samples.subarray(i, i + size)));
+  return made;
+};
+const made = resample(tone(from, 1000), 128);
+assert.ok(Math.abs(made.length - to) <= 60, `${made.length}`);
+resample(tone(from, 1000), 1000).forEach((x, i) => assert.ok(Math.abs(x - made[i]) < 1e-6));
+const part = made.slice(Math.floor(to / 4), Math.floor((3 * to) / 4));
+let [re, im] = [0, 0];
+part.forEach((x, i) => {
+  re += x * Math.cos((2 * Math.PI * 1000 * i) / to);
+  im += x * Math.sin((2 * Math.PI * 1000 * i) / to);
+});
+assert.ok(Math.abs((2 * Math.hypot(re, im)) / part.length - 1) < 1e-3);
+const power = part.reduce((sum, x) => sum + x * x, 0) / part.length;
+assert.ok(Math.abs(power - 0.5) < 1e-3);  // And nothing else.
+if (from > to) {  // What half the lower rate does not hold is gone.
+  const high = resample(tone(from, 0.6 * to), 128).slice(200);
+  assert.ok(Math.max(...high.map(Math.abs)) < 0.01);
+}
+""")  # fmt: skip
+
+
+def test_wheels_and_aftertouch_of_a_midi_keyboard_are_passed_on(tmp_path):
+  run_js(tmp_path, MIDI + """
+const more = [];
+Object.assign(keyboard.calls, {
+  onPress: (strength, pitch) => more.push(['press', strength, pitch]),
+  onBend: (semitones) => more.push(['bend', semitones]),
+  onControl: (name, value) => more.push([name, value]),
+});
+send('a', 0x90, 60, 100); send('a', 0xe0, 0, 64); send('a', 0xe0, 0, 0); send('a', 0xd0, 127);
+send('a', 0xa0, 60, 0); send('a', 0xb0, 1, 127); send('a', 0xb0, 11, 0);
+assert.deepEqual(more, [['bend', 0], ['bend', -2], ['press', 1, null], ['press', 0, 60],
+  ['vibrato', 1], ['swell', 0]]);
+""")  # fmt: skip

@@ -3,6 +3,7 @@
 What sounds is what the page hands to Web Audio: the buffers of all sources that it starts.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,9 +13,11 @@ import time
 import urllib.parse
 
 from conftest import FIXTURES
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cvae_jax.audio import controls as controls_lib
 from cvae_jax.evaluation.metrics import pitch as pitch_metric
 from cvae_jax.play import api
 from cvae_jax.play import player as player_lib
@@ -26,6 +29,9 @@ CHROMIUM = (
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
+ARGS = [
+  "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
 _RECORD = """
 window.started = [];
 const start = AudioBufferSourceNode.prototype.start;
@@ -39,11 +45,12 @@ AudioBufferSourceNode.prototype.start = function (...args) {
 """
 
 
-@pytest.fixture(scope="module")
-def url(played_run):
+@contextlib.contextmanager
+def serve(workdir):
+  """Serves a run; its address."""
   import uvicorn
 
-  player = player_lib.Player(synthesizer.load(played_run), played_run)
+  player = player_lib.Player(synthesizer.load(workdir), workdir)
   bound = socket.socket()
   bound.bind(("127.0.0.1", 0))
   server = uvicorn.Server(uvicorn.Config(api.make_app(player), log_level="warning"))
@@ -56,9 +63,15 @@ def url(played_run):
 
 
 @pytest.fixture(scope="module")
+def url(played_run):
+  with serve(played_run) as address:
+    yield address
+
+
+@pytest.fixture(scope="module")
 def browser():
   with playwright.sync_playwright() as p:
-    made = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    made = p.chromium.launch(executable_path=CHROMIUM, args=ARGS)
     yield made
     made.close()
 
@@ -322,3 +335,54 @@ def test_a_label_of_a_data_set_has_a_control_without_a_line_of_code(browser, url
     page.wait_for_timeout(50)
   assert any(labels.get("hardness") == 3 for labels in sent), sent
   page.context.close()
+
+
+_LIVE = """
+window.blocks = [];
+const Node = window.AudioWorkletNode;
+window.AudioWorkletNode = class extends Node {
+  constructor(context, name, options) {
+    super(context, name, options);
+    if (name !== 'live-player') return;
+    const send = this.port.postMessage.bind(this.port);
+    this.port.postMessage = (message) => {
+      if (message.samples) window.blocks.push(Array.from(message.samples));
+      send(message);
+    };
+  }
+};
+"""
+
+
+def test_keys_and_a_microphone_are_played_live(browser, ddsp_run, tmp_path):
+  workdir = tmp_path / "ddsp"
+  shutil.copytree(ddsp_run, workdir)
+  with serve(str(workdir)) as address:
+    page = open_page(browser, address, viewport={"width": 1280, "height": 860})
+    page.add_init_script(_LIVE)
+    page.goto(address)
+    wait_ready(page)
+    key = page.locator("#keyboard button[data-pitch='72']")
+    key.hover()
+    page.mouse.down()  # A run without notes of its own is played live by its first key.
+    until(page, "window.blocks.length > 40")
+    page.mouse.up()
+    audio = np.concatenate(page.evaluate("window.blocks"))
+    tracking = controls_lib.Tracking(100, 40.0, 2000.0, 1024)
+    found = controls_lib.measure(jnp.asarray(audio[None], jnp.float32), 16_000, tracking)
+    pitch = np.asarray(controls_lib.hz_to_pitch(found.f0_hz))[0]
+    loudness_db = np.asarray(found.loudness_db)[0]
+    loud = loudness_db > loudness_db.max() - 20.0
+    assert loud.sum() > 50 and abs(np.median(pitch[loud]) - 72.0) < 0.3
+    page.locator("#bend").fill("1")
+    page.locator("#bend").dispatch_event("pointerup")
+    assert page.input_value("#bend") == "0"  # It springs back.
+    page.click("#live-keys")
+    assert page.inner_text("#live-keys") == "Play the keys live"
+    page.click("#live-microphone")  # The browser's own: beeps.
+    page.evaluate("window.blocks = []")
+    until(page, "document.querySelector('#live-hint').textContent.startsWith('Latency')")
+    until(page, "window.blocks.length > 60")
+    page.click("#live-microphone")
+    assert page.problems == []
+    page.context.close()

@@ -7,6 +7,7 @@ import {$, addDirection, addLabel, chosenValue, showNeeds, showSound, showValue}
 import {History} from './history.js';
 import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
+import {wireLive} from './live.js';
 import {Notes} from './notes.js';
 import {Pad} from './pad.js';
 import {wirePerformance} from './perform.js';
@@ -26,6 +27,7 @@ const slots = {a: null, b: null, between: []};
 const held = new Set(); // pressed keys
 const kept = new Set(); // released keys that hold or the pedal sustains
 let pedal = false;
+let live = null; // once the page is wired, of a run that is played live
 
 function say(text, bad = false) {
   $('status').textContent = text;
@@ -45,6 +47,8 @@ async function attempt(action) {
 // ---- generating notes
 
 const hasKeys = () => card.conditions.includes('pitch');
+/** Whether keys are played live: where that is chosen, and where a run draws no notes of its own. */
+const playsLive = () => live !== null && (live.isKeys() || !hasKeys());
 
 /** Generates the notes of all visible keys, nearest to the last one first. */
 async function prepare() {
@@ -88,6 +92,11 @@ async function down(pitch, strength) {
   player.wake();
   lastPitch = pitch;
   held.add(pitch);
+  if (playsLive()) {
+    if (!live.isKeys()) await attempt(live.start);
+    if (held.has(pitch)) live.down(pitch, strength);
+    return;
+  }
   const note = await attempt(() => notes.at(pitch));
   if (!note || !held.has(pitch)) return;
   kept.delete(pitch);
@@ -98,12 +107,17 @@ async function down(pitch, strength) {
 function up(pitch) {
   held.delete(pitch);
   if ($('hold').checked || pedal) kept.add(pitch);
-  else player.stop(`key-${pitch}`);
+  else release(pitch);
+}
+
+function release(pitch) {
+  live?.up(pitch);
+  player.stop(`key-${pitch}`);
 }
 
 function letGo() {
   if ($('hold').checked || pedal) return;
-  kept.forEach((pitch) => player.stop(`key-${pitch}`));
+  kept.forEach(release);
   kept.clear();
 }
 
@@ -112,6 +126,7 @@ function silence() {
   held.clear();
   kept.clear();
   pedal = false;
+  live?.silence();
   player.stopAll();
 }
 
@@ -136,6 +151,7 @@ function change(fields, done = true) {
   showAll();
   if (!done) return;
   remember();
+  live?.change(sound);
   prepare();
 }
 
@@ -152,6 +168,7 @@ function travel(steps) {
   window.history.replaceState(null, '', toHash(sound));
   showAll();
   showHistory();
+  live?.change(sound);
   prepare().then(preview);
 }
 
@@ -187,9 +204,13 @@ function placed(changes) {
 const keyboard = new Keyboard($('keyboard'), {
   onDown: down,
   onUp: up,
+  onPress: (strength, pitch) => live?.press(strength, pitch),
+  onBend: (semitones) => live?.bend(semitones),
+  onControl: (name, value) => live?.control(name, value),
   onShift: () => {
     const pitches = keyboard.pitches;
     $('range').textContent = `${noteName(pitches[0])} to ${noteName(pitches.at(-1))}`;
+    if (card && !hasKeys()) return; // They are played live.
     pitches.forEach((pitch) => markWaiting(pitch, !notes.has(pitch)));
     if (card) attempt(() => notes.fill(pitches, lastPitch));
   },
@@ -329,7 +350,9 @@ function wire() {
   document.querySelectorAll('input[type=range]').forEach((input) => {
     input.addEventListener('input', () => showValue(input));
   });
-  const trace = wirePerformance({player, sound: () => sound, say, attempt});
+  const page = {player, sound: () => sound, say, attempt};
+  const trace = wirePerformance(page);
+  if (card.can_perform) live = wireLive(page);
   on('surprise', 'click', surprise);
   on('forget', 'click', () => change({code: null, places: []}));
   on('recenter', 'click', () => {
@@ -414,6 +437,10 @@ async function start() {
   $('melody').classList.toggle('only', !card.can_sample);
   const pitch = card.labels.find((label) => label.name === 'pitch');
   if (pitch) keyboard.trained = [pitch.low, pitch.high];
+  else if (card.can_perform) {
+    keyboard.trained = card.performed;
+    keyboard.first = Math.min(72, 12 * Math.ceil(card.performed[0] / 12));
+  }
   pad.main = card.labels.find((label) => label.name === card.main) ?? null;
   if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one. It is encoded and played.';
   for (let k = 2; k < card.directions; k++) {
@@ -423,7 +450,7 @@ async function start() {
       preview();
     });
   }
-  if (!hasKeys()) {
+  if (!hasKeys() && !card.can_perform) {
     $('keyboard').innerHTML = '<button id="keyless" class="primary">Play the sound</button>';
     document.querySelector('.keys-tools').hidden = true;
     keyboard.draw = () => {};

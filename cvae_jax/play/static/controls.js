@@ -4,7 +4,12 @@ export const $ = (id) => document.getElementById(id);
 
 const percent = (x) => `${Math.round(100 * x)} %`;
 const seconds = (x) => `${x} s`;
-const FORMATS = {volume: percent, morph: percent, attack: seconds, release: seconds};
+const semitones = (x) => (x > 0 ? `+${x}` : String(x));
+const decibels = (x) => `${x} dB`;
+const cents = (x) => `${x} ct`;
+const FORMATS = {
+  volume: percent, morph: percent, attack: seconds, release: seconds, bend: semitones, swell: decibels, vibrato: cents,
+};
 
 /** Shows a slider's value beside it. */
 export function showValue(input) {

@@ -8,13 +8,22 @@ const CODES = [
   'KeyK', 'KeyO', 'KeyL', 'KeyP', 'Semicolon',
 ];
 
+const BEND_SEMITONES = 2; // of a bend wheel at its end, unless a keyboard is set otherwise
+
+const bendOf = (low, high) => (BEND_SEMITONES * (low + 128 * high - 8192)) / 8192;
+
 export const noteName = (pitch) => `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+
+/** The strength of a stroke at a depth of a key: from 0 at its top to 1 at its bottom. */
+const strengthAt = (depth) => 0.55 + 0.45 * Math.min(1, Math.max(0, depth * 1.2));
 
 export class Keyboard {
   /**
    * @param {HTMLElement} root
-   * @param {{onDown: function(number, number), onUp: function(number), onShift: function()}} calls
-   *   the arguments are the pitch and the strength of the stroke (0 to 1)
+   * @param {{onDown: function(number, number), onUp: function(number), onShift: function(),
+   *   onPress: ?function(number, ?number), onBend: ?function(number), onControl: ?function(string, number)}} calls
+   *   the arguments are the pitch and the strength of the stroke (0 to 1). While keys are held: `onPress`, a
+   *   strength and the pitch, or null for all; `onBend`, semitones; `onControl`, 'swell' or 'vibrato' (0 to 1)
    */
   constructor(root, calls) {
     this.root = root;
@@ -102,18 +111,22 @@ export class Keyboard {
       event.preventDefault();
       this.root.setPointerCapture(event.pointerId);
     }
-    if (this.pointers.get(event.pointerId) === pitch) return;
-    this.#leave(event.pointerId, event.type === 'pointermove');
+    const box = button?.getBoundingClientRect();
+    const strength = box && strengthAt((event.clientY - box.top) / box.height);
+    if (this.pointers.get(event.pointerId) === pitch) {
+      if (pitch !== null) this.calls.onPress?.(strength, pitch);
+      return;
+    }
+    // The next key is pressed before the last one is released, so that a line is slurred.
+    const before = this.pointers.get(event.pointerId) ?? null;
     this.pointers.set(event.pointerId, pitch);
-    if (pitch === null) return;
-    const box = button.getBoundingClientRect();
-    const depth = (event.clientY - box.top) / box.height;
-    this.#down(pitch, 0.55 + 0.45 * Math.min(1, Math.max(0, depth * 1.2)));
+    if (pitch !== null) this.#down(pitch, strength);
+    if (before !== null) this.#up(before);
   }
 
-  #leave(pointer, stays = false) {
+  #leave(pointer) {
     const pitch = this.pointers.get(pointer);
-    if (!stays) this.pointers.delete(pointer);
+    this.pointers.delete(pointer);
     if (pitch !== null && pitch !== undefined) this.#up(pitch);
   }
 
@@ -203,6 +216,16 @@ export class Keyboard {
       this.#down(first, second / 127);
     } else if (kind === 0x80 || kind === 0x90) {
       this.#midiUp(input, first);
+    } else if (kind === 0xe0) {
+      this.calls.onBend?.(bendOf(first, second));
+    } else if (kind === 0xd0) {
+      this.calls.onPress?.(first / 127, null); // Of all keys.
+    } else if (kind === 0xa0) {
+      this.calls.onPress?.(second / 127, first);
+    } else if (kind === 0xb0 && first === 1) {
+      this.calls.onControl?.('vibrato', second / 127);
+    } else if (kind === 0xb0 && (first === 2 || first === 11)) {
+      this.calls.onControl?.('swell', second / 127); // Breath, or expression.
     } else if (kind === 0xb0 && first === 64) {
       this.#movePedal(input, second >= 64, onPedal);
     } else if (kind === 0xb0 && first === 121) {

@@ -22,6 +22,20 @@ export function toWav(samples, rate) {
   return new Blob([view.buffer], {type: 'audio/wav'});
 }
 
+/** The microphone's stream, as it sounds. */
+export async function openMicrophone() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new Error('this browser gives no microphone to a page that is not of this machine or of https');
+  }
+  try {
+    // What is meant for speech would flatten the loudness and take notes for noise.
+    const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
+    return await navigator.mediaDevices.getUserMedia({audio});
+  } catch (error) {
+    throw new Error(error.name === 'NotFoundError' ? 'there is no microphone' : 'the microphone was not allowed');
+  }
+}
+
 export class Recorder {
   constructor(maxSeconds) {
     this.maxSeconds = maxSeconds;
@@ -34,16 +48,7 @@ export class Recorder {
 
   /** Starts to record; `onFull` is called when there is no more room. */
   async start(onFull) {
-    if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error('this browser gives no microphone to a page that is not of this machine or of https');
-    }
-    try {
-      // What is meant for speech would flatten the loudness and take notes for noise.
-      const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
-      this.stream = await navigator.mediaDevices.getUserMedia({audio});
-    } catch (error) {
-      throw new Error(error.name === 'NotFoundError' ? 'there is no microphone' : 'the microphone was not allowed');
-    }
+    this.stream = await openMicrophone();
     this.context = new AudioContext();
     await this.context.audioWorklet.addModule(WORKLET);
     this.node = new AudioWorkletNode(this.context, 'recorder', {numberOfOutputs: 0});
