@@ -6,9 +6,9 @@ The protocol of the WebSocket `/api/live`:
     client: JSON `LiveBlock`             server: binary, if the block has frames
     client: binary, float32 samples of a block (if `follow`)    server: binary
 
-A binary answer is little-endian float32: the pitch of N frames, their loudness, the share of the
-clear pitch in each, and the N * hop_length samples of the sound. What is wrong is answered with JSON
-`{"detail": ...}` before the server closes.
+A binary answer is little-endian float32: the pitch of N frames, their loudness, their confidence,
+and the N * hop_length samples of the sound. What is wrong is answered with JSON `{"detail": ...}`
+before the server closes.
 """
 
 import numpy as np

@@ -352,11 +352,14 @@ assert.ok(Math.max(...made) > 60.45 && Math.min(...made) < 59.55);
 def test_a_tone_of_any_blocks_has_the_same_pitch_and_level_at_another_rate(tmp_path, rates):
   run_js(tmp_path, f"const [from, to] = {list(rates)};" + """
 const {Resampler} = await import('./resampler.js');
-const tone = (rate, hz) => Float32Array.from({length: rate}, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
+const wave = (rate, hz) => (_, i) => Math.sin((2 * Math.PI * hz * i) / rate);
+const tone = (rate, hz) => Float32Array.from({length: rate}, wave(rate, hz));
 const resample = (samples, size) => {
   const resampler = new Resampler(from, to);
   const made = [];
-  for (let i = 0; i < samples.length; i += size) made.push(...resampler.push(samples.subarray(i, i + size)));
+  for (let i = 0; i < samples.length; i += size) {
+    made.push(...resampler.push(samples.subarray(i, i + size)));
+  }
   return made;
 };
 const made = resample(tone(from, 1000), 128);
