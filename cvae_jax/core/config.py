@@ -179,12 +179,16 @@ def find_part(section: str, name: str) -> types.ModuleType:
   return parts.load(package, name.partition("/")[0], function, f"{section}.name")
 
 
-def call_parts(config: ml_collections.ConfigDict, function: str) -> None:
-  """Calls a function with the config in every one of its parts that has it."""
-  for section in (x for x in SECTIONS if x in config):
-    call = getattr(find_part(section, config[section].name), function, None)
-    if call is not None:
-      call(config)
+def call_parts(config: ml_collections.ConfigDict, function: str) -> int:
+  """Calls a function with the config in every one of its parts that has it; how many they are."""
+  calls = [
+    getattr(find_part(section, config[section].name), function, None)
+    for section in SECTIONS
+    if section in config
+  ]
+  for call in (call for call in calls if call is not None):
+    call(config)
+  return len(calls) - calls.count(None)
 
 
 def make_section(section: str, name: str) -> ml_collections.ConfigDict:
@@ -394,6 +398,12 @@ def _thesis(config):
   config.train.batch_size = 16
 
 
+def _paper(config):
+  """The sizes and settings of the paper that a part is of."""
+  if not call_parts(config, "paper"):
+    raise errors.UserError(f"method '{config.method.name}' has no variant 'paper'")
+
+
 def _narrow(config):
   """After thesis: its network with 1/16 of what is flattened, and of the parameters."""
   config.model.flat_channels = 8
@@ -406,6 +416,7 @@ VARIANTS = {
   "soundfont": _soundfont,
   "mine": _mine,
   "thesis": _thesis,
+  "paper": _paper,
   "narrow": _narrow,
 }
 

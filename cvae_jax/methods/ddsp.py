@@ -334,6 +334,18 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.UserError(f"method.fft_sizes must be 16 or more, got {settings.fft_sizes}")
 
 
+def paper(config: ml_collections.ConfigDict) -> None:
+  """The original's networks, frames, objective and schedule (250 Hz of 16 kHz; 1 M steps)."""
+  solo = config.method.latent == parts_lib.NONE
+  config.method.update(
+    hop_length=64, harmonics=60 if solo else 100, hidden=512, layers=3, recurrent=512,
+    encoder_recurrent=512, exact_loudness=False, log_floor=1e-5, room_s=3.0 if solo else 0.0,
+  )  # fmt: skip
+  config.optimizer.update(learning_rate=3e-4, b2=0.999, schedule="exponential")
+  config.optimizer.update(warmup_steps=0, decay_steps=10_000, decay_rate=0.98, weight_decay=0.0)
+  config.train.update(batch_size=32, steps=1_000_000)
+
+
 def tiny(config: ml_collections.ConfigDict) -> None:
   """Few harmonics and bands, small networks, a small flow."""
   config.method.update(

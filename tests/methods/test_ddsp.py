@@ -1,5 +1,6 @@
 """DDSP: what it promises by construction, on recordings and through its commands."""
 
+from conftest import example_batch
 from conftest import get_config
 from conftest import make_method
 from conftest import run_module
@@ -201,3 +202,15 @@ def test_held_out_files_are_named_and_leave_some(tmp_path):
     config.data.tfds_dir = str(tmp_path / "tfds")
     with pytest.raises(errors.UserError, match=message):
       pipeline.open_data(config.data)
+
+
+@pytest.mark.parametrize(
+  "name,parameters",
+  # Decoder of 6.41 M and encoder of 0.84 M; 4.80 M and a room of 3 s; the original's.
+  [("ddsp", 7.25e6), ("ddsp_solo", 4.80e6 + 48_000)],
+)
+def test_the_papers_networks_are_of_the_papers_size(name, parameters):
+  method = make_method(get_config(name, "paper"))
+  state = jax.eval_shape(method.init, jax.random.key(0), example_batch())
+  count = sum(x.size for x in jax.tree.leaves(state.params))
+  assert count == pytest.approx(parameters, rel=0.01)
