@@ -216,9 +216,7 @@ def make_steep_prototype(num_bands: int, attenuation_db: float = 100.0) -> np.nd
   def design(cutoff):
     taps, beta = scipy.signal.kaiserord(attenuation_db, cutoff / np.pi)
     taps = 2 * (taps // 2) + 1
-    return scipy.signal.firwin(
-      taps, cutoff, window=("kaiser", beta), scale=False, fs=2.0 * np.pi
-    )
+    return scipy.signal.firwin(taps, cutoff, window=("kaiser", beta), scale=False, fs=2.0 * np.pi)
 
   def deviation(cutoff):
     h = design(cutoff[0])

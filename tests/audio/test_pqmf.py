@@ -73,7 +73,9 @@ def test_steep_prototype_is_the_published_one():
   # Coefficients of acids-rave 2.3.1, `PQMF(100, 16).h`.
   h = pqmf.make_steep_prototype(16)
   assert h.shape == (377,)
-  np.testing.assert_allclose(h[188:192], [0.03422453, 0.03415401, 0.03394303, 0.03359327], rtol=1e-6)
+  np.testing.assert_allclose(
+    h[188:192], [0.03422453, 0.03415401, 0.03394303, 0.03359327], rtol=1e-6
+  )
   np.testing.assert_array_equal(h, h[::-1])
 
 

@@ -116,6 +116,81 @@ def multi_scale_spectral(
   return total
 
 
+def relative_spectral(
+  audio: Float[Array, "B *channels T"],
+  predicted: Float[Array, "B *channels T"],
+  sizes: Sequence[int] = (2048, 1024, 512, 256, 128),
+  is_squared: bool = True,
+  is_normalized: bool = False,
+  over_batch: bool = False,
+) -> Float[Array, " B"]:
+  """Distance of two waveforms' magnitudes S, relative to the first's: RAVE's.
+
+  The sum over sizes of R + mean |log(S + 1e-7) - log(S' + 1e-7)|, in nepers. Spectra overlap by
+  three quarters, and waveforms are mirrored at their ends. Channels, such as bands, are summed
+  within R, so that a soft one weighs little.
+
+  Args:
+    audio: waveforms, longer than half of the largest size.
+    predicted: those to compare.
+    sizes: windows in samples.
+    is_squared: whether R is sum (S - S')^2 / sum S^2, as in the `acids-rave` package; or its root,
+      as in the paper's code, its tag v1.
+    is_normalized: whether spectra are divided by the root of their size, as in tag v1.
+    over_batch: whether R's sums are over the whole batch, as in both. The mean of the result is
+      then theirs, and one silent example does no harm; without it, examples are independent.
+
+  Source: Caillon & Esling 2021, equation 6.
+  """
+  axes = tuple(range(1, audio.ndim + 1))
+  total = jnp.zeros(audio.shape[0])
+  for size in sizes:
+    gain = 1.0 / math.sqrt(size) if is_normalized else 1.0
+    a, b = (gain * _mirrored_magnitudes(x, size, size // 4) for x in (audio, predicted))
+    error, power = (jnp.mean(jnp.square(x), axis=axes) for x in (a - b, a))
+    if over_batch and not is_squared:
+      total += error / jnp.sqrt(jnp.mean(error) * jnp.mean(power) + 1e-30)
+    elif is_squared:
+      total += error / (jnp.mean(power) if over_batch else power)
+    else:
+      total += jnp.sqrt(error / power + 1e-30)
+    log_a, log_b = (jnp.log(x + 1e-7) for x in (a, b))
+    total += jnp.mean(jnp.abs(log_a - log_b), axis=axes)
+  return total
+
+
+def log_level(
+  audio: Float[Array, "B T"],
+  predicted: Float[Array, "B T"],
+  size: int = 2048,
+  hop_length: int = 512,
+) -> Float[Array, " B"]:
+  """Mean squared difference of two waveforms' levels over time, in square nepers.
+
+  A frame's level is the mean over its frequencies of the log of its magnitudes. Of an A-weighted
+  level the weights would cancel: this is the loudness distance of RAVE's tag v1.
+
+  Args:
+    audio: waveforms, longer than half a window.
+    predicted: those to compare.
+    size: window in samples.
+    hop_length: in samples.
+  """
+  a, b = (
+    jnp.mean(jnp.log(_mirrored_magnitudes(x, size, hop_length) + 1e-7), axis=-1)
+    for x in (audio, predicted)
+  )
+  return jnp.mean(jnp.square(a - b), axis=-1)
+
+
+def _mirrored_magnitudes(audio, size, hop_length):
+  """Magnitudes of spectra centred at multiples of the hop, the waveform mirrored at its ends."""
+  padding = [(0, 0)] * (audio.ndim - 1) + [(size // 2, size // 2)]
+  spectrum = stft.stft(jnp.pad(audio, padding, "reflect"), size, hop_length, center=False)
+  # The square root has no gradient at 0, where silence is.
+  return jnp.sqrt(jnp.square(spectrum.real) + jnp.square(spectrum.imag) + 1e-24)
+
+
 def kl_to_standard_normal(
   mean: Float[Array, "B D"], logvar: Float[Array, "B D"]
 ) -> Float[Array, "B D"]:

@@ -1,8 +1,8 @@
 """Convolutions over time that run on a whole sequence or block by block, to the same result.
 
-A layer is called with an array [B, N, C], and pads its ends with zeros; or with a `Block`, and finds
-in the collection `carry` what came before. `begin` makes the carry and `advance` is the pure
-function of a block and a carry that a caller needs; modules only pass on what they are called with.
+A layer is called with an array [B, N, C], and pads its ends with zeros; or with a `Block`, and
+finds in the collection `carry` what came before. `begin` makes the carry, and `advance` is the pure
+function of a block and a carry that a caller needs; modules pass on what they are called with.
 
 A causal layer is on time. A centred one sees what follows, for which a stream has to wait: blocks
 say by how many frames they are late, and `combine` delays one branch of a network to another. After
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
+from typing import NamedTuple
 
 from flax import linen as nn
 import jax
@@ -49,7 +50,9 @@ def apply(function: Callable[[jax.Array], jax.Array], x: Frames) -> Frames:
   return function(x)
 
 
-def begin(module: nn.Module, variables: Mapping[str, Any], block: jax.Array, **settings: Any) -> Any:
+def begin(
+  module: nn.Module, variables: Mapping[str, Any], block: jax.Array, **settings: Any
+) -> Any:
   """The carry before the first block.
 
   Args:
@@ -121,42 +124,33 @@ def _uniform(fan_in, rng, shape):
   return jax.random.uniform(rng, shape, minval=-bound, maxval=bound)
 
 
-class _Convolution(nn.Module):
-  """Kernel, bias and weight normalisation that convolutions share, with PyTorch's start.
+def _parameters(module, shape, fan_in, channel_axis):
+  """Kernel of a shape and bias of a convolution, with PyTorch's start."""
+  kernel = module.param("kernel", functools.partial(_uniform, fan_in), shape)
+  axes = tuple(axis for axis in range(len(shape)) if axis != channel_axis)
+  is_folded = not (module.is_initializing() or module.has_variable("params", "scale"))
+  if module.weight_norm and not is_folded:
+    norm = _norm(kernel, axes)
+    kernel *= module.param("scale", lambda _: norm) / norm
+  bias = 0.0
+  if module.use_bias:
+    bias = module.param("bias", functools.partial(_uniform, fan_in), (module.features,))
+  return kernel, bias
 
-  Attributes:
-    features: output channels.
-    use_bias: whether there is one.
-    weight_norm: whether the kernel is stored as a direction, and a length of each output channel
-      (of a transposed convolution, of each input channel). `fold_weight_norm` undoes it.
-  """
 
-  features: int
-  use_bias: bool = True
-  weight_norm: bool = False
+def _past(module, *shape):
+  return module.variable(CARRY, "past", jnp.zeros, shape)
 
-  def _parameters(self, shape, fan_in, channel_axis):
-    """The kernel of a shape, and the bias."""
-    kernel = self.param("kernel", functools.partial(_uniform, fan_in), shape)
-    axes = tuple(axis for axis in range(len(shape)) if axis != channel_axis)
-    if self.weight_norm and (self.is_initializing() or self.has_variable("params", "scale")):
-      kernel = kernel * (self.param("scale", lambda _: _norm(kernel, axes)) / _norm(kernel, axes))
-    bias = 0.0
-    if self.use_bias:
-      bias = self.param("bias", functools.partial(_uniform, fan_in), (self.features,))
-    return kernel, bias
 
-  def _past(self, name, *shape):
-    return self.variable(CARRY, name, jnp.zeros, shape)
-
-  def _silence_before_start(self, x: Block) -> jax.Array:
-    """The block's values, with zeros for what a whole sequence pads with zeros."""
-    if not x.delay:
-      return x.values
-    count = self.variable(CARRY, "count", jnp.zeros, (), jnp.int32)
-    index = count.value + jnp.arange(x.values.shape[1])
-    count.value = jnp.minimum(count.value + x.values.shape[1], x.delay)
-    return jnp.where(index[:, None] >= x.delay, x.values, 0.0)
+def _silence_before_start(module, x):
+  """A block's values, with zeros for what a whole sequence pads with zeros."""
+  if not x.delay:
+    return x.values
+  size = x.values.shape[1]
+  count = module.variable(CARRY, "count", jnp.zeros, (), jnp.int32)
+  index = count.value + jnp.arange(size)
+  count.value = jnp.minimum(count.value + size, x.delay)
+  return jnp.where(index[:, None] >= x.delay, x.values, 0.0)
 
 
 def fold_weight_norm(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +158,9 @@ def fold_weight_norm(params: Mapping[str, Any]) -> dict[str, Any]:
 
   A stream would multiply all kernels anew for every block.
   """
-  folded = {k: fold_weight_norm(v) if isinstance(v, Mapping) else v for k, v in params.items()}
+  folded: dict[str, Any] = {
+    k: fold_weight_norm(v) if isinstance(v, Mapping) else v for k, v in params.items()
+  }
   if "scale" in folded and "kernel" in folded:
     kernel, scale = folded["kernel"], folded.pop("scale")
     axes = tuple(axis for axis in range(kernel.ndim) if scale.shape[axis] == 1)
@@ -207,31 +203,38 @@ def convolve(
   )
 
 
-class Conv(_Convolution):
+class Conv(nn.Module):
   """[B, N, C] to [B, N / stride, features].
 
   Attributes:
+    features: output channels.
     kernel_size: taps.
     stride: frames from output to output; divides a block's frames.
     dilation: frames from tap to tap; 1 where there are groups.
     groups: of channels.
     causal: whether it sees no frame that follows.
     padding: zeros before and after, where `same_padding` is not meant.
+    use_bias: whether there is one.
+    weight_norm: whether the kernel is stored as a direction, and a length of each output
+      channel. `fold_weight_norm` undoes it.
   """
 
-  kernel_size: int = 3
+  features: int
+  kernel_size: int
   stride: int = 1
   dilation: int = 1
   groups: int = 1
   causal: bool = False
   padding: tuple[int, int] | None = None
+  use_bias: bool = True
+  weight_norm: bool = False
 
   @nn.compact
   def __call__(self, x: Frames) -> Frames:
     values = x.values if isinstance(x, Block) else x
     batch_size, count, channels = values.shape
     shape = (self.kernel_size, channels // self.groups, self.features)
-    kernel, bias = self._parameters(shape, shape[0] * shape[1], channel_axis=2)
+    kernel, bias = _parameters(self, shape, shape[0] * shape[1], channel_axis=2)
     run = functools.partial(
       convolve, kernel=kernel, stride=self.stride, dilation=self.dilation, groups=self.groups
     )
@@ -242,40 +245,47 @@ class Conv(_Convolution):
       raise ValueError(f"blocks of {count} frames are no multiple of the stride {self.stride}")
     # A whole frame of the output late, so that its frames are those of the whole sequence.
     wait = -(x.delay + after) % self.stride
-    past = self._past("past", batch_size, before + after + wait, channels)
-    joined = jnp.concatenate([past.value, self._silence_before_start(x)], axis=1)
+    past = _past(self, batch_size, before + after + wait, channels)
+    joined = jnp.concatenate([past.value, _silence_before_start(self, x)], axis=1)
     past.value = joined[:, count:]
     outputs = run(joined[:, : joined.shape[1] - wait]) + bias
     return Block(outputs, (x.delay + after + wait) // self.stride)
 
 
-class ConvTranspose(_Convolution):
+class ConvTranspose(nn.Module):
   """[B, N, C] to [B, N * stride, features], with a kernel of 2 * stride taps.
 
   Frame n adds to the outputs from n * stride to (n + 2) * stride; of a layer that is not causal,
   half a stride before. The kernel [2 stride, C, features] is one matrix: no zero is multiplied.
 
   Attributes:
+    features: output channels.
     stride: outputs of a frame.
     causal: whether no output sees a frame that follows.
+    use_bias: whether there is one.
+    weight_norm: whether the kernel is stored as a direction, and a length of each input
+      channel. `fold_weight_norm` undoes it.
   """
 
-  stride: int = 2
+  features: int
+  stride: int
   causal: bool = False
+  use_bias: bool = True
+  weight_norm: bool = False
 
   @nn.compact
   def __call__(self, x: Frames) -> Frames:
-    values = self._silence_before_start(x) if isinstance(x, Block) else x
+    values = _silence_before_start(self, x) if isinstance(x, Block) else x
     batch_size, count, channels = values.shape
     shape = (2 * self.stride, channels, self.features)
-    kernel, bias = self._parameters(shape, shape[0] * shape[2], channel_axis=1)
+    kernel, bias = _parameters(self, shape, shape[0] * shape[2], channel_axis=1)
     matrix = kernel.transpose(1, 0, 2).reshape(channels, -1)
     outputs = (values @ matrix).reshape(batch_size, count, 2, -1)
     now, later = outputs[:, :, 0], outputs[:, :, 1]
     early = 0 if self.causal else self.stride // 2
     size = (batch_size, count * self.stride, self.features)
     if isinstance(x, Block):
-      past = self._past("past", batch_size, 1, later.shape[-1])
+      past = _past(self, batch_size, 1, later.shape[-1])
       later = jnp.concatenate([past.value, later], axis=1)
       past.value = later[:, -1:]
       outputs = (now + later[:, :-1]).reshape(size) + bias
@@ -284,6 +294,16 @@ class ConvTranspose(_Convolution):
     total = jnp.pad(now, end(0, 1)) + jnp.pad(later, end(1, 0))
     total = total.reshape(batch_size, -1, self.features)
     return total[:, early : early + size[1]] + bias
+
+
+class Onset(nn.Module):
+  """Zeros for what a late stream has before its first frame; for what follows a network."""
+
+  @nn.compact
+  def __call__(self, x: Frames) -> Frames:
+    if not isinstance(x, Block):
+      return x
+    return x._replace(values=_silence_before_start(self, x))
 
 
 class Delay(nn.Module):
@@ -295,7 +315,7 @@ class Delay(nn.Module):
     if delay == x.delay:
       return x
     batch_size, count, channels = x.values.shape
-    past = self.variable(CARRY, "past", jnp.zeros, (batch_size, delay - x.delay, channels))
+    past = _past(self, batch_size, delay - x.delay, channels)
     joined = jnp.concatenate([past.value, x.values], axis=1)
     past.value = joined[:, count:]
     return Block(joined[:, :count], delay)
