@@ -75,6 +75,12 @@ def clear(audio):
   return found.f0_hz, confidence, controls_lib.clear_frames(found)
 
 
+def level(audio):
+  """The same, but voiced is what is loud: voicing by loudness alone."""
+  found = jax.tree.map(np.asarray, _measure(jnp.asarray(audio)))
+  return found.f0_hz, found.loudness_db, controls_lib.loud_frames(found)
+
+
 @jax.jit
 def _measure(audio):
   tracking = controls_lib.Tracking(HOP, FMIN_HZ, FMAX_HZ, FRAME)
@@ -137,9 +143,13 @@ NEURAL = {
 }
 
 
+OWN = (track, clear, level)  # which compile
+PLAIN = {function.__name__: function for function in (*OWN, yin, pyin)}
+
+
 def make_trackers(names: list[str]) -> dict[str, Callable]:
   """The trackers that there are: functions of a waveform [T], by name."""
-  trackers = {"track": track, "clear": clear, "yin": yin, "pyin": pyin}
+  trackers = dict(PLAIN)
   for name, (package, make) in NEURAL.items():
     if name in names:
       try:
@@ -182,9 +192,13 @@ def main() -> None:
     "--seconds", type=float, default=60.0, help="of each recording, from its start"
   )
   parser.add_argument("--snr", type=float, action="append", default=[], help="of noise, in dB")
-  parser.add_argument("--trackers", default=",".join(["track", "clear", "yin", "pyin", *NEURAL]))
+  names = [*PLAIN, *NEURAL]
+  parser.add_argument("--trackers", default=",".join(names), help="all by default")
   args = parser.parse_args()
-  trackers = make_trackers(args.trackers.split(","))
+  chosen = args.trackers.split(",")
+  if not set(chosen) <= set(names):
+    parser.error(f"--trackers are among {', '.join(names)}")
+  trackers = make_trackers(chosen)
   paths = sorted(glob.glob(os.path.join(args.folder, "*.f0.csv")))
   print(f"{'':44}" + "".join(f"{name:>12}" for name in COLUMNS))
   rows: dict[tuple, list] = {}
@@ -193,7 +207,9 @@ def main() -> None:
     for snr_db in (None, *args.snr):
       audio = clean if snr_db is None else add_noise(clean, snr_db)
       for name, function in trackers.items():
-        function(audio if function in (track, clear) else audio[:RATE])  # Compiles it, or loads it.
+        function(
+          audio if function in (track, clear, level) else audio[:RATE]
+        )  # Compiles it, or loads it.
         start = time.perf_counter()
         found = function(audio)
         speed = len(audio) / RATE / (time.perf_counter() - start)
