@@ -1,4 +1,4 @@
-"""Whether a conversion sounds like the instrument, by a classifier that knows nothing of the model.
+"""Whether a conversion sounds like the instrument, by a classifier trained on real recordings.
 
 python benchmarks/judge.py RECORDINGS [RECORDINGS ...] --notes=NOTES --convert=FILE \
     [--convert=FILE ...] --workdir=pretrained:violin --players="John Garner" --players="MinJi Kim"
