@@ -238,27 +238,59 @@ def sing(seconds, low_hz, high_hz, rate=16_000):
 
 
 @pytest.fixture(scope="session")
-def ddsp_run(shared_dir):
-  """The workdir of a finished run of configs/ddsp_solo.py:tiny on three takes that are sung."""
+def takes(shared_dir):
+  """A folder of three takes that are sung."""
   import soundfile
 
+  folder = shared_dir / "takes"
+  with filelock.FileLock(shared_dir / "takes.lock"):
+    if not (folder / "take2.wav").exists():
+      folder.mkdir(exist_ok=True)
+      for i, (low, high) in enumerate([(300, 600), (500, 250), (400, 700)]):
+        soundfile.write(folder / f"take{i}.wav", sing(3.0 + i, low, high), 16_000)
+  return folder
+
+
+def of_takes(takes, tfds_dir):
+  """Fields of a short run on takes, of which the first is held out."""
+  return {
+    **{k: v for k, v in SHORT.items() if k != "method.prior"},
+    "data.dir": str(takes), "data.tfds_dir": str(tfds_dir),
+    "data.recordings.held_out": ("take0*",), "data.recordings.duration_s": 0.5,
+    "data.recordings.sample_rate": 16_000,
+    "train.batch_size": 4, "eval.batch_size": 4, "eval.sample_notes": 1,
+  }  # fmt: skip
+
+
+def make_run(shared_dir, name, make_config):
+  """The workdir of a finished run, trained once by whichever worker is first."""
   from cvae_jax.training import loop
 
-  workdir, takes = shared_dir / "ddsp", shared_dir / "takes"
-  with filelock.FileLock(shared_dir / "ddsp.lock"):
+  workdir = shared_dir / name
+  with filelock.FileLock(shared_dir / f"{name}.lock"):
     if not (workdir / evaluate.RESULTS).exists():
-      takes.mkdir(exist_ok=True)
-      for i, (low, high) in enumerate([(300, 600), (500, 250), (400, 700)]):
-        soundfile.write(takes / f"take{i}.wav", sing(3.0 + i, low, high), 16_000)
-      fields = {
-        **{k: v for k, v in SHORT.items() if k != "method.prior"},
-        "data.dir": str(takes), "data.tfds_dir": str(shared_dir / "ddsp_tfds"),
-        "data.recordings.held_out": ("take0*",), "data.recordings.duration_s": 0.5,
-        "train.batch_size": 4, "eval.batch_size": 4, "method.hop_length": 100,
-        "eval.sample_notes": 1,
-      }  # fmt: skip
-      loop.train_and_evaluate(get_config("ddsp_solo", "tiny", **fields), str(workdir))
+      loop.train_and_evaluate(make_config(), str(workdir))
   return workdir
+
+
+@pytest.fixture(scope="session")
+def ddsp_run(shared_dir, takes):
+  """The workdir of a finished run of configs/ddsp_solo.py:tiny on the takes."""
+  fields = {**of_takes(takes, shared_dir / "ddsp_tfds"), "method.hop_length": 100}
+  return make_run(shared_dir, "ddsp", lambda: get_config("ddsp_solo", "tiny", **fields))
+
+
+@pytest.fixture(scope="session")
+def rave_fields(shared_dir, takes):
+  """Fields of a short run of configs/rave.py:tiny with both of its phases."""
+  fields = of_takes(takes, shared_dir / "rave_tfds")
+  return {**fields, "method.adversarial_from": 2, "train.steps": 5}
+
+
+@pytest.fixture(scope="session")
+def rave_run(shared_dir, rave_fields):
+  """The workdir of a finished run of it."""
+  return make_run(shared_dir, "rave", lambda: get_config("rave", "tiny", **rave_fields))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Augmentation of notes that preserves pitch and family: random equalisers and envelopes.
+"""Augmentation of sounds that preserves what they are: equalisers, envelopes and phases.
 
 A network overfits a few thousand notes before it generalises to other instruments. A new random
 equaliser and envelope for every training example simulate unseen instruments.
@@ -57,3 +57,36 @@ def vary(
     gain_db = (jax.random.normal(envelope_key, (batch, 2)) * envelope_db) @ curves
     audio = audio * jnp.exp(gain_db * (np.log(10.0) / 20.0))
   return audio
+
+
+_POLE_RADIUS, _POLE_HZ = 0.99, (20.0, 2000.0)
+
+
+def turn_phases(
+  audio: Float[Array, "B T"], key: Key[Array, ""], sample_rate: int, share: float
+) -> Float[Array, "B T"]:
+  """Filters some waveforms by a random all-pass: phases around one frequency change, levels do not.
+
+  The filter has a pair of poles of radius 0.99 at a frequency between 20 and 2,000 Hz,
+  log-uniform. It is applied to the spectrum of the whole, so that what rings on after the end is at
+  the start.
+
+  Args:
+    audio: [B, T] waveforms.
+    key: random key.
+    sample_rate: in Hz.
+    share: of the waveforms that are filtered.
+
+  Source: the augmentation of RAVE's `acids-rave` package.
+  """
+  chosen_key, pole_key = jax.random.split(key)
+  low, high = np.log(_POLE_HZ)
+  pole_hz = jnp.exp(jax.random.uniform(pole_key, audio.shape[:1], minval=low, maxval=high))
+  omega = np.linspace(0.0, np.pi, audio.shape[-1] // 2 + 1, dtype=np.float32)
+  late = np.exp(-1j * omega).astype(np.complex64)
+  cosine = jnp.cos(2.0 * jnp.pi * pole_hz / sample_rate)[:, None]
+  a1, a2 = -2.0 * _POLE_RADIUS * cosine, _POLE_RADIUS**2
+  response = (a2 + a1 * late + late**2) / (1.0 + a1 * late + a2 * late**2)
+  is_chosen = jax.random.uniform(chosen_key, audio.shape[:1]) < share
+  spectrum = jnp.fft.rfft(audio) * jnp.where(is_chosen[:, None], response, 1.0)
+  return jnp.fft.irfft(spectrum, audio.shape[-1])

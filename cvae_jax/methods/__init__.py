@@ -63,6 +63,20 @@ class Task(NamedTuple):
     return self.representation, self.form
 
 
+class Turn(NamedTuple):
+  """A kind of training step, of a method that has several: compiled apart, chosen on the host.
+
+  A choice within a compiled step would make gradients of convolutions slow, and hold all kinds.
+
+  Attributes:
+    phase: of the training that it belongs to, which is named when it begins.
+    train_step: as `Method.train_step`.
+  """
+
+  phase: str
+  train_step: Callable[[Any, Batch], tuple[Any, dict[str, jax.Array]]]
+
+
 class Phase(NamedTuple):
   """Training after `train.steps`, on what is computed once of every training example.
 
@@ -112,6 +126,8 @@ class Method(NamedTuple):
     features: batch to the features [B, N, F, C] that the network sees.
     level_db: features to the spectrogram [B, N, F] in dB by which errors are measured.
     phase: of training after `train.steps`.
+    turn: a step's number to its kind, where `train_step`, which is the first one's, is not the only
+      one: always the same object for a kind.
     fit: (state, batches) to the state of a new run: what is fitted on training examples before the
       first step, on the host.
     warm_start: (state, params) to the state of a new run with the parameters of another run.
@@ -134,6 +150,7 @@ class Method(NamedTuple):
   features: Callable[[Batch], jax.Array] | None = None
   level_db: Callable[[jax.Array], jax.Array] | None = None
   phase: Phase | None = None
+  turn: Callable[[int], Turn] | None = None
   fit: Callable[[Any, Iterable[Batch]], Any] | None = None
   warm_start: Callable[[Any, Any], Any] | None = None
   fit_examples: int = 4096

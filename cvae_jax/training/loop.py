@@ -182,7 +182,7 @@ def train_and_evaluate(
         statistics.save(workdir)
     state = begin(config, method, data, steps, checkpoints, iterator, workdir)
     run = Run(config, data, steps, iterator, checkpoints, summaries, profile, started)
-    state = train_stages(run, method.phase, state, should_stop)
+    state = train_stages(run, method, state, should_stop)
     profile.stop()
     elapsed = progress.clock(time.monotonic() - started)
     _log.info("trained to step %d in %s", int(state.step), elapsed)
@@ -255,7 +255,7 @@ def fit(
   return sharding.replicate(method.fit(state, batches), steps.replicated)
 
 
-def train_stages(run: Run, phase: methods.Phase | None, state: Any, should_stop: ShouldStop) -> Any:
+def train_stages(run: Run, method: methods.Method, state: Any, should_stop: ShouldStop) -> Any:
   """Trains to the run's last step: on examples, and then the method's phase.
 
   Returns:
@@ -264,9 +264,9 @@ def train_stages(run: Run, phase: methods.Phase | None, state: Any, should_stop:
   Raises:
     TrainingError, Interrupted: see `train_and_evaluate`.
   """
-  config = run.config
+  config, phase = run.config, method.phase
   if phase is None or int(state.step) < config.train.steps:
-    main = stages_lib.make_main(config, run.steps, run.iterator, run.checkpoints)
+    main = stages_lib.make_main(config, method, run.steps, run.iterator, run.checkpoints)
     state = train(run, main, state, should_stop)
   if phase is not None:
     state, stage = stages_lib.begin_phase(config, phase, run.data, run.steps, state)
@@ -306,7 +306,7 @@ def train(run: Run, stage: stages_lib.Stage, state: Any, should_stop: ShouldStop
         )
       run.profile.at(step - first, state)
       count = count_steps(run.config, stage, step)
-      state, metrics, rows = stage.train(state, count)
+      state, metrics, rows = stage.train(state, step, count)
       reporter.settle()
       step, dispatches = step + count, dispatches + 1
       reporter.push(step, metrics, rows)

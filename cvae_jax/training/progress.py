@@ -7,6 +7,8 @@ import time
 
 _log = logging.getLogger(__name__)
 
+_SHOWN = ("kl", "rmse_db", "spectral", "matching", "adversarial", "critic")  # beside the loss
+
 
 def clock(seconds: float) -> str:
   """Seconds as m:ss, or h:mm:ss from an hour up."""
@@ -57,7 +59,7 @@ class Progress:
     rate = steps * self._batch_size / max(self._seconds, 1e-9)
     left = (self._total - step) * self._batch_size / max(rate, 1e-9)
     parts = [f"loss {metrics['loss']:.4f}"]
-    parts += [f"{name} {metrics[name]:.3g}" for name in ("kl", "rmse_db") if name in metrics]
+    parts += [f"{name} {metrics[name]:.3g}" for name in _SHOWN if name in metrics]
     width = len(str(self._total))
     _log.info(
       "step %*d/%d  %s  %.0f notes/s  %s left",

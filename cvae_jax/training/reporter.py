@@ -58,6 +58,7 @@ class Reporter:
     self._checkpoints, self._summaries = checkpoints, summaries
     self._progress = progress.Progress(stage.last, stage.batch_size)
     self._pending: _Pending | None = None
+    self._last: dict[str, float] = {}  # The last of each: not every kind of step has all.
 
   def push(self, step: int, metrics: dict[str, jax.Array], rows: list[np.ndarray]) -> None:
     """Takes the metrics of a dispatch that ends with `step`; they are read at the next `settle`."""
@@ -76,7 +77,7 @@ class Reporter:
     values = jax.device_get(metrics)
     saved = self._checkpoints.latest_step
     failures.check_finite(step, values["loss"], rows, self._source, saved)
-    last = {name: value[-1] for name, value in values.items()}
+    self._last |= {name: float(value[-1]) for name, value in values.items()}
     if self._reported == self._first:
       cli.release_memory()  # The compiler's.
       if self._stage.name == stages_lib.MAIN:
@@ -84,9 +85,10 @@ class Reporter:
       self._progress.restart()
       self._reported = step
     elif step // self._log_every > self._reported // self._log_every or step == self._stage.last:
-      speed = self._progress.report(step, step - self._reported, last)
+      speed = self._progress.report(step, step - self._reported, self._last)
       self._reported = step
-      self._summaries.scalars(step, self._stage.name, {**last, **speed})
+      self._summaries.scalars(step, self._stage.name, {**self._last, **speed})
+      self._last = {}
 
   @contextlib.contextmanager
   def paused(self) -> Iterator[None]:

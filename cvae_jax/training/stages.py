@@ -32,8 +32,8 @@ class Stage(NamedTuple):
     name: under which its metrics are recorded.
     last: the step that it ends with.
     batch_size: examples of one step.
-    train: (state, number of steps) to the state after them, their metrics [steps] by name, and the
-      rows of their examples, by which a loss that is not finite is traced to them.
+    train: (state, its step, number of steps) to the state after them, their metrics [steps] by
+      name, and the rows of their examples, by which a loss that is not finite is traced to them.
     is_evaluated: whether the held-out split is evaluated while it lasts.
     log_every: steps between two reports; None for `train.log_every_steps`.
   """
@@ -41,7 +41,7 @@ class Stage(NamedTuple):
   name: str
   last: int
   batch_size: int
-  train: Callable[[Any, int], tuple[Any, dict[str, jax.Array], list[np.ndarray]]]
+  train: Callable[[Any, int, int], tuple[Any, dict[str, jax.Array], list[np.ndarray]]]
   is_evaluated: bool = True
   log_every: int | None = None
 
@@ -53,15 +53,25 @@ def count_steps(config: ml_collections.ConfigDict, method: methods.Method) -> in
 
 def make_main(
   config: ml_collections.ConfigDict,
+  method: methods.Method,
   steps: steps_lib.Steps,
   iterator: grain.DatasetIterator,
   checkpoints: checkpoint.Checkpoints,
 ) -> Stage:
   """Training on batches of examples, for `train.steps`."""
 
-  def train(state, count):
+  phases: list[str] = []  # that have begun in this process
+
+  def announce(step):
+    phase = method.turn(step).phase if method.turn is not None else None
+    if phase is not None and phases[-1:] != [phase]:
+      _log.info("step %d: %s", step, phase)
+      phases.append(phase)
+
+  def train(state, step, count):
+    announce(step)
     batches = failures.draw(iterator, count, checkpoints.latest_step)
-    state, metrics = steps.train(state, batches)
+    state, metrics = steps.train(state, batches, step)
     return state, metrics, [batch["row"] for batch in batches]
 
   return Stage(MAIN, config.train.steps, config.train.batch_size, train)
@@ -119,7 +129,8 @@ def begin_phase(
     donate_argnums=0,
   )
 
-  def train(state, count):
+  def train(state, step, count):
+    del step
     state, metrics = compiled(state, rows, np.zeros(count, np.int32))
     return state, metrics, [np.zeros(0, np.int64)] * count
 

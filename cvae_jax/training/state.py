@@ -81,7 +81,8 @@ def make_schedule(config: ml_collections.ConfigDict, total_steps: int) -> optax.
   """
   peak, warmup, kind = config.learning_rate, config.warmup_steps, config.schedule
   if kind == "constant":
-    return optax.warmup_constant_schedule(0.0, peak, warmup)
+    # A linear schedule of no steps would stay at 0.
+    return optax.warmup_constant_schedule(0.0 if warmup else peak, peak, warmup)
   decay_steps = max(config.decay_steps or total_steps, warmup + 1)
   if kind == "cosine":
     return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, decay_steps, end_value=0.01 * peak)

@@ -1,12 +1,16 @@
 """A method's functions, compiled for the devices of a run."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
+import itertools
 from typing import Any
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
@@ -25,15 +29,15 @@ class Steps(NamedTuple):
 
   Attributes:
     init: () to the state that a run begins with.
-    train: (state, batches) to the state after a step of each, and metrics [steps] by name. The
-      state that is given is used up.
+    train: (state, batches, first step's number) to the state after a step of each, and metrics
+      [steps] by name. The state that is given is used up.
     evaluate: `Method.eval_step`.
     put: this process' share of an evaluation batch, to the devices.
     replicated: the sharding of the state.
   """
 
   init: Callable[[], Any]
-  train: Callable[[Any, Batches], tuple[Any, dict[str, jax.Array]]]
+  train: Callable[[Any, Batches, int], tuple[Any, dict[str, jax.Array]]]
   evaluate: Callable[..., methods.Sums]
   put: Callable[[Mapping[str, np.ndarray]], Mapping[str, jax.Array]]
   replicated: jax.sharding.NamedSharding
@@ -63,25 +67,45 @@ def _make_train(
     settings = config.data
     resident = resident_lib.load(source, replicated, settings.cache_gb, settings.num_threads)
 
-  def train_steps(state, batches, resident):
-    def step(state, batch):
-      full = resident_lib.gather(resident, batch["row"]) if is_resident else batch
-      return method.train_step(state, full)
+  @functools.cache
+  def compiled(train_step):
+    def train_steps(state, batches, resident):
+      def step(state, batch):
+        full = resident_lib.gather(resident, batch["row"]) if is_resident else batch
+        return train_step(state, full)
 
-    return compilation.scan(step, state, batches)
+      return compilation.scan(step, state, batches)
 
-  compiled = compilation.jit(
-    train_steps,
-    in_shardings=(replicated, stacked, replicated),
-    out_shardings=(replicated, replicated),
-    donate_argnums=0,
-  )
+    return compilation.jit(
+      train_steps,
+      in_shardings=(replicated, stacked, replicated),
+      out_shardings=(replicated, replicated),
+      donate_argnums=0,
+    )
 
-  def train(state, batches):
-    arrays = {key: np.stack([batch[key] for batch in batches]) for key in keys}
-    return compiled(state, sharding.put_batch(arrays, stacked), resident)
+  def train(state, batches, first):
+    metrics: dict[str, jax.Array] = {}
+    for train_step, count in divide(method, first, len(batches)):
+      chosen, batches = batches[:count], batches[count:]
+      arrays = {key: np.stack([batch[key] for batch in chosen]) for key in keys}
+      run = compiled(train_step)
+      state, found = run(state, sharding.put_batch(arrays, stacked), resident)
+      losses = [x["loss"] for x in (metrics, found) if x]
+      metrics = {**metrics, **found, "loss": jnp.concatenate(losses)}
+    return state, metrics
 
   return train
+
+
+def divide(method: methods.Method, first: int, count: int) -> Iterator[tuple[Callable, int]]:
+  """The train steps of `count` steps from number `first` on, and how often each in turn."""
+  if method.turn is None:
+    yield method.train_step, count
+    return
+  turns = [method.turn(step).train_step for step in range(first, first + count)]
+  for _, group in itertools.groupby(turns, key=id):
+    same = list(group)
+    yield same[0], len(same)
 
 
 def compile_steps(

@@ -192,8 +192,8 @@ def _mirrored_magnitudes(audio, size, hop_length):
 
 
 def kl_to_standard_normal(
-  mean: Float[Array, "B D"], logvar: Float[Array, "B D"]
-) -> Float[Array, "B D"]:
+  mean: Float[Array, "*batch D"], logvar: Float[Array, "*batch D"]
+) -> Float[Array, "*batch D"]:
   """KL(N(mean, exp(logvar)) || N(0, 1)) of each latent dimension.
 
   Args:

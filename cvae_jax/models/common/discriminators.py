@@ -141,17 +141,17 @@ class Combined(nn.Module):
     return [features for part in self.parts for features in part(audio)]
 
 
-def make_paper(capacity: int = 16) -> nn.Module:
+def make_paper(capacity: int = 16, layers: int = 4) -> nn.Module:
   """RAVE's of the paper and of tag v1: three scales of `GroupedNet`."""
-  return MultiScale(functools.partial(GroupedNet, capacity))
+  return MultiScale(functools.partial(GroupedNet, capacity, layers))
 
 
-def make_v1(capacity: int = 64) -> nn.Module:
+def make_v1(capacity: int = 64, layers: int = 4) -> nn.Module:
   """RAVE's of v1 since: three scales."""
-  return MultiScale(functools.partial(StridedNet, capacity))
+  return MultiScale(functools.partial(StridedNet, capacity, layers))
 
 
-def make_v2(capacity: int = 64) -> nn.Module:
+def make_v2(capacity: int = 64, layers: int = 4) -> nn.Module:
   """RAVE's of v2: five periods, then three scales."""
-  periods = MultiPeriod(functools.partial(StridedNet, capacity, kernel_size=5))
-  return Combined((periods, make_v1(capacity)))
+  periods = MultiPeriod(functools.partial(StridedNet, capacity, layers, kernel_size=5))
+  return Combined((periods, make_v1(capacity, layers)))

@@ -1,0 +1,163 @@
+"""RAVE's method: its phases and turns, its latent space, and a run of it in every command."""
+
+from conftest import get_config
+from conftest import run_module
+from conftest import sing
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.signal
+import soundfile
+
+from cvae_jax import methods
+from cvae_jax.audio import augment
+from cvae_jax.core import errors
+from cvae_jax.data import forms
+from cvae_jax.data import vocabulary
+from cvae_jax.methods.common import rave_parts
+from cvae_jax.synthesis import synthesizer
+from cvae_jax.training import checkpoint
+from cvae_jax.training import loop
+
+SR = 16_000
+FORM = forms.Waveform(SR, 2048, is_excerpt=True)
+
+
+def make_method(variant="tiny", **fields):
+  short = {"method.crop": 1024, "method.adversarial_from": 2, "optimizer.warmup_steps": 0}
+  fields = {**short, **fields}
+  config = get_config("rave", variant, **fields)
+  return methods.make_method(config, FORM, vocabulary.Vocabulary(()))
+
+
+@pytest.fixture(scope="module")
+def trained():
+  """A method, and its states before and after a step of each kind, with the steps' metrics."""
+  method = make_method()
+  batch = {"audio": np.stack([sing(0.128, 300.0, 400.0), sing(0.128, 500.0, 300.0)])}
+  states, metrics = [jax.jit(method.init)(jax.random.key(0), batch)], []
+  run = {step: jax.jit(method.turn(step).train_step) for step in (0, 2, 3)}
+  for step in (0, 0, 2, 3):  # The KL does not count at step 0.
+    state, found = run[step](states[-1], batch)
+    states.append(state)
+    metrics.append(found)
+  states, metrics = states[1:], metrics[1:]
+  return method, batch, states, metrics
+
+
+def same(a, b):
+  return all(jax.tree.leaves(jax.tree.map(lambda x, y: bool(jnp.array_equal(x, y)), a, b)))
+
+
+def test_turns_are_of_phases_and_always_the_same_objects():
+  method = make_method(**{"method.critic_every": 3})
+  turns = [method.turn(step) for step in range(9)]
+  kinds = [turns.index(turn) for turn in turns]
+  assert kinds == [0, 0, 2, 3, 3, 2, 3, 3, 2]  # One of three is the discriminators'.
+  assert [turn.phase[:7] for turn in turns[:3]] == ["phase 1", "phase 1", "phase 2"]
+  assert turns[2].phase == turns[3].phase and method.train_step is turns[0].train_step
+
+
+def test_each_turn_moves_what_is_its_own(trained):
+  _, _, (start, one, critic, decoder), metrics = trained
+  parts = lambda state: {**state.params["params"], "critic": state.critic.params}
+  moved = lambda a, b: {name for name in parts(a) if not same(parts(a)[name], parts(b)[name])}
+  assert moved(start, one) == {"encoder", "decoder"}
+  assert moved(one, critic) == {"critic"}
+  assert moved(critic, decoder) == {"decoder"}
+  statistics = [state.buffers["batch_stats"] for state in (start, one, critic, decoder)]
+  assert not same(*statistics[:2]) and same(*statistics[1:3]) and same(*statistics[2:])
+  assert [int(state.step) for state in (start, one, critic, decoder)] == [1, 2, 3, 4]
+  assert {"spectral", "kl"} <= set(metrics[0]) and "matching" not in metrics[0]
+  assert {"spectral", "adversarial", "matching"} <= set(metrics[2])
+  assert float(metrics[1]["critic"]) == pytest.approx(6.0, abs=0.5)  # Of three scales: undecided.
+
+
+def test_losses_are_what_they_are_made_of(trained):
+  _, _, _, metrics = trained
+  one, _, decoder = metrics
+  assert float(one["loss"]) == pytest.approx(float(one["spectral"] + 0.2 * one["kl"]), rel=1e-5)
+  total = decoder["spectral"] + decoder["adversarial"] + 10.0 * decoder["matching"]
+  assert float(decoder["loss"]) == pytest.approx(float(total), rel=1e-5)
+
+
+def test_components_are_those_of_a_known_covariance():
+  rng = np.random.default_rng(0)
+  scales = np.array([0.1, 3.0, 1.0, 0.01])
+  rotation = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+  means = (rng.normal(size=(20_000, 4)) * scales) @ rotation.T + 5.0
+  analysis = rave_parts.analyse(jnp.asarray(means, jnp.float32))
+  shares = np.cumsum(sorted(scales**2, reverse=True)) / np.sum(scales**2)
+  np.testing.assert_allclose(analysis["share"], shares, atol=2e-3)
+  alike = np.abs(np.asarray(analysis["basis"]).T @ rotation[:, [1, 2, 0, 3]])
+  np.testing.assert_allclose(alike, np.eye(4), atol=0.05)
+  # Counted from 1: the first component alone has 0.899 of the variance.
+  counts = [rave_parts.count_dimensions(analysis, f) for f in (0.5, 0.89, 0.95, 0.9995, 1.0)]
+  assert counts == [1, 1, 2, 3, 4]
+
+
+def test_a_code_is_a_rotation_and_what_is_not_heard_is_drawn_of_the_prior():
+  rng = np.random.default_rng(0)
+  z = jnp.asarray(rng.normal(size=(8, 500, 4)) * [3.0, 1.0, 0.2, 0.1] + 0.5, jnp.float32)
+  params = {rave_parts.ANALYSIS: rave_parts.analyse(z.reshape(-1, 4))}
+  code = rave_parts.to_code(params, z)
+  assert np.abs(np.mean(code, axis=(0, 1))).max() < 1e-3
+  np.testing.assert_allclose(rave_parts.from_code(params, code, 1.0, None), z, atol=1e-4)
+  filled = rave_parts.from_code(params, code, 0.95, jax.random.key(0))
+  again = rave_parts.to_code(params, filled)
+  np.testing.assert_allclose(again[..., :2], code[..., :2], atol=1e-4)
+  latents = np.asarray(filled @ params[rave_parts.ANALYSIS]["basis"])[..., 2:]
+  assert abs(latents.mean()) < 0.05 and latents.std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_phases_are_turned_as_an_all_pass_filter_does():
+  impulse = np.zeros((64, 8192), np.float32)
+  impulse[:, 0] = 1.0
+  made = np.asarray(augment.turn_phases(jnp.asarray(impulse), jax.random.key(0), SR, 1.0))
+  np.testing.assert_allclose(np.abs(np.fft.rfft(made)), 1.0, atol=5e-4)  # float32, beside poles.
+  # The frequency that turned by half a cycle is that of the poles.
+  angle = np.unwrap(np.angle(np.fft.rfft(made[0])))
+  hz = np.argmin(np.abs(angle + np.pi)) * SR / 8192
+  a = [1.0, -2 * 0.99 * np.cos(2 * np.pi * hz / SR), 0.99**2]
+  reference = scipy.signal.lfilter(a[::-1], a, impulse[0])
+  assert np.corrcoef(reference, made[0])[0, 1] > 0.98
+  some = np.asarray(augment.turn_phases(jnp.asarray(impulse), jax.random.key(0), SR, 0.3))
+  share = np.mean(np.abs(some - impulse).max(axis=1) > 1e-3)
+  assert 0.1 < share < 0.5
+
+
+def test_a_run_stopped_in_either_phase_ends_bit_for_bit_the_same(rave_run, rave_fields, tmp_path):
+  workdir, config = str(tmp_path / "run"), get_config("rave", "tiny", **rave_fields)
+  for stop_at in (1, 3):
+    with pytest.raises(errors.Interrupted, match=f"stopped at step {stop_at}"):
+      loop.train_and_evaluate(config, workdir, should_stop=lambda step, at=stop_at: step == at)
+  loop.train_and_evaluate(config, workdir)
+  whole, stopped = (checkpoint.restore_params(str(w))[1] for w in (rave_run, workdir))
+  jax.tree.map(np.testing.assert_array_equal, whole, stopped)
+  share = np.asarray(whole[rave_parts.ANALYSIS]["share"])
+  assert share[-1] == pytest.approx(1.0) and share[0] < 1.0  # It was made.
+
+
+def test_files_of_any_length_go_through_it(rave_run, tmp_path):
+  soundfile.write(tmp_path / "in.flac", sing(1.3, 300.0, 500.0, 44_100), 44_100)
+  done = run_module("cvae_jax.reconstruct", f"--workdir={rave_run}", tmp_path / "in.flac",
+                    tmp_path / "out.wav")  # fmt: skip
+  assert done.returncode == 0, done.stderr
+  audio, rate = soundfile.read(tmp_path / "out.wav")
+  assert rate == SR and len(audio) == round(1.3 * SR) and np.isfinite(audio).all()
+  synth = synthesizer.load(str(rave_run))
+  assert synth.method.code_shape == (250, 4)
+
+
+@pytest.mark.parametrize(
+  "fields,message",
+  [
+    ({"method.crop": 1000}, "multiple of the 32 samples"),
+    ({"method.crop": 4096}, "not be longer than an example of 2048"),
+    ({"method.noise_ratios": (3,)}, "must divide that of method.ratios, 8"),
+  ],
+)
+def test_sizes_that_do_not_fit_are_one_line(fields, message):
+  with pytest.raises(errors.UserError, match=message):
+    make_method(**fields)
