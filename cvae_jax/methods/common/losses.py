@@ -140,7 +140,10 @@ def relative_spectral(
     over_batch: whether R's sums are over the whole batch, as in both. The mean of the result is
       then theirs, and one silent example does no harm; without it, examples are independent.
 
-  Source: Caillon & Esling 2021, equation 6.
+  Raises:
+    ValueError: if a waveform is too short for the largest size.
+
+  Source: Caillon & Esling 2021, "RAVE", its multiscale spectral distance.
   """
   axes = tuple(range(1, audio.ndim + 1))
   total = jnp.zeros(audio.shape[0])
@@ -185,6 +188,11 @@ def log_level(
 
 def _mirrored_magnitudes(audio, size, hop_length):
   """Magnitudes of spectra centred at multiples of the hop, the waveform mirrored at its ends."""
+  if audio.shape[-1] <= size // 2:
+    raise ValueError(
+      f"{audio.shape[-1]} samples cannot be mirrored beyond their ends by {size // 2}, which a "
+      f"spectrum of {size} needs"
+    )
   padding = [(0, 0)] * (audio.ndim - 1) + [(size // 2, size // 2)]
   spectrum = stft.stft(jnp.pad(audio, padding, "reflect"), size, hop_length, center=False)
   # The square root has no gradient at 0, where silence is.
