@@ -74,7 +74,17 @@ def load_package():
 class Peer:
   """A model of the package, and our networks with its weights."""
 
-  def __init__(self, package, torch, version, capacity, causal=False, cached=False, noise=False):
+  def __init__(
+    self,
+    package,
+    torch,
+    version,
+    capacity,
+    causal=False,
+    cached=False,
+    noise=False,
+    is_tiny=False,
+  ):
     import cached_conv
     import gin
 
@@ -86,6 +96,17 @@ class Peer:
       text = (folder / f"{name}.gin").read_text().replace('include "configs/v1.gin"', "")
       gin.parse_config(text)
     gin.bind_parameter("%CAPACITY", capacity)
+    ratios, dilations = (4, 4, 4, 2), ((1, 3, 9), (1, 3, 9), (1, 3, 9), (1, 3))
+    bands, noise_ratios, self.latent_dim = BANDS, (4, 4, 4), 128
+    if is_tiny:
+      ratios, dilations, bands, noise_ratios, self.latent_dim = (4, 2), ((1, 3), (1,)), 4, (4, 2), 3
+      gin.bind_parameter("%RATIOS", list(ratios))
+      gin.bind_parameter("%N_BAND", bands)
+      gin.bind_parameter("%LATENT_SIZE", self.latent_dim)
+      gin.bind_parameter("NoiseGenerator.ratios", list(noise_ratios))
+      if version == "v2":
+        gin.bind_parameter("%DILATIONS", [list(x) for x in dilations])
+        gin.bind_parameter("NoiseGeneratorV2.hidden_size", 4)
     torch.manual_seed(0)
     self.model = package.RAVE().eval()
     self.torch, self.version = torch, version
@@ -99,24 +120,28 @@ class Peer:
           x.mul_(8.0)  # It begins with next to none.
         if "running" in name:
           x.add_(0.3 * torch.rand_like(x))
-    shared = {"capacity": capacity, "causal": causal, "use_bias": False}
+    shared = {"num_bands": bands, "capacity": capacity, "ratios": ratios, "causal": causal}
+    shared["use_bias"] = False
+    encoder_only = {"latent_dim": self.latent_dim}
     if version == "v1":
-      self.encoder = rave.EncoderV1(**shared)
-      self.decoder = rave.DecoderV1(**shared, dilations=(1, 3, 5))
+      self.encoder = rave.EncoderV1(**shared, **encoder_only)
+      self.decoder = rave.DecoderV1(**shared, dilations=(1, 3, 5), noise_ratios=noise_ratios)
       self.discriminator = discriminators.make_v1(capacity)
     else:
-      self.encoder = rave.EncoderV2(**shared)
-      self.decoder = rave.DecoderV2(**shared, noise_ratios=(2, 2, 2) if noise else ())
+      self.encoder = rave.EncoderV2(**shared, **encoder_only, dilations=dilations)
+      self.decoder = rave.DecoderV2(
+        **shared,
+        dilations=dilations,
+        noise_ratios=(2, 2, 2) if noise else (),
+        noise_hidden=4 if is_tiny else 128,
+      )
       self.discriminator = discriminators.make_v2(capacity)
-    self.latent_dim = self.decoder_inputs = 128
-    rows = jnp.zeros((1, 128, BANDS))
-    key = jax.random.key(0)
-    shapes = lambda module, *inputs: module.init(key, *inputs)
-    self.encoder_variables = copy(shapes(self.encoder, rows), self.model.encoder)
-    z = jnp.zeros((1, 1, self.latent_dim))
-    self.decoder_variables = copy(shapes(self.decoder, z, key), self.model.decoder)
-    audio = jnp.zeros((1, 4096))
-    self.discriminator_variables = copy(shapes(self.discriminator, audio), self.model.discriminator)
+    key, rows = jax.random.key(0), jnp.zeros((1, 128, bands))
+    z, audio = jnp.zeros((1, 1, self.latent_dim)), jnp.zeros((1, 4096))
+    start = lambda module, *inputs: module.init(key, *inputs)
+    self.encoder_variables = copy(start(self.encoder, rows), self.model.encoder)
+    self.decoder_variables = copy(start(self.decoder, z, key), self.model.decoder)
+    self.discriminator_variables = copy(start(self.discriminator, audio), self.model.discriminator)
 
 
 def layers_of(module):
@@ -178,9 +203,9 @@ def difference(ours, theirs):
   return float(np.abs(np.asarray(ours) - theirs).max()), float(np.abs(theirs).max())
 
 
-def draw_alike(peer, rng):
-  """Makes the package's noise ours."""
-  import rave.blocks
+def decode_there(peer, z, rng):
+  """The package's bands of latents [B, N, D], with noise of ours."""
+  blocks = sys.modules["rave.blocks"]
 
   def rand_like(x):
     batch_size, count, bands, length = x.shape
@@ -188,10 +213,12 @@ def draw_alike(peer, rng):
     noise = np.asarray(noise).reshape(batch_size, bands, count, length).swapaxes(1, 2)
     return peer.torch.from_numpy(0.5 + 0.5 * noise)
 
-  proxy = types.ModuleType("torch")
-  proxy.__dict__.update(peer.torch.__dict__)
-  proxy.rand_like = rand_like
-  rave.blocks.torch = proxy
+  blocks.torch = types.ModuleType("torch")
+  blocks.torch.__dict__.update(peer.torch.__dict__, rand_like=rand_like)
+  with peer.torch.no_grad():
+    bands = peer.model.decoder(peer.torch.from_numpy(np.array(z.swapaxes(1, 2))))
+  blocks.torch = peer.torch
+  return bands
 
 
 def compare(package, torch, version):
@@ -212,11 +239,8 @@ def compare(package, torch, version):
   outputs = peer.encoder.apply(peer.encoder_variables, bands)
   found["encoder"] = difference(outputs, peer.model.encoder(theirs))
   rng, z = jax.random.key(1), generator.normal(size=(2, 8, 128)).astype(np.float32)
-  draw_alike(peer, rng)
   made_by_ours = peer.decoder.apply(peer.decoder_variables, jnp.asarray(z), rng)
-  found["decoder"] = difference(
-    made_by_ours, peer.model.decoder(torch.from_numpy(z.swapaxes(1, 2)))
-  )
+  found["decoder"] = difference(made_by_ours, decode_there(peer, z, rng))
   features = [peer.discriminator.apply(peer.discriminator_variables, x) for x in (audio, made)]
   peers = [peer.model.discriminator(x) for x in tensors]
 
@@ -287,6 +311,34 @@ def compare_streams(package, torch, version):
     print(
       f"{version} causal {name}, blocks: {ours:.1e} from ours whole, {both[0]:.1e} from PyTorch's"
     )
+
+
+def write_fixture(package, torch, path):
+  """Writes tiny models of the package, and what they make, for `tests/models/test_rave.py`."""
+  arrays, rng = {}, jax.random.key(1)
+  generator = np.random.default_rng(0)
+  for version in ("v1", "v2"):
+    peer = Peer(package, torch, version, 2, noise=version == "v2", is_tiny=True)
+    bands = generator.normal(size=(1, 32, 4)).astype(np.float32)
+    z = generator.normal(size=(1, 4, peer.latent_dim)).astype(np.float32)
+    audio = generator.normal(size=(1, 512)).astype(np.float32)
+    outputs = peer.model.encoder(torch.from_numpy(bands.swapaxes(1, 2)))
+    features = peer.model.discriminator(torch.from_numpy(audio[:, None]))
+    found = {
+      "bands": bands,
+      "z": z,
+      "audio": audio,
+      "encoded": outputs.detach().numpy().swapaxes(1, 2),
+      "decoded": decode_there(peer, z, rng).numpy().swapaxes(1, 2),
+      "scores": np.concatenate([net[-1].detach().numpy().reshape(-1) for net in features]),
+    }
+    arrays |= {f"{version}/{name}": x for name, x in found.items()}
+    for name in ("encoder", "decoder", "discriminator"):
+      variables = getattr(peer, f"{name}_variables")
+      for keys, x in jax.tree_util.tree_leaves_with_path(variables):
+        arrays["/".join([version, name, *(k.key for k in keys)])] = np.asarray(x)
+  np.savez_compressed(path, **arrays)
+  print(f"{path}: {os.path.getsize(path)} bytes")
 
 
 def fastest(function, repeats=10):
@@ -367,17 +419,17 @@ def time_stream(package, torch, version, capacity, block=2048, rate=48_000):
   z_there = torch.from_numpy(z.swapaxes(1, 2).copy())
   audio_there = torch.from_numpy(audio[:, None])
 
-  def decode_there(z=z_there):
+  def decode_theirs(z=z_there):
     with torch.inference_mode():
       model.decode(z)
 
   def both_there():
     with torch.inference_mode():
       outputs = model.encode(audio_there)
-    decode_there(outputs[:, :128])
+    decode_theirs(outputs[:, :128])
 
   for name, ours, theirs in (
-    ("decoding", decode_ours, decode_there),
+    ("decoding", decode_ours, decode_theirs),
     ("both ways", both_ours, both_there),
   ):
     ours, theirs = fastest(ours, 100), fastest(theirs, 50)
@@ -394,11 +446,15 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
   parser.add_argument("--threads", type=int, default=2)
   parser.add_argument("--seconds", type=float, default=4.0, help="of sound to decode")
+  parser.add_argument("--fixture", help="where to write the fixture of the tests, and no more")
   parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
   args = parser.parse_args()
   warnings.simplefilter("ignore")
   package, torch = load_package()
   torch.set_num_threads(1 if args.stream else args.threads)
+  if args.fixture:
+    write_fixture(package, torch, args.fixture)
+    return
   if args.stream:
     for version, capacity in (("v1", 32), ("v1", 64), ("v2", 48)):
       time_stream(package, torch, version, capacity)

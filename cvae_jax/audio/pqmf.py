@@ -309,10 +309,16 @@ class State(NamedTuple):
   frame: jax.Array
 
 
-def begin(batch_size: int, num_bands: int) -> State:
-  """The state before the first block, of `to_bands_block` or `from_bands_block`."""
+def begin(batch_size: int, num_bands: int, delay: int = 0) -> State:
+  """The state before the first block, of `to_bands_block` or `from_bands_block`.
+
+  Args:
+    batch_size: B.
+    num_bands: M.
+    delay: frames by which the bands of `from_bands_block` are late themselves.
+  """
   rows = 2 * _half_rows(num_bands) - 1
-  return State(jnp.zeros((batch_size, rows, num_bands)), jnp.zeros((), jnp.int32))
+  return State(jnp.zeros((batch_size, rows, num_bands)), jnp.asarray(delay % 2, jnp.int32))
 
 
 def latency(num_bands: int) -> tuple[int, int]:

@@ -428,7 +428,8 @@ def begin_decoding(
     noise_rng: a key if there will be one; its value is not read.
   """
   z = _zeros(batch_size, block_frames, latent_dim)
-  bank = pqmf.begin(batch_size, decoder.num_bands)
+  delay = streaming.delay(decoder, variables, z, noise_rng=noise_rng)
+  bank = pqmf.begin(batch_size, decoder.num_bands, delay)
   return Carry(bank, streaming.begin(decoder, variables, z, noise_rng=noise_rng))
 
 
