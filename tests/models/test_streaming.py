@@ -70,7 +70,7 @@ def test_a_transposed_convolution_adds_each_frames_kernel(causal):
   kernel, bias = (np.asarray(variables["params"][k]) for k in ("kernel", "bias"))
   full = np.zeros((2, 4 * 13, 3))
   for n in range(12):
-    full[:, 4 * n : 4 * n + 8] += np.einsum("bc,kco->bko", np.asarray(x[:, n]), kernel)
+    full[:, 4 * n : 4 * n + 8] += np.einsum("bc,cko->bko", np.asarray(x[:, n]), kernel)
   early = 0 if causal else 2
   whole = module.apply(variables, x)
   np.testing.assert_allclose(whole, full[:, early : early + 48] + bias, atol=1e-5)

@@ -137,9 +137,12 @@ def _conv_chunks(x, kernel, strides, padding, groups):
   together = next(n for n in range(-(-groups // _GROUPS), groups + 1) if groups % n == 0)
   chunks = groups // together
   *size, channels, features = kernel.shape
-  parts = kernel.reshape(*size, channels, chunks, together, features // groups)
-  parts = jnp.einsum("...cmgo,gh->m...hcgo", parts, jnp.eye(together, dtype=kernel.dtype))
-  parts = parts.reshape(chunks, *size, together * channels, features // chunks)
+  if together == 1:
+    parts = jnp.split(kernel, chunks, axis=-1)
+  else:
+    blocks = kernel.reshape(*size, channels, chunks, together, features // groups)
+    blocks = jnp.einsum("...cmgo,gh->m...hcgo", blocks, jnp.eye(together, dtype=kernel.dtype))
+    parts = list(blocks.reshape(chunks, *size, together * channels, features // chunks))
   outputs = [
     conv_phases(part, parts[i], strides, padding)
     for i, part in enumerate(jnp.split(x, chunks, axis=-1))

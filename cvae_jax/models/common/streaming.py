@@ -256,7 +256,8 @@ class ConvTranspose(nn.Module):
   """[B, N, C] to [B, N * stride, features], with a kernel of 2 * stride taps.
 
   Frame n adds to the outputs from n * stride to (n + 2) * stride; of a layer that is not causal,
-  half a stride before. The kernel [2 stride, C, features] is one matrix: no zero is multiplied.
+  half a stride before. The kernel [C, 2 stride, features] is one matrix: no zero is multiplied, and
+  a block need not wait for its transpose.
 
   Attributes:
     features: output channels.
@@ -277,10 +278,9 @@ class ConvTranspose(nn.Module):
   def __call__(self, x: Frames) -> Frames:
     values = _silence_before_start(self, x) if isinstance(x, Block) else x
     batch_size, count, channels = values.shape
-    shape = (2 * self.stride, channels, self.features)
-    kernel, bias = _parameters(self, shape, shape[0] * shape[2], channel_axis=1)
-    matrix = kernel.transpose(1, 0, 2).reshape(channels, -1)
-    outputs = (values @ matrix).reshape(batch_size, count, 2, -1)
+    shape = (channels, 2 * self.stride, self.features)
+    kernel, bias = _parameters(self, shape, shape[1] * shape[2], channel_axis=0)
+    outputs = (values @ kernel.reshape(channels, -1)).reshape(batch_size, count, 2, -1)
     now, later = outputs[:, :, 0], outputs[:, :, 1]
     early = 0 if self.causal else self.stride // 2
     size = (batch_size, count * self.stride, self.features)
