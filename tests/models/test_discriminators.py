@@ -32,8 +32,8 @@ def test_they_have_the_originals_size_and_all_layers(make, millions, nets):
 def test_a_grouped_net_is_that_of_the_formula():
   net = discriminators.GroupedNet(capacity=4, layers=2, multiplier=2)
   x = jax.random.normal(jax.random.key(0), (1, 64, 1))
-  variables = net.init(jax.random.key(1), x)
-  features = net.apply(variables, x)
+  variables = jax.jit(net.init)(jax.random.key(1), x)
+  features = jax.jit(net.apply)(variables, x)
   channels = [4, 8, 16, 16, 1]
   lengths = [64, 32, 16, 16, 16]
   assert [f.shape for f in features] == [(1, n, c) for n, c in zip(lengths, channels, strict=True)]
