@@ -83,3 +83,13 @@ def test_fit_crops_and_pads_at_the_end(shape):
   rows, columns = min(7, shape[0]), min(6, shape[1])
   assert fitted.sum() == 2 * 3 * rows * columns
   np.testing.assert_array_equal(fitted[:, :rows, :columns], 1.0)
+
+
+@pytest.mark.parametrize("size,padding", [(3, (1, 1)), (2, (0, 0)), (1, (0, 2)), (7, (0, 6))])
+def test_a_kernel_shorter_than_its_stride_has_the_gradients_that_it_should(size, padding):
+  # Of a phase that no tap meets, and of one that begins beyond the cotangent's start.
+  x, kernel = arrays(1, size, 256, 16, 16)
+  run = lambda f: jax.grad(lambda x, k: jnp.sum(jnp.sin(f(x, k, (4,), [padding]))), (0, 1))
+  native, phases = (jax.jit(run(f))(x, kernel) for f in LOWERINGS[0])
+  for a, b in zip(native, phases, strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-4)

@@ -76,7 +76,11 @@ def _input_gradient(cotangent, kernel, strides, padding, spatial):
         chosen = lax.rev(
           lax.slice_in_dim(chosen, some[-1], some[0] + 1, strides[axis], axis), [axis]
         )
-      phases.append(conv_native(cotangent, chosen, (1,) * ndim, pads))
+      # XLA's CPU backend reads beyond an array that a convolution's negative padding cuts.
+      cut = [(min(low, 0), min(high, 0), 0) for low, high in pads]
+      inside = lax.pad(cotangent, np.zeros((), cotangent.dtype), [(0, 0, 0), *cut, (0, 0, 0)])
+      rest = [(max(low, 0), max(high, 0)) for low, high in pads]
+      phases.append(conv_native(inside, chosen, (1,) * ndim, rest))
     else:  # A kernel shorter than the stride leaves gaps.
       phases.append(jnp.zeros((cotangent.shape[0], *counts, kernel.shape[-2]), cotangent.dtype))
   y = jnp.stack(phases, axis=-2)  # [B, n1, n2, s1 s2, C]
