@@ -1,6 +1,9 @@
 """DDSP's autoencoder of notes: f0, loudness, and a latent that varies in time.
 
 python -m cvae_jax.main --config=configs/ddsp.py
+
+`docs/ddsp.md` has what 44 minutes on two cores make of real notes: f0 within 0.032 semitones and
+loudness within 1.75 dB. ':paper' has the original's sizes and schedule.
 """
 
 from cvae_jax.core import config as config_lib

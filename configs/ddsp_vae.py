@@ -1,6 +1,8 @@
 """DDSP as a conditional VAE: draws instruments, and plays recordings on them.
 
 python -m cvae_jax.main --config=configs/ddsp_vae.py
+
+`pretrained:ddsp` is such a run on more data (`configs/pretrained_ddsp.py`); its card has figures.
 """
 
 from cvae_jax.core import config as config_lib
