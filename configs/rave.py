@@ -11,8 +11,9 @@ from cvae_jax.core import config as config_lib
 
 def v2(config):
   """As version 2 of the package."""
-  config.method.update(version="v2", capacity=96, noise_ratios=(), critic_capacity=64)
-  config.method.update(critic_every=4, matching_weight=20.0, beta_warmup_steps=20_000)
+  config.method.update(version="v2", capacity=96, noise_ratios=(), early_noise=True)
+  config.method.update(critic_every=4, critic_capacity=64, matching_weight=20.0)
+  config.method.update(beta=0.1, beta_warmup_steps=20_000)
   config.optimizer.learning_rate = 1e-3
 
 
@@ -20,7 +21,9 @@ def small(config):
   """Networks of a million parameters at 16 kHz, and steps of half a second."""
   config.data.recordings.update(sample_rate=16_000, duration_s=4.096)
   config.method.update(version="v1", capacity=16, ratios=(4, 4, 2, 2), latent_dim=32, crop=16_384)
-  config.method.update(adversarial_from=9000, beta_warmup_steps=1000)
+  # With the paper's beta the latents collapse to 2 nats in so few steps.
+  config.method.update(beta=0.02, beta_warmup_steps=1000, early_noise=True)
+  config.method.adversarial_from = 9000
   config.optimizer.update(learning_rate=1e-3, schedule="exponential", decay_steps=12_000)
   config.optimizer.update(decay_rate=0.1, warmup_steps=200)
   config.train.steps = 16_000

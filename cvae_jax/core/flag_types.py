@@ -44,3 +44,12 @@ def real(least: float | None = None, most: float | None = None) -> Callable[[str
     return value
 
   return parse
+
+
+def numbered(text: str) -> tuple[int, float]:
+  """A `type` of argparse's for a number of a dimension: '2:-1.5'."""
+  key, _, value = text.partition(":")
+  try:
+    return whole(0)(key), real()(value)
+  except argparse.ArgumentTypeError:
+    raise argparse.ArgumentTypeError(f"wants DIMENSION:NUMBER, as 2:-1.5, got '{text}'") from None

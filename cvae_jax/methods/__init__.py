@@ -26,6 +26,7 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.methods.common import performer as performer_lib
+from cvae_jax.methods.common import streamer as streamer_lib
 
 Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.
@@ -134,6 +135,7 @@ class Method(NamedTuple):
     fit_examples: training examples, at most, that it is given.
     performer: how it is played by f0 and loudness. Batches of training examples then hold their f0,
       see `data.tracked`; a batch without it is tracked by the method itself.
+    streamer: how it codes and decodes sound block by block.
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -155,6 +157,7 @@ class Method(NamedTuple):
   warm_start: Callable[[Any, Any], Any] | None = None
   fit_examples: int = 4096
   performer: performer_lib.Performer | None = None
+  streamer: streamer_lib.Streamer | None = None
 
   @property
   def can_sample(self) -> bool:

@@ -30,6 +30,7 @@ from cvae_jax.methods.common import adversarial
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import rave_parts as parts_lib
+from cvae_jax.methods.common import rave_streamer
 from cvae_jax.training import state as state_lib
 
 
@@ -101,8 +102,7 @@ def train_autoencoder(
   """A step of phase 1: distances of spectra and the KL."""
   settings = parts.config.method
   audio, bands, z_rng, noise_rng = begin_step(parts, state, batch)
-  # As in the paper's code, its decoder has no noise in this phase.
-  noise = None if settings.version == parts_lib.PAPER else noise_rng
+  noise = noise_rng if settings.early_noise else None
 
   def loss_fn(params):
     whole = {**params, **state.buffers}
@@ -213,11 +213,14 @@ def make_turns(parts: parts_lib.Parts):
 def eval_step(
   parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
 ) -> methods.Sums:
-  """Sums over a batch, and counts: of whole examples, from the mean of the latents."""
+  """Sums over a batch, and counts: of whole examples, from what `decode` hears of their latents."""
   audio = parts_lib.fill_up(parts, jnp.asarray(batch["audio"]))
   bands = pqmf.to_bands(audio, parts.config.method.num_bands)
   posterior, _ = parts_lib.encode(parts, params, bands)
-  made = parts_lib.decode(parts, params, posterior.mean, rng)
+  fill_rng, noise_rng = jax.random.split(rng)
+  code = parts_lib.to_code(params, posterior.mean)
+  z = parts_lib.from_code(params, code, parts.config.method.fidelity, fill_rng)
+  made = parts_lib.decode(parts, params, z, noise_rng)
   of_bands, of_audio = parts_lib.distance(parts, bands, audio, made, False)
   divergence = parts_lib.kl(posterior)
   rate, hop_length = parts.form.sample_rate, parts.config.method.num_bands * 8
@@ -294,6 +297,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     phase=make_phase(parts),
     turn=turn,
     warm_start=warm_start,
+    streamer=rave_streamer.make_streamer(parts),
   )
 
 
@@ -308,6 +312,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.causal = False  # whether no sample is seen before it is heard
   config.noise_ratios = (4, 4, 4)  # strides of the noise synthesizer; () for none
   config.noise_amplitudes = 5  # of a band's noise, from its lowest frequency to its highest
+  config.early_noise = False  # whether there is noise in phase 1 too, as in the package's v2
   config.fft_sizes = (2048, 1024, 512, 256, 128)
   config.crop = 65_536  # samples that are trained on; 0 for whole examples
   config.phase_share = 0.8  # of the excerpts, whose phases are turned

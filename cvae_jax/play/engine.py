@@ -13,7 +13,6 @@ import threading
 
 import numpy as np
 
-from cvae_jax import methods
 from cvae_jax.data import notes as notes_lib
 from cvae_jax.synthesis import latent_space
 from cvae_jax.synthesis import synthesizer
@@ -39,16 +38,11 @@ class _Request:
 
 def make_draft(synth: synthesizer.Synthesizer) -> synthesizer.Synthesizer:
   """The same run with fewer Griffin-Lim iterations: faster, at a lower quality."""
-  config = synth.config.copy_and_resolve_references()
-  if "griffin_lim_iters" not in config.get("representation", {}):
+  name = "griffin_lim_iters"
+  if name not in synth.config.get("representation", {}):
     return synth
-  config.representation.griffin_lim_iters = min(
-    DRAFT_ITERATIONS, config.representation.griffin_lim_iters
-  )
-  method = methods.make_method(config, synth.form, synth.vocabulary, statistics=synth.statistics)
-  return synthesizer.Synthesizer(
-    config, synth.step, synth.params, method, synth.table, synth.form, synth.statistics
-  )
+  iterations = min(DRAFT_ITERATIONS, synth.config.representation[name])
+  return synth.with_fields({f"representation.{name}": iterations})
 
 
 class Engine:

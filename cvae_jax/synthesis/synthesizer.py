@@ -58,6 +58,15 @@ class Synthesizer:
     self.form = form
     self.statistics = statistics
 
+  def with_fields(self, fields: Mapping[str, Any]) -> "Synthesizer":
+    """The same run with other values of its config's fields, by dotted name."""
+    config = self.config.copy_and_resolve_references()
+    config.update_from_flattened_dict(fields)
+    method = methods.make_method(config, self.form, self.vocabulary, statistics=self.statistics)
+    return Synthesizer(
+      config, self.step, self.params, method, self.table, self.form, self.statistics
+    )
+
   @property
   def conditions(self) -> tuple[str, ...]:
     """The labels that this run is conditioned on."""

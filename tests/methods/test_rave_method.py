@@ -10,12 +10,14 @@ import pytest
 import scipy.signal
 import soundfile
 
+from cvae_jax import convert
 from cvae_jax import methods
 from cvae_jax.audio import augment
 from cvae_jax.core import errors
 from cvae_jax.data import forms
 from cvae_jax.data import vocabulary
 from cvae_jax.methods.common import rave_parts
+from cvae_jax.synthesis import latent_conversion
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import checkpoint
 from cvae_jax.training import loop
@@ -111,6 +113,12 @@ def test_a_code_is_a_rotation_and_what_is_not_heard_is_drawn_of_the_prior():
   assert abs(latents.mean()) < 0.05 and latents.std() == pytest.approx(1.0, abs=0.05)
 
 
+def test_before_the_analysis_all_dimensions_are_heard():
+  params = {rave_parts.ANALYSIS: rave_parts.unknown(4)}
+  code = jnp.arange(8.0).reshape(1, 2, 4)
+  np.testing.assert_array_equal(rave_parts.from_code(params, code, 0.5, jax.random.key(0)), code)
+
+
 def test_phases_are_turned_as_an_all_pass_filter_does():
   impulse = np.zeros((64, 8192), np.float32)
   impulse[:, 0] = 1.0
@@ -148,6 +156,70 @@ def test_files_of_any_length_go_through_it(rave_run, tmp_path):
   assert rate == SR and len(audio) == round(1.3 * SR) and np.isfinite(audio).all()
   synth = synthesizer.load(str(rave_run))
   assert synth.method.code_shape == (250, 4)
+
+
+def stream(synth, audio, block, **settings):
+  blocks = (audio[i : i + block] for i in range(0, len(audio), block))
+  return np.concatenate(list(latent_conversion.convert(synth, blocks, **settings)))
+
+
+def test_a_stream_is_the_whole_recording_in_blocks_of_any_length(rave_run):
+  synth = synthesizer.load(str(rave_run)).with_fields({"method.fidelity": 1.0})
+  audio = sing(2.0, 300.0, 500.0)
+  streamer = latent_conversion.need_streamer(synth, "this")
+  made = stream(synth, audio, 1000)
+  np.testing.assert_array_equal(made, stream(synth, audio, 317))
+  assert len(made) == len(audio)
+  # The whole, with the silence before it that the stream begins with, through the method.
+  form = forms.Waveform(SR, 2 * SR + 64 * streamer.hop_length, is_excerpt=True)
+  whole = methods.make_method(synth.config, form, synth.vocabulary)
+  before = 32 * streamer.hop_length
+  padded = np.pad(audio, (before, form.num_samples - before - len(audio)))[None]
+  codes = whole.encode(synth.params, {"audio": padded})
+  state = streamer.begin(synth.params, 1, form.num_samples // streamer.hop_length)
+  given = np.pad(padded, ((0, 0), (streamer.start, 0)))[:, : form.num_samples]
+  late, _ = streamer.encode(synth.params, state, jnp.asarray(given))
+  np.testing.assert_allclose(
+    late[:, streamer.code_delay + 8 :], codes[:, 8 : codes.shape[1] - streamer.code_delay],
+    atol=1e-4,
+  )  # fmt: skip
+
+
+def test_latents_are_moved_from_the_command_line(rave_run, tmp_path):
+  soundfile.write(tmp_path / "in.wav", sing(1.0, 300.0, 500.0), SR)
+  outputs = {}
+  for name, flags in (
+    ("plain", []), ("moved", ["--bias=0:2", "--scale=1:0.5"]), ("drawn", ["--noise"]),
+    ("cropped", ["--fidelity=0.3"]),
+  ):  # fmt: skip
+    out = tmp_path / f"{name}.flac"
+    convert.main([f"--workdir={rave_run}", str(tmp_path / "in.wav"), str(out), *flags])
+    outputs[name], rate = soundfile.read(out)
+    assert rate == SR and len(outputs[name]) == SR
+  for name in ("moved", "drawn", "cropped"):
+    assert np.abs(outputs[name] - outputs["plain"]).max() > 1e-4, name
+
+
+@pytest.mark.parametrize(
+  "flags,message",
+  [
+    (["--semitones=3"], "--semitones means nothing to this run, which streams latents"),
+    (["--bias=9:1"], "dimension of a latent must be 0-3, got 9"),
+  ],
+)
+def test_what_it_cannot_do_is_one_line(rave_run, tmp_path, flags, message):
+  soundfile.write(tmp_path / "in.wav", sing(0.5, 300.0, 500.0), SR)
+  with pytest.raises(errors.UserError, match=message):
+    convert.main([f"--workdir={rave_run}", str(tmp_path / "in.wav"),
+                  str(tmp_path / "out.wav"), *flags])  # fmt: skip
+  assert not (tmp_path / "out.wav").exists()
+
+
+def test_latents_are_not_moved_by_a_run_that_has_none(ddsp_run, tmp_path):
+  soundfile.write(tmp_path / "in.wav", sing(0.5, 300.0, 500.0), SR)
+  with pytest.raises(errors.UserError, match="--bias means nothing to this run, which has no"):
+    convert.main([f"--workdir={ddsp_run}", str(tmp_path / "in.wav"),
+                  str(tmp_path / "out.wav"), "--bias=0:1"])  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -196,11 +196,11 @@ def kl(posterior: latent_lib.Latent) -> jax.Array:
 
 
 def unknown(latent_dim: int) -> dict[str, jax.Array]:
-  """The analysis before it is made: dimensions as they are."""
+  """The analysis before it is made: dimensions as they are, all of which are needed."""
   return {
     "mean": jnp.zeros(latent_dim),
     "basis": jnp.eye(latent_dim),
-    "share": jnp.linspace(0.0, 1.0, latent_dim + 1)[1:],
+    "share": jnp.zeros(latent_dim).at[-1].set(1.0),
   }
 
 

@@ -1,0 +1,44 @@
+"""A run that turns sound into codes and codes into sound, block by block."""
+
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import jax
+
+
+class Streamer(NamedTuple):
+  """How a method streams.
+
+  Codes are those of `Method.encode`: [B, N, D], one frame for every `hop_length` samples.
+
+  Attributes:
+    hop_length: samples of a frame; a block is a multiple of it.
+    latent_dim: D.
+    start: samples of silence that are to come before a sound, so that its frames are the whole's.
+    code_delay: frames by which codes are late.
+    sound_delay: samples by which the sound of codes is late.
+    prepare: parameters to what the other functions take, which is faster.
+    begin: (prepared, batch size, frames of a block) to a state.
+    encode: (prepared, state, audio [B, N hop_length], rng) to codes [B, N, D] and the state after
+      them; the means of posteriors, or with a key draws.
+    decode: (prepared, state, codes [B, N, D], rng, number of the block) to audio and the state
+      after it. `rng` is the same for all blocks.
+    count_heard: (parameters, share) to how many dimensions of a code have this share of the variance.
+  """
+
+  hop_length: int
+  latent_dim: int
+  start: int
+  code_delay: int
+  sound_delay: int
+  prepare: Callable[[Any], Any]
+  begin: Callable[[Any, int, int], Any]
+  encode: Callable[..., tuple[jax.Array, Any]]
+  decode: Callable[..., tuple[jax.Array, Any]]
+  count_heard: Callable[[Any, float], int]
+
+  @property
+  def latency(self) -> int:
+    """Samples by which the sound of a sound is late, beside the block that is waited for."""
+    return self.start + self.code_delay * self.hop_length + self.sound_delay
