@@ -24,7 +24,7 @@ class Streamer(NamedTuple):
       them; the means of posteriors, or with a key draws.
     decode: (prepared, state, codes [B, N, D], rng, number of the block) to audio and the state
       after it. `rng` is the same for all blocks.
-    count_heard: (parameters, share) to how many dimensions of a code have this share of the variance.
+    count_heard: (parameters, share) to how many dimensions have this share of the variance.
   """
 
   hop_length: int
