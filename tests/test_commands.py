@@ -107,7 +107,7 @@ def test_as_processes_errors_are_a_line_and_status_2(tiny_run, tmp_path):
   "arguments,says",
   [
     ([], "--config is missing"),
-    (["--config=configs/cvae.py:huge"], "variant must be one of mine, narrow, nsynth_wav, real"),
+    (["--config=configs/cvae.py:huge"], "must be one of mine, narrow, nsynth_wav, paper, real"),
     (["--config=configs/none.py"], "--config=configs/none.py does not exist"),
     (["--config=configs/cvae.py:tiny", "--config.train.stepz=5"], "stepz"),
     (["--config=configs/cvae.py:tiny", "--config.train.steps=many"], "many"),

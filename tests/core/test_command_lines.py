@@ -251,8 +251,8 @@ def test_a_config_that_is_none_is_one_line(tmp_path, path, says, flag):
 def test_a_variant_that_there_is_not_is_named_and_no_more(tmp_path):
   done = run_module("cvae_jax.main", "--config=configs/cvae.py:tinny")
   assert done.stderr == (
-    "error: config variant must be one of mine, narrow, nsynth_wav, real, soundfont, thesis, tiny, "
-    "got 'tinny'\n"
+    "error: config variant must be one of mine, narrow, nsynth_wav, paper, real, soundfont, "
+    "thesis, tiny, got 'tinny'\n"
   )
 
 

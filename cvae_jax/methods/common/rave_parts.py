@@ -173,15 +173,18 @@ def distance(
   settings = parts.config.method
   is_paper = settings.version == PAPER
 
+  def fit(x):
+    return [size for size in settings.fft_sizes if size // 2 < x.shape[-1]]
+
   def measure(a, b):
-    sizes = [size for size in settings.fft_sizes if size // 2 < a.shape[-1]]
-    return losses.relative_spectral(a, b, sizes, not is_paper, is_paper, is_training)
+    return losses.relative_spectral(a, b, fit(a), not is_paper, is_paper, is_training)
 
   made_audio = pqmf.from_bands(made)
   of_bands = measure(bands.swapaxes(1, 2), made.swapaxes(1, 2))
   of_audio = measure(audio, made_audio)
   if is_paper:
-    of_audio += losses.log_level(audio, made_audio)
+    size = max(fit(audio))
+    of_audio += losses.log_level(audio, made_audio, size, size // 4)
   return of_bands, of_audio
 
 
