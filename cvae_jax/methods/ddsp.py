@@ -319,13 +319,7 @@ def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that it cannot use; `config` is a whole one."""
   config_check.need_positive(config, *(f"method.{name}" for name in _POSITIVE))
   config_check.need_not_negative(config, *(f"method.{name}" for name in _NOT_NEGATIVE))
-  config_check.need_choices(
-    config,
-    {
-      "method.latent": (parts_lib.NONE, parts_lib.SEQUENCE, parts_lib.NOTE),
-      "method.prior": ("standard", "flow"),
-    },
-  )
+  config_check.need_choices(config, CHOICES)
   flow_prior.check(config)
   settings = config.method
   if settings.bands < 2:

@@ -96,6 +96,15 @@ def begin_step(
   return audio, pqmf.to_bands(audio, parts.config.method.num_bands), z_rng, noise_rng
 
 
+def begin_frozen_step(
+  parts: parts_lib.Parts, state: State, batch: methods.Batch
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+  """Excerpts, their bands, latents of the frozen encoder, and a key of the noise."""
+  audio, bands, z_rng, noise_rng = begin_step(parts, state, batch)
+  posterior, _ = parts_lib.encode(parts, {**state.params, **state.buffers}, bands)
+  return audio, bands, networks_lib.draw(posterior, z_rng), noise_rng
+
+
 def train_autoencoder(
   parts: parts_lib.Parts, state: State, batch: methods.Batch
 ) -> tuple[State, dict[str, jax.Array]]:
@@ -136,9 +145,7 @@ def train_decoder(
 ) -> tuple[State, dict[str, jax.Array]]:
   """A decoder's turn of phase 2: distances of spectra, of features, and the hinge."""
   settings = parts.config.method
-  audio, bands, z_rng, noise_rng = begin_step(parts, state, batch)
-  posterior, _ = parts_lib.encode(parts, {**state.params, **state.buffers}, bands)
-  z = networks_lib.draw(posterior, z_rng)
+  audio, bands, z, noise_rng = begin_frozen_step(parts, state, batch)
   real = parts.critic.apply(state.critic.params, audio)
   is_v2 = settings.version == parts_lib.V2
 
@@ -172,11 +179,8 @@ def train_critic(
   parts: parts_lib.Parts, state: State, batch: methods.Batch
 ) -> tuple[State, dict[str, jax.Array]]:
   """The discriminators' turn of phase 2."""
-  audio, bands, z_rng, noise_rng = begin_step(parts, state, batch)
-  whole = {**state.params, **state.buffers}
-  posterior, _ = parts_lib.encode(parts, whole, bands)
-  z = networks_lib.draw(posterior, z_rng)
-  fake = pqmf.from_bands(parts_lib.decode(parts, whole, z, noise_rng))
+  audio, _, z, noise_rng = begin_frozen_step(parts, state, batch)
+  fake = pqmf.from_bands(parts_lib.decode(parts, state.params, z, noise_rng))
 
   def loss_fn(params):
     both = parts.critic.apply(params, jnp.concatenate([audio, fake]))
@@ -214,8 +218,7 @@ def eval_step(
   parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
 ) -> methods.Sums:
   """Sums over a batch, and counts: of whole examples, from what `decode` hears of their latents."""
-  audio = parts_lib.fill_up(parts, jnp.asarray(batch["audio"]))
-  bands = pqmf.to_bands(audio, parts.config.method.num_bands)
+  audio, bands = parts_lib.take(parts, batch)
   posterior, _ = parts_lib.encode(parts, params, bands)
   fill_rng, noise_rng = jax.random.split(rng)
   code = parts_lib.to_code(params, posterior.mean)
@@ -239,8 +242,7 @@ def eval_step(
 
 def encode(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: Any = None) -> jax.Array:
   """[B, N, D] coordinates of the principal components: of the mean, with a key of a draw."""
-  audio = parts_lib.fill_up(parts, jnp.asarray(batch["audio"]))
-  bands = pqmf.to_bands(audio, parts.config.method.num_bands)
+  _, bands = parts_lib.take(parts, batch)
   posterior, _ = parts_lib.encode(parts, params, bands)
   z = posterior.mean if rng is None else networks_lib.draw(posterior, rng)
   return parts_lib.to_code(params, z)
@@ -261,8 +263,7 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase:
   """The analysis of the latents, once all else is trained: one step, which has its metrics."""
 
   def prepare(params, batch):
-    audio = parts_lib.fill_up(parts, jnp.asarray(batch["audio"]))
-    bands = pqmf.to_bands(audio, parts.config.method.num_bands)
+    _, bands = parts_lib.take(parts, batch)
     return {"mean": parts_lib.encode(parts, params, bands)[0].mean}
 
   def begin(state, rows):

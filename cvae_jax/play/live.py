@@ -11,6 +11,7 @@ and the N * hop_length samples of the sound. What is wrong is answered with JSON
 before the server closes.
 """
 
+import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax.audio import controls as controls_lib
@@ -54,20 +55,17 @@ class Session:
     frame_s = tracking.hop_length / synth.sample_rate
     self._follower = live.Follower(self._performer, synth.sample_rate, count)
     self._register = live.Register(ranges, frame_s, start.semitones)
-    self._warm_up(z, labels)
+    self._warm_up()
 
   def _timbre(self, sound):
     return melodies.to_timbre(self._synth, self._palette, sound, float(np.median(self._ranges[0])))
 
-  def _warm_up(self, z, labels):
-    """Compiles what is played, so that the first block is not late."""
-    count, start = self._start.block_frames, self._start
-    spare = live.Line(self._synth, count, z, labels, start.sound.seed, start.in_room)
-    spare.play(np.full(count, 220.0), np.full(count, -controls_lib.RANGE_DB))
-    if start.follow:
-      live.Follower(self._performer, self._synth.sample_rate, count).follow(
-        np.zeros(self._samples, np.float32)
-      )
+  def _warm_up(self):
+    """Compiles what is played, by a block of silence, so that the first one is not late."""
+    count = self._start.block_frames
+    self._line.play(np.full(count, controls_lib.A4_HZ), np.full(count, -controls_lib.RANGE_DB))
+    if self._start.follow:
+      self._follower.follow(np.zeros(self._samples, np.float32))
 
   @property
   def ready(self) -> schema.LiveReady:
@@ -97,7 +95,7 @@ class Session:
     if not block.pitch and not block.loudness_db:
       return b""
     pitch = np.asarray(block.pitch, np.float32)
-    f0_hz = controls_lib.A4_HZ * 2.0 ** ((pitch - controls_lib.A4_PITCH) / 12.0)
+    f0_hz = np.asarray(controls_lib.pitch_to_hz(jnp.asarray(pitch)))
     loudness_db = np.asarray(block.loudness_db, np.float32)
     audio = self._line.play(f0_hz, loudness_db)
     return _pack(pitch, loudness_db, np.ones_like(pitch), audio)
@@ -120,7 +118,7 @@ class Session:
     controls = self._follower.follow(np.clip(audio, -1.0, 1.0))
     moved = self._register.move(controls)
     made = self._line.play(moved.f0_hz, moved.loudness_db)
-    pitch = controls_lib.A4_PITCH + 12.0 * np.log2(moved.f0_hz / controls_lib.A4_HZ)
+    pitch = np.asarray(controls_lib.hz_to_pitch(jnp.asarray(moved.f0_hz)))
     return _pack(pitch, moved.loudness_db, controls.confidence, made)
 
 

@@ -21,7 +21,6 @@ from cvae_jax import methods
 from cvae_jax.audio import controls as controls_lib
 from cvae_jax.audio import files
 from cvae_jax.core import errors
-from cvae_jax.data import forms
 from cvae_jax.methods.common import performer as performer_lib
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
@@ -38,13 +37,9 @@ def need_performer(synth: synthesizer.Synthesizer, what: str) -> performer_lib.P
   Raises:
     UserError: if the run is not played by f0 and loudness.
   """
-  forms.need_waveform(synth.form, what)
-  if synth.method.performer is None:
-    raise errors.UserError(
-      f"{what} needs a run that is played by f0 and loudness, as those of configs/ddsp.py, "
-      f"ddsp_solo.py and ddsp_vae.py: this one is a '{synth.config.method.name}'"
-    )
-  return synth.method.performer
+  configs = "configs/ddsp.py, ddsp_solo.py and ddsp_vae.py"
+  kind = f"is played by f0 and loudness, as those of {configs}"
+  return synth.need("performer", what, kind)
 
 
 def measure(

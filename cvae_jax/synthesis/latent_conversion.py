@@ -14,7 +14,6 @@ import numpy as np
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
-from cvae_jax.data import forms
 from cvae_jax.methods.common import streamer as streamer_lib
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
@@ -40,13 +39,7 @@ def need_streamer(synth: synthesizer.Synthesizer, what: str) -> streamer_lib.Str
   Raises:
     UserError: if the run does not stream.
   """
-  forms.need_waveform(synth.form, what)
-  if synth.method.streamer is None:
-    raise errors.UserError(
-      f"{what} needs a run that streams, as those of configs/rave.py: "
-      f"this one is a '{synth.config.method.name}'"
-    )
-  return synth.method.streamer
+  return synth.need("streamer", what, "streams, as those of configs/rave.py")
 
 
 def make_change(

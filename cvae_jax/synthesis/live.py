@@ -151,7 +151,7 @@ class Register:
 
   def move(self, controls: controls_lib.Controls) -> Moved:
     """[N] controls of the recording to those of the instrument."""
-    pitch = controls_lib.A4_PITCH + 12.0 * np.log2(controls.f0_hz / controls_lib.A4_HZ)
+    pitch = np.asarray(controls_lib.hz_to_pitch(jnp.asarray(controls.f0_hz)))
     loudness_db = np.asarray(controls.loudness_db)
     loudest_db = np.percentile(self._heard[:, 1], 95) if len(self._heard) else -np.inf
     loudest_db = max(float(loudest_db), float(loudness_db.max()), controls_lib.SILENCE_DB)

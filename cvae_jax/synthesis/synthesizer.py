@@ -67,6 +67,25 @@ class Synthesizer:
       config, self.step, self.params, method, self.table, self.form, self.statistics
     )
 
+  def need(self, part: str, what: str, kind: str) -> Any:
+    """A part of the method that not every method has, of a run of sounds.
+
+    Args:
+      part: field of the method.
+      what: it is needed for.
+      kind: of runs that have it, and which configs make them.
+
+    Raises:
+      UserError: if this run has none.
+    """
+    forms.need_waveform(self.form, what)
+    found = getattr(self.method, part)
+    if found is None:
+      raise errors.UserError(
+        f"{what} needs a run that {kind}: this one is a '{self.config.method.name}'"
+      )
+    return found
+
   @property
   def conditions(self) -> tuple[str, ...]:
     """The labels that this run is conditioned on."""

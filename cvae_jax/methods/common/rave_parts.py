@@ -133,6 +133,12 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   )
 
 
+def take(parts: Parts, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
+  """Whole examples [B, T], filled up to a latent frame, and their bands [B, N, M]."""
+  audio = fill_up(parts, jnp.asarray(batch["audio"]))
+  return audio, pqmf.to_bands(audio, parts.config.method.num_bands)
+
+
 def fill_up(parts: Parts, audio: jax.Array) -> jax.Array:
   """[B, T] with silence up to a whole latent frame."""
   return jnp.pad(audio, [(0, 0), (0, -audio.shape[-1] % parts.hop_length)])
