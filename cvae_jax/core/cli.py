@@ -51,6 +51,7 @@ def set_up() -> None:
   cache = os.path.join(os.path.expanduser("~"), ".cache", "cvae_jax", "compiled")
   os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+  platforms.avoid_deadlock()
   from absl import logging as absl_logging
 
   # Orbax tells of every file that it touches, and at length of what it raises as well.

@@ -1,10 +1,24 @@
-"""JAX_PLATFORMS: whether there is what it asks for."""
+"""JAX_PLATFORMS: whether there is what it asks for; and what XLA of some versions needs."""
 
+import importlib.metadata
 import os
 
 from cvae_jax.core import errors
 
 _VARIABLES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
+_DEADLOCKED = ("0.11.1", "0.11.2")  # jaxlib
+_ONE_THREAD = "xla_cpu_multi_thread_eigen"
+
+
+def avoid_deadlock() -> None:
+  """Has XLA run an operation on one CPU thread where its FFTs would wait for each other for ever.
+
+  In these versions an FFT on a thread of XLA's pool shares its work out to the same pool and waits:
+  as many at a time as there are threads never end. It is called before JAX's devices are started.
+  """
+  set_already = os.environ.get("XLA_FLAGS", "")
+  if _ONE_THREAD not in set_already and importlib.metadata.version("jaxlib") in _DEADLOCKED:
+    os.environ["XLA_FLAGS"] = f"{set_already} --{_ONE_THREAD}=false".strip()
 
 
 def problem() -> str | None:

@@ -1,5 +1,6 @@
 """Command lines: paths with ~, what cannot be written, files that are no configs, odd numbers."""
 
+import importlib.metadata
 import io
 import os
 import subprocess
@@ -281,6 +282,23 @@ def test_a_platform_that_is_there_is_no_problem(monkeypatch):
   for platform in ("cpu", ""):
     monkeypatch.setenv("JAX_PLATFORMS", platform)
     assert platforms.problem() is None
+
+
+def test_ffts_that_wait_for_each_other_are_avoided(monkeypatch):
+  flag = "--xla_cpu_multi_thread_eigen=false"
+  for version, before, after in (
+    ("0.11.2", None, flag),
+    ("0.11.1", "--xla_dump_to=x", f"--xla_dump_to=x {flag}"),
+    ("0.11.2", flag.replace("false", "true"), flag.replace("false", "true")),
+    ("0.11.0", None, None),
+    ("0.12.0", "--xla_dump_to=x", "--xla_dump_to=x"),
+  ):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name, v=version: v)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    if before is not None:
+      monkeypatch.setenv("XLA_FLAGS", before)
+    platforms.avoid_deadlock()
+    assert os.environ.get("XLA_FLAGS") == after
 
 
 NO_WHOLE = ["nan", "inf", "-inf", "1e99", "", "1e9", "60-50", "1.5", "0x10"]
