@@ -13,6 +13,7 @@ those of `limits.py`. Prints Markdown.
 
 import argparse
 import functools
+import pathlib
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 from cvae_jax import methods
 from cvae_jax.audio import representations
 from cvae_jax.core import config as config_lib
+from cvae_jax.data import forms
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.training import compilation
@@ -129,20 +131,46 @@ def measure_features(batch_size: int, rounds: int) -> float:
   return batch_size / limits.best_time(lambda: encode(audio), rounds)
 
 
-def main() -> None:
-  """Runs what the flags ask for and prints it."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("--small", action="store_true", help="small batches and few rounds")
-  parser.add_argument("--steps_per_dispatch", type=int, help="8, or 2 where small")
-  args = parser.parse_args()
-  device = jax.devices()[0]
-  small = args.small or device.platform == "cpu"
-  batch_size, rounds = (8, 2) if small else (256, 10)
-  steps = args.steps_per_dispatch or (2 if small else 8)
-  print(f"jax {jax.__version__}, {device.device_kind} ({device.platform}), {jax.device_count()} "
-        f"devices, of which one is measured; {steps} steps a dispatch\n")  # fmt: skip
-  if small:
-    print("SMALL: batches of 8 and 2 rounds; this shows that it works, not what a chip reaches.\n")
+def make_rave(variant: str):
+  """RAVE's config of a variant, and the form of its examples."""
+  path = pathlib.Path(__file__).parents[1] / "configs" / f"rave.py:{variant}"
+  config = config_lib.load(str(path))
+  settings = config.data.recordings
+  samples = round(settings.duration_s * settings.sample_rate)
+  return config, forms.Waveform(settings.sample_rate, samples, is_excerpt=True)
+
+
+def measure_rave_training(variant: str, rounds: int) -> tuple[float, float]:
+  """Steps/s of phase 1, and pairs of turns/s of phase 2, in batches of the config."""
+  config, form = make_rave(variant)
+  method = methods.make_method(config, form, labels.make_vocabulary(["any"]))
+  rng = np.random.default_rng(0)
+  audio = rng.uniform(-0.5, 0.5, (config.train.batch_size, form.num_samples)).astype(np.float32)
+  batch = jax.device_put({"audio": audio})
+  state = compilation.jit(method.init)(jax.random.key(0), batch)
+  first = config.method.adversarial_from
+
+  def measure(number):
+    step = compilation.jit(method.turn(number).train_step)
+    return limits.best_time(lambda: step(state, batch), rounds)
+
+  return 1 / measure(0), 1 / (measure(first) + measure(first + 1))
+
+
+def measure_rave_decoding(variant: str, batch_size: int, rounds: int) -> float:
+  """Samples of audio a second, from latents on the device to waveforms on the device."""
+  config, form = make_rave(variant)
+  method = methods.make_method(config, form, labels.make_vocabulary(["any"]))
+  batch = {"audio": np.zeros((1, form.num_samples), np.float32)}
+  params = compilation.jit(lambda: method.init(jax.random.key(0), batch).best_params)()
+  codes = jax.random.normal(jax.random.key(0), (batch_size, *method.code_shape))
+  decode, key = compilation.jit(method.decode), jax.random.key(0)
+  seconds = limits.best_time(lambda: decode(params, codes, {}, key), rounds)
+  return batch_size * form.num_samples / seconds
+
+
+def print_notes_training(small, batch_size, steps, rounds):
+  """The table of the networks on notes."""
   dtypes = ("float32",) if small else ("float32", "bfloat16")
   peaks = {dtype: limits.measure_peaks(dtype, small) for dtype in dtypes}
   for dtype, peak in peaks.items():
@@ -165,14 +193,65 @@ def main() -> None:
         f"| {100 * waiting:.0f} % |",
         flush=True,
       )
+
+
+def print_notes_generation(small, batch_size, steps, rounds):
+  """The table of the representations."""
+  del steps
   print(f"\nfeatures alone: {measure_features(batch_size, rounds):.0f} notes/s")
   print("\n| generation | batch | MHz of audio | times real time |\n|---|---|---|---|")
+  many = 16 if small else 1024
   for name in _REPRESENTATIONS:
-    rate = measure_generation(name, 16 if small else 1024, rounds)
-    print(
-      f"| {name} | {16 if small else 1024} | {rate / 1e6:.2f} | {rate / labels.SAMPLE_RATE:.0f} |",
-      flush=True,
-    )
+    rate = measure_generation(name, many, rounds)
+    print(f"| {name} | {many} | {rate / 1e6:.2f} | {rate / labels.SAMPLE_RATE:.0f} |", flush=True)
+
+
+def print_rave_training(small, batch_size, steps, rounds):
+  """The table of RAVE's steps."""
+  del batch_size, steps
+  print("\n| RAVE | steps/s, phase 1 | pairs of turns/s, phase 2 |\n|---|---|---|")
+  for variant in ("small",) if small else ("small", "", "v2"):
+    one, two = measure_rave_training(variant, rounds)
+    print(f"| {variant or 'as in the paper'} | {one:.1f} | {two:.1f} |", flush=True)
+
+
+def print_rave_decoding(small, batch_size, steps, rounds):
+  """The table of RAVE's decoders."""
+  del steps
+  many = 2 if small else batch_size
+  print("\n| RAVE | batch | decoded, MHz |\n|---|---|---|")
+  for variant in ("small",) if small else ("small", "", "v2"):
+    rate = measure_rave_decoding(variant, many, rounds)
+    print(f"| {variant or 'as in the paper'} | {many} | {rate / 1e6:.2f} |", flush=True)
+
+
+_TABLES = {
+  "training": print_notes_training,
+  "generation": print_notes_generation,
+  "rave_training": print_rave_training,
+  "rave_decoding": print_rave_decoding,
+}
+
+
+def main() -> None:
+  """Runs what the flags ask for and prints it."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--small", action="store_true", help="small batches and few rounds")
+  parser.add_argument("--steps_per_dispatch", type=int, help="8, or 2 where small")
+  parser.add_argument(
+    "--tables", nargs="+", choices=_TABLES, default=list(_TABLES), help="all without it"
+  )
+  args = parser.parse_args()
+  device = jax.devices()[0]
+  small = args.small or device.platform == "cpu"
+  batch_size, rounds = (8, 2) if small else (256, 10)
+  steps = args.steps_per_dispatch or (2 if small else 8)
+  print(f"jax {jax.__version__}, {device.device_kind} ({device.platform}), {jax.device_count()} "
+        f"devices, of which one is measured; {steps} steps a dispatch\n")  # fmt: skip
+  if small:
+    print("SMALL: batches of 8 and 2 rounds; this shows that it works, not what a chip reaches.\n")
+  for name in args.tables:
+    _TABLES[name](small, batch_size, steps, rounds)
 
 
 if __name__ == "__main__":
