@@ -22,10 +22,12 @@ def small(config):
   config.data.recordings.update(sample_rate=16_000, duration_s=4.096)
   config.method.update(version="v1", capacity=16, ratios=(4, 4, 2, 2), latent_dim=32, crop=16_384)
   # With the paper's beta the latents collapse to 2 nats in so few steps.
-  config.method.update(beta=0.02, beta_warmup_steps=1000, early_noise=True)
+  config.method.update(beta=0.005, beta_warmup_steps=1000, early_noise=True)
+  # With the original's 1e-7 the gradient is of noise floors first: half as many steps more.
+  config.method.log_floor = 1e-2
   config.method.adversarial_from = 9000
   config.optimizer.update(learning_rate=1e-3, schedule="exponential", decay_steps=12_000)
-  config.optimizer.update(decay_rate=0.1, warmup_steps=200)
+  config.optimizer.update(decay_rate=0.1, warmup_steps=200, ema_decay=0.999)
   config.train.steps = 16_000
 
 

@@ -30,12 +30,23 @@ def main(argv: list[str] | None = None) -> None:
     "--num", type=flag_types.whole(most=10_000), default=1, help="number of examples (default 1)"
   )
   run_flags.add_draw(parser)
+  parser.add_argument(
+    "--seconds",
+    type=flag_types.real(0.1, 86_400),
+    help="of sound, from a run whose prior goes on; an example's without it",
+  )
+  parser.add_argument("--continue_from", help="audio file to go on from, with --seconds")
   parser.add_argument("--out", default="out", help="directory of the files (default out)")
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
   outputs.check_directory(args.out)
+  if args.continue_from is not None and args.seconds is None:
+    parser.error("--continue_from needs --seconds")
 
   synth = run_flags.load_run(args)
+  if args.seconds is not None:
+    generate_long(synth, args)
+    return
   labels = run_flags.asked_labels(args)
   drawn_labels = synth.draw_labels(args.num, args.seed, **labels)
   for label in synth.vocabulary.of_kind(vocabulary_lib.NUMBER):
@@ -51,6 +62,18 @@ def main(argv: list[str] | None = None) -> None:
     name = stem(synth.vocabulary, synth.conditions, drawn_labels, i, args.seed)
     path = os.path.join(args.out, name + synth.form.suffix)
     synth.form.write(path, example)
+    _log.info("%s", path)
+
+
+def generate_long(synth, args) -> None:
+  """Writes sounds of --seconds, each of a seed of its own."""
+  from cvae_jax.synthesis import continuation
+
+  for i in range(args.num):
+    path = os.path.join(args.out, f"sample-seed{args.seed + i}.wav")
+    continuation.generate_file(
+      synth, path, args.seconds, args.continue_from, args.seed + i, args.temperature
+    )
     _log.info("%s", path)
 
 

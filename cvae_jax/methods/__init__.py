@@ -31,7 +31,7 @@ from cvae_jax.methods.common import streamer as streamer_lib
 Batch = Mapping[str, Any]  # of arrays, JAX's or NumPy's
 # Sums over a batch and what to divide them by, by metric: exact averages over a split.
 Sums = dict[str, tuple[jax.Array, jax.Array]]
-_TEMPERATURE = "temperature"
+TEMPERATURE = "temperature"  # of draws, among labels
 
 
 class Task(NamedTuple):
@@ -136,6 +136,9 @@ class Method(NamedTuple):
     performer: how it is played by f0 and loudness. Batches of training examples then hold their f0,
       see `data.tracked`; a batch without it is tracked by the method itself.
     streamer: how it codes and decodes sound block by block.
+    extend_code: (params, the last codes [B, K, D] of a sequence, labels, rng) to codes [B, W, D]
+      that begin with those: a prior that goes on. K is 0 or more, and at most `context`.
+    context: K at most.
   """
 
   init: Callable[[jax.Array, Batch], Any]
@@ -158,6 +161,8 @@ class Method(NamedTuple):
   fit_examples: int = 4096
   performer: performer_lib.Performer | None = None
   streamer: streamer_lib.Streamer | None = None
+  extend_code: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None = None
+  context: int = 0
 
   @property
   def can_sample(self) -> bool:
@@ -200,12 +205,12 @@ class Method(NamedTuple):
 
 def at_temperature(labels: Batch, count: int, temperature: float = 1.0) -> dict[str, Any]:
   """Labels of `count` examples that ask for draws at a temperature: see `Method`."""
-  return {**labels, _TEMPERATURE: np.full(count, temperature, np.float32)}
+  return {**labels, TEMPERATURE: np.full(count, temperature, np.float32)}
 
 
 def count(labels: Batch) -> int:
   """How many examples labels are of that are given to draw."""
-  return len(labels[_TEMPERATURE])
+  return len(labels[TEMPERATURE])
 
 
 def make_representation(

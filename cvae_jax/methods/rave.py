@@ -3,6 +3,7 @@
     phase 1  encoder and decoder: distances of spectra, of bands and of waveforms, and the KL
     phase 2  the encoder is frozen; the decoder and its discriminators take turns: hinge, features
     then     principal components of the latents; how many of them are heard can be chosen after it
+             a prior of their sequences, which draws sound and goes on from it
 
 Source: Caillon & Esling 2021, "RAVE: A variational autoencoder for fast and high-quality neural
 audio synthesis", and the `acids-rave` package, which has left the paper since (`method.version`):
@@ -27,10 +28,13 @@ from cvae_jax.audio import pqmf
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
 from cvae_jax.methods.common import adversarial
+from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import rave_parts as parts_lib
 from cvae_jax.methods.common import rave_streamer
+from cvae_jax.methods.common import sequence_prior
+from cvae_jax.models.common import rave as rave_lib
 from cvae_jax.training import state as state_lib
 
 
@@ -47,6 +51,7 @@ class State(state_lib.TrainState):
 def init(parts: parts_lib.Parts, rng: jax.Array, batch: methods.Batch) -> State:
   """The state that a run begins with."""
   encoder_rng, decoder_rng, critic_rng, run_rng = jax.random.split(rng, 4)
+  prior_rng = jax.random.fold_in(rng, 4)
   audio = jnp.zeros((len(batch["audio"]), parts.config.method.crop or parts.hop_length))
   bands = pqmf.to_bands(audio, parts.config.method.num_bands)
   encoder = parts.encoder.init(encoder_rng, bands, train=True)
@@ -60,6 +65,9 @@ def init(parts: parts_lib.Parts, rng: jax.Array, batch: methods.Batch) -> State:
   ema_decay, critic_decay = parts.config.optimizer.ema_decay, 0.0
   state = state_lib.init_state(params, parts.optimizer, run_rng, ema_decay, buffers)
   critic_state = state_lib.init_state(critic, parts.critic_optimizer, run_rng, critic_decay)
+  if parts.prior is not None:
+    flow = parts.config.method.sequence_flow
+    state = sequence_prior.attach(state, parts.prior, flow, prior_rng)
   return State(**vars(state), critic=critic_state)
 
 
@@ -217,12 +225,11 @@ def make_turns(parts: parts_lib.Parts):
 def eval_step(
   parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
 ) -> methods.Sums:
-  """Sums over a batch, and counts: of whole examples, from what `decode` hears of their latents."""
+  """Sums over a batch, and counts: of whole examples, from latents as `rave_parts.heard`."""
   audio, bands = parts_lib.take(parts, batch)
   posterior, _ = parts_lib.encode(parts, params, bands)
   fill_rng, noise_rng = jax.random.split(rng)
-  code = parts_lib.to_code(params, posterior.mean)
-  z = parts_lib.from_code(params, code, parts.config.method.fidelity, fill_rng)
+  z = parts_lib.heard(parts, params, posterior, fill_rng)
   made = parts_lib.decode(parts, params, z, noise_rng)
   of_bands, of_audio = parts_lib.distance(parts, bands, audio, made, False)
   divergence = parts_lib.kl(posterior)
@@ -260,7 +267,11 @@ def decode(
 
 
 def make_phase(parts: parts_lib.Parts) -> methods.Phase:
-  """The analysis of the latents, once all else is trained: one step, which has its metrics."""
+  """Once all else is trained: the analysis of the latents, and the prior of their sequences.
+
+  Without a prior it is one step, which has the analysis' metrics.
+  """
+  prior, flow = parts.prior, parts.config.method.sequence_flow
 
   def prepare(params, batch):
     _, bands = parts_lib.take(parts, batch)
@@ -268,23 +279,49 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase:
 
   def begin(state, rows):
     analysis = parts_lib.analyse(rows["mean"].reshape(-1, parts.latent_dim))
-    return state.replace(buffers={**state.buffers, parts_lib.ANALYSIS: analysis})
+    state = state.replace(buffers={**state.buffers, parts_lib.ANALYSIS: analysis})
+    if prior is None:
+      return state
+    return sequence_prior.begin(state, parts_lib.to_code(state.buffers, rows["mean"]))
 
   def step(state, rows):
-    del rows
     share = state.buffers[parts_lib.ANALYSIS]["share"]
     dimensions = {
       f"dimensions_{percent}": 1.0 + jnp.sum(share < percent / 100.0)
       for percent in (80, 90, 95, 99)
     }
-    return state.replace(step=state.step + 1), {"loss": 1.0 - share[0], **dimensions}
+    if prior is None:
+      return state.replace(step=state.step + 1), {"loss": 1.0 - share[0], **dimensions}
+    codes = parts_lib.to_code(state.buffers, rows["mean"])
+    state, metrics = sequence_prior.train_step(prior, flow, state, codes)
+    return state, {**metrics, **dimensions}
 
-  return methods.Phase("analysis", 1, 1, parts.config.method.analysed, prepare, begin, step)
+  analysed = parts.config.method.analysed
+  if prior is None:
+    return methods.Phase("analysis", 1, 1, analysed, prepare, begin, step)
+  return methods.Phase("prior", flow.steps, flow.batch_size, analysed, prepare, begin, step)
+
+
+def draw_code(
+  parts: parts_lib.Parts, params: Any, labels: methods.Batch, rng: jax.Array
+) -> jax.Array:
+  """[B, N, D] codes of the prior."""
+  assert parts.prior is not None
+  temperature = labels[methods.TEMPERATURE]
+  return parts.prior.sequence(params[flow_prior.KEY], parts.num_frames, temperature, rng)
+
+
+def extend_code(
+  parts: parts_lib.Parts, params: Any, codes: jax.Array, labels: methods.Batch, rng: jax.Array
+) -> jax.Array:
+  """See `methods.Method`."""
+  assert parts.prior is not None
+  return parts.prior.extend(params[flow_prior.KEY], codes, labels[methods.TEMPERATURE], rng)
 
 
 def warm_start(state: State, params: Any) -> State:
   """A new run's state with the parameters of another run; discriminators begin anew."""
-  started = state_lib.warm_start(state, params)
+  started = flow_prior.warm_start(state, params)
   assert isinstance(started, State)
   return started
 
@@ -305,6 +342,9 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     turn=turn,
     warm_start=warm_start,
     streamer=rave_streamer.make_streamer(parts),
+    draw_code=bind(draw_code) if parts.prior is not None else None,
+    extend_code=bind(extend_code) if parts.prior is not None else None,
+    context=parts.prior.context if parts.prior is not None else 0,
   )
 
 
@@ -316,11 +356,13 @@ def get_config() -> ml_collections.ConfigDict:
   config.capacity = 64  # channels of the networks' first and last layers
   config.ratios = (4, 4, 4, 2)  # strides; with the bands, 2,048 samples a latent frame
   config.latent_dim = 128
+  config.activation = rave_lib.LEAKY  # or snake, as in the package's snake.gin
   config.causal = False  # whether no sample is seen before it is heard
   config.noise_ratios = (4, 4, 4)  # strides of the noise synthesizer; () for none
   config.noise_amplitudes = 5  # of a band's noise, from its lowest frequency to its highest
   config.early_noise = False  # whether there is noise in phase 1 too, as in the package's v2
   config.fft_sizes = (2048, 1024, 512, 256, 128)
+  config.log_floor = 1e-7  # of magnitudes in the logarithms of distances that are trained on
   config.crop = 65_536  # samples that are trained on; 0 for whole examples
   config.phase_share = 0.8  # of the excerpts, whose phases are turned
   # Of the KL, in distances of spectra a nat; the original has 0.1, of a KL twice as large.
@@ -337,23 +379,28 @@ def get_config() -> ml_collections.ConfigDict:
     learning_rate=1e-4, b1=0.5, b2=0.9, schedule="constant", warmup_steps=0, clip_norm=0.0
   )
   config.fidelity = 0.95  # share of the latents' variance that is heard; the rest is drawn
-  config.analysed = 4096  # training examples, at most, that latents are analysed of
+  config.sequence_flow = sequence_prior.get_config()
+  config.analysed = 4096  # training examples, at most, of which latents are analysed
   return config
 
 
-CHOICES = {"method.version": (parts_lib.PAPER, parts_lib.V1, parts_lib.V2)}
+CHOICES = {
+  "method.version": (parts_lib.PAPER, parts_lib.V1, parts_lib.V2),
+  "method.activation": (rave_lib.LEAKY, rave_lib.SNAKE),
+}
 
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that it cannot use; `config` is a whole one."""
   positive = ("num_bands", "capacity", "latent_dim", "noise_amplitudes", "critic_capacity",
-              "critic_every", "critic_layers", "analysed", "fidelity")  # fmt: skip
+              "critic_every", "critic_layers", "analysed", "fidelity", "log_floor")  # fmt: skip
   config_check.need_positive(config, *(f"method.{name}" for name in positive))
   not_negative = ("crop", "beta", "beta_warmup_steps", "adversarial_from", "adversarial_weight",
                   "matching_weight", "phase_share")  # fmt: skip
   config_check.need_not_negative(config, *(f"method.{name}" for name in not_negative))
   config_check.need_choices(config, CHOICES)
   config_check.need_optimizer(config, "method.critic")
+  sequence_prior.check(config)
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
@@ -362,3 +409,4 @@ def tiny(config: ml_collections.ConfigDict) -> None:
     num_bands=4, capacity=4, ratios=(4, 2), latent_dim=4, noise_ratios=(2, 2), crop=2048,
     fft_sizes=(256, 128), critic_capacity=4, critic_layers=2, adversarial_from=10,
   )  # fmt: skip
+  config.method.sequence_flow.update(hidden=8, dilations=(1, 2), window=8, steps=4, draw_steps=2)

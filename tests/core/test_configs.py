@@ -39,7 +39,7 @@ def test_a_config_learns_real_notes(name, real_batch):
   # A plain autoencoder has no KL and nothing to draw, all others have both.
   is_plain = name in ("ae", "ddsp", "ddsp_solo")
   assert (metrics.get("kl", 0.0) > 0) == (not is_plain)
-  assert method.can_sample == (not is_plain and name != "rave")  # Whose latents have no prior yet.
+  assert method.can_sample == (not is_plain)
 
 
 @pytest.mark.slow

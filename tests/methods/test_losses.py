@@ -172,3 +172,24 @@ def test_the_orthogonality_is_the_sum_of_products_of_different_rows():
   assert float(losses.orthogonality(jnp.asarray(basis))) == pytest.approx(expected, rel=1e-5)
   rows, _ = np.linalg.qr(basis.T)
   assert float(losses.orthogonality(jnp.asarray(rows.T))) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_floor_takes_noise_floors_out_of_the_spectral_distance():
+  rng = np.random.default_rng(0)
+  soft = jnp.asarray(1e-6 * rng.normal(size=(2, 1, 4096)), jnp.float32)
+  distance = lambda floor: losses.relative_spectral(*soft, (512,), floor=floor)[0]
+  relative = distance(1e9)  # No logarithm differs.
+  # Of two independent exponentials the logarithms differ by 2 ln 2 on average; nepers are half.
+  assert float(distance(1e-12) - relative) == pytest.approx(np.log(2.0), rel=0.1)
+  assert float(distance(1e-2) - relative) < 0.01
+
+
+def test_the_gradient_of_what_is_soft_ends_at_the_floor():
+  soft = jnp.asarray(1e-5 * np.random.default_rng(1).normal(size=(2, 1, 4096)), jnp.float32)
+  loud = jnp.full((1, 1), 0.5) * jnp.sin(jnp.arange(4096) * 0.3)
+
+  def slope(floor):
+    measure = lambda y: losses.relative_spectral(loud + soft[0], y, (512,), floor=floor)[0]
+    return float(jnp.abs(jax.grad(measure)(loud + soft[1])).max())
+
+  assert slope(1e-7) > 20 * slope(1e-2)

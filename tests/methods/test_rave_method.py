@@ -234,3 +234,18 @@ def test_latents_are_not_moved_by_a_run_that_has_none(ddsp_run, tmp_path):
 def test_sizes_that_do_not_fit_are_one_line(fields, message):
   with pytest.raises(errors.UserError, match=message):
     make_method(**fields)
+
+
+def test_latents_that_were_not_analysed_are_drawn_and_then_are_means(trained):
+  method, batch, (_, one, *_), _ = trained
+  parts = method.eval_step.args[0]
+  params = one.best_params
+  posterior, _ = rave_parts.encode(parts, params, rave_parts.take(parts, batch)[1])
+  heard = lambda params, seed: rave_parts.heard(parts, params, posterior, jax.random.key(seed))
+  assert not np.allclose(heard(params, 0), heard(params, 1))
+  means = posterior.mean.reshape(-1, parts.latent_dim)
+  analysed = {**params, rave_parts.ANALYSIS: rave_parts.analyse(means)}
+  kept = rave_parts.count_dimensions(analysed[rave_parts.ANALYSIS], 0.95)
+  codes = [rave_parts.to_code(analysed, heard(analysed, seed))[..., :kept] for seed in (0, 1)]
+  assert np.allclose(codes[0], rave_parts.to_code(analysed, posterior.mean)[..., :kept], atol=1e-5)
+  assert np.allclose(codes[0], codes[1], atol=1e-5)

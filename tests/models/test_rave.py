@@ -18,11 +18,15 @@ DIM, HOP = 3, 32
 
 
 def make(version, causal=False, dilations=(1, 3, 5)):
+  version, _, activation = version.partition(" ")
+  activation = activation or rave.LEAKY
   shared = {**SIZES, "causal": causal, "use_bias": False}
   if version == "v1":
-    decoder = rave.DecoderV1(**shared, dilations=dilations, noise_ratios=(4, 2))
+    decoder = rave.DecoderV1(
+      **shared, dilations=dilations, noise_ratios=(4, 2), activation=activation
+    )
     return rave.EncoderV1(**shared, latent_dim=DIM), decoder
-  shared["dilations"] = DILATIONS
+  shared |= {"dilations": DILATIONS, "activation": activation}
   decoder = rave.DecoderV2(**shared, noise_ratios=(2, 2, 2), noise_hidden=4)
   return rave.EncoderV2(**shared, latent_dim=DIM), decoder
 
@@ -89,8 +93,21 @@ def start(version, causal):
   return encoder, decoder, *(jax.tree.map(lambda x: x + 0.05, v) for v in variables)
 
 
-@pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_snake_is_the_packages():
+  x = jax.random.normal(jax.random.key(0), (2, 5, 3))
+  rate = jnp.array([0.5, 1.0, 3.0])
+  found = rave.Activation(rave.SNAKE).apply({"params": {"rate": rate}}, x)
+  # blocks.Snake: x + (alpha + 1e-9).reciprocal() * (alpha * x).sin().pow(2)
+  np.testing.assert_allclose(found, x + np.sin(rate * x) ** 2 / rate, atol=1e-6)
+  variables = rave.Activation(rave.SNAKE).init(jax.random.key(0), x)
+  assert np.array_equal(variables["params"]["rate"], np.ones(3))
+  assert not rave.Activation().init(jax.random.key(0), x)
+
+
+@pytest.mark.parametrize(
+  ("version", "causal"),
+  [("v1", True), ("v1", False), ("v2", True), ("v2", False), ("v2 snake", False)],
+)
 def test_blocks_are_those_of_the_whole(version, causal):
   encoder, decoder, encoder_variables, decoder_variables = start(version, causal)
   frames, rng = 36, jax.random.key(5)

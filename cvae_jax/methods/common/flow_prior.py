@@ -146,14 +146,14 @@ def make_flow_prior(config: ml_collections.ConfigDict, dim: int) -> FlowPrior:
 
 
 def attach(
-  state: state_lib.TrainState, prior: FlowPrior, settings: Any, rng: jax.Array, c: jax.Array
+  state: state_lib.TrainState, prior: Any, settings: Any, rng: jax.Array, c: jax.Array
 ) -> state_lib.TrainState:
   """A run's first state with an untrained flow, its optimizer's state and its average.
 
   Args:
     state: without them.
-    prior: the flow.
-    settings: `method.flow`.
+    prior: the flow: a `FlowPrior`, or another one with its `init`.
+    settings: its section of the config.
     rng: of the initial parameters.
     c: [B, K] conditions, of which only the shape counts.
   """
@@ -185,7 +185,7 @@ def begin(state: state_lib.TrainState, posterior: latent_lib.Latent) -> state_li
 
 
 def train_step(
-  prior: FlowPrior,
+  prior: Any,
   optimizer: optax.GradientTransformation,
   ema_decay: float,
   state: state_lib.TrainState,
@@ -193,7 +193,10 @@ def train_step(
   c: jax.Array,
   rng: jax.Array,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
-  """One step of the flow on [B, D] codes; the rest of the state stays as it is."""
+  """One step of the flow on [B, ..., D] codes; the rest of the state stays as it is.
+
+  `prior` is a `FlowPrior`, or another one with its `loss`; `c` is what that is given.
+  """
   variables = state.buffers[KEY]
   x = (codes - variables["mean"]) / variables["std"]
   noise_rng, t_rng = jax.random.split(rng)

@@ -123,10 +123,11 @@ def relative_spectral(
   is_squared: bool = True,
   is_normalized: bool = False,
   over_batch: bool = False,
+  floor: float = 1e-7,
 ) -> Float[Array, " B"]:
   """Distance of two waveforms' magnitudes S, relative to the first's: RAVE's.
 
-  The sum over sizes of R + mean |log(S + 1e-7) - log(S' + 1e-7)|, in nepers. Spectra overlap by
+  The sum over sizes of R + mean |log(S + floor) - log(S' + floor)|, in nepers. Spectra overlap by
   three quarters, and waveforms are mirrored at their ends. Channels, such as bands, are summed
   within R, so that a soft one weighs little.
 
@@ -139,6 +140,8 @@ def relative_spectral(
     is_normalized: whether spectra are divided by the root of their size, as in tag v1.
     over_batch: whether R's sums are over the whole batch, as in both. The mean of the result is
       then theirs, and one silent example does no harm; without it, examples are independent.
+    floor: added to magnitudes before their logarithm. The gradient of a bin is as large as it is
+      soft, down to here: with the original's 1e-7 noise floors have most of it.
 
   Raises:
     ValueError: if a waveform is too short for the largest size.
@@ -157,7 +160,7 @@ def relative_spectral(
       total += error / (jnp.mean(power) if over_batch else power)
     else:
       total += jnp.sqrt(error / power + 1e-30)
-    log_a, log_b = (jnp.log(x + 1e-7) for x in (a, b))
+    log_a, log_b = (jnp.log(x + floor) for x in (a, b))
     total += jnp.mean(jnp.abs(log_a - log_b), axis=axes)
   return total
 

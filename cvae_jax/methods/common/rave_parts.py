@@ -16,6 +16,8 @@ from cvae_jax.audio import pqmf
 from cvae_jax.core import errors
 from cvae_jax.data import forms
 from cvae_jax.methods.common import losses
+from cvae_jax.methods.common import networks as networks_lib
+from cvae_jax.methods.common import sequence_prior
 from cvae_jax.models.common import discriminators
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import rave as rave_lib
@@ -23,6 +25,7 @@ from cvae_jax.training import state as state_lib
 
 PAPER, V1, V2 = "paper", "v1", "v2"
 ENCODER, DECODER, STATISTICS = "encoder", "decoder", "batch_stats"
+_LOG_FLOOR = 1e-7  # of the distances that are reported of held-out examples, and of the original
 ANALYSIS = "analysis"  # of the latent space, among the parameters that a run is used with
 
 _CRITICS = {
@@ -43,6 +46,7 @@ class Parts(NamedTuple):
     critic: waveforms to features of discriminators.
     optimizer: of encoder and decoder.
     critic_optimizer: of the discriminators.
+    prior: of sequences of latents; None for none.
   """
 
   config: ml_collections.ConfigDict
@@ -52,6 +56,7 @@ class Parts(NamedTuple):
   critic: Any
   optimizer: optax.GradientTransformation
   critic_optimizer: optax.GradientTransformation
+  prior: sequence_prior.SequencePrior | None
 
   @property
   def hop_length(self) -> int:
@@ -85,11 +90,13 @@ def make_networks(settings: ml_collections.ConfigDict) -> tuple[Any, Any, Any]:
   }
   if is_v2:
     common["dilations"] = ((1, 3, 9),) * (len(ratios) - 1) + ((1, 3),)
+    common["activation"] = settings.activation
     encoder: Any = rave_lib.EncoderV2(latent_dim=settings.latent_dim, **common)
     decoder: Any = rave_lib.DecoderV2(**common, **noise)
   else:
     dilations = (1, 3, 9) if settings.version == PAPER else (1, 3, 5)
     encoder = rave_lib.EncoderV1(latent_dim=settings.latent_dim, **common)
+    noise["activation"] = settings.activation
     decoder = rave_lib.DecoderV1(dilations=dilations, **common, **noise)
   critic = _CRITICS[settings.version](settings.critic_capacity, settings.critic_layers)
   return encoder, decoder, critic
@@ -122,7 +129,8 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
       f"the product of method.noise_ratios must divide that of method.ratios, {per_latent}, "
       f"got {settings.noise_ratios}"
     )
-  return Parts(
+  flow = settings.sequence_flow
+  parts = Parts(
     config,
     form,
     encoder,
@@ -130,7 +138,14 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     critic,
     state_lib.make_optimizer(config.optimizer, task.total_steps),
     state_lib.make_optimizer(settings.critic, task.total_steps),
+    sequence_prior.make_sequence_prior(flow, settings.latent_dim) if flow.steps else None,
   )
+  if flow.steps and flow.window > parts.num_frames:
+    raise errors.UserError(
+      "method.sequence_flow.window must not be longer than an example of "
+      f"{parts.num_frames} latent frames, got {flow.window}"
+    )
+  return parts
 
 
 def take(parts: Parts, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
@@ -174,7 +189,8 @@ def distance(
     bands: [B, N, M] of the recordings.
     audio: [B, T] the recordings.
     made: [B, N, M] bands of the decoder.
-    is_training: whether the batch is measured as one, as in the original.
+    is_training: whether the batch is measured as one, as in the original, and with
+      `method.log_floor`.
   """
   settings = parts.config.method
   is_paper = settings.version == PAPER
@@ -183,7 +199,8 @@ def distance(
     return [size for size in settings.fft_sizes if size // 2 < x.shape[-1]]
 
   def measure(a, b):
-    return losses.relative_spectral(a, b, fit(a), not is_paper, is_paper, is_training)
+    floor = settings.log_floor if is_training else _LOG_FLOOR
+    return losses.relative_spectral(a, b, fit(a), not is_paper, is_paper, is_training, floor)
 
   made_audio = pqmf.from_bands(made)
   of_bands = measure(bands.swapaxes(1, 2), made.swapaxes(1, 2))
@@ -253,3 +270,18 @@ def from_code(
     drawn = jax.random.normal(rng, code.shape) - analysis["mean"] @ analysis["basis"]
     code = jnp.where(is_kept, code, drawn)
   return code @ analysis["basis"].T + analysis["mean"]
+
+
+def heard(
+  parts: Parts, params: Mapping[str, Any], posterior: latent_lib.Latent, rng: jax.Array
+) -> jax.Array:
+  """Latents that the decoder is given of a recording.
+
+  Once analysed: components of the mean, with draws for those beyond the fidelity. Before that: a
+  draw, which the decoder is trained with. A dimension that says nothing has a mean of 0 and a draw
+  of deviation 1, and a decoder is some dB softer with the first.
+  """
+  fidelity = parts.config.method.fidelity
+  z = from_code(params, to_code(params, posterior.mean), fidelity, rng)
+  is_unknown = params[ANALYSIS]["share"][0] == 0.0
+  return jnp.where(is_unknown, networks_lib.draw(posterior, rng), z)

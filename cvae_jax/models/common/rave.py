@@ -25,6 +25,8 @@ from cvae_jax.audio import pqmf
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import streaming
 
+LEAKY, SNAKE = "leaky", "snake"  # activations
+
 _leaky = functools.partial(nn.leaky_relu, negative_slope=0.2)
 _NOISE_BIAS = -5.0  # what noise begins with: next to nothing
 _MIN_DEVIATION = 1e-4
@@ -32,6 +34,27 @@ _MIN_DEVIATION = 1e-4
 
 def _conv(features: int, kernel_size: int, **settings: Any) -> streaming.Conv:
   return streaming.Conv(features, kernel_size, weight_norm=True, **settings)
+
+
+class Activation(nn.Module):
+  """Leaky ReLU, or snake: x + sin^2(a x) / a, with an a for each channel, which begins as 1.
+
+  Attributes:
+    kind: LEAKY or SNAKE.
+
+  Source: Ziyin et al. 2020, "Neural networks fail to learn periodic functions and how to fix it".
+  """
+
+  kind: str = LEAKY
+
+  @nn.compact
+  def __call__(self, x: streaming.Frames) -> streaming.Frames:
+    """[B, N, C] to [B, N, C]."""
+    if self.kind == LEAKY:
+      return streaming.apply(_leaky, x)
+    channels = (x.values if isinstance(x, streaming.Block) else x).shape[-1]
+    rate = self.param("rate", nn.initializers.ones, (channels,))
+    return streaming.apply(lambda v: v + jnp.sin(rate * v) ** 2 / (rate + 1e-9), x)
 
 
 def mod_sigmoid(x: jax.Array) -> jax.Array:
@@ -99,20 +122,22 @@ class DilatedUnit(nn.Module):
     kernel_sizes: of both.
     causal: whether they see no frame that follows.
     use_bias: whether they have one.
+    activation: LEAKY or SNAKE.
   """
 
   dilation: int
   kernel_sizes: tuple[int, int]
   causal: bool = False
   use_bias: bool = True
+  activation: str = LEAKY
 
   @nn.compact
   def __call__(self, x: streaming.Frames) -> streaming.Frames:
     features = (x.values if isinstance(x, streaming.Block) else x).shape[-1]
     conv: Any = functools.partial(_conv, features, causal=self.causal, use_bias=self.use_bias)
     first, second = self.kernel_sizes
-    y = conv(first, dilation=self.dilation)(streaming.apply(_leaky, x))
-    y = conv(second)(streaming.apply(_leaky, y))
+    y = conv(first, dilation=self.dilation)(Activation(self.activation)(x))
+    y = conv(second)(Activation(self.activation)(y))
     return streaming.combine(jnp.add, y, x)
 
 
@@ -151,6 +176,7 @@ class Noise(nn.Module):
     is_wide: whether kernels are 2 r taps over past frames, as in v2, and not 3.
     causal: whether no frame that follows is seen; v2's see their own.
     use_bias: whether there is one.
+    activation: LEAKY or SNAKE.
   """
 
   num_bands: int
@@ -160,6 +186,7 @@ class Noise(nn.Module):
   is_wide: bool = False
   causal: bool = False
   use_bias: bool = True
+  activation: str = LEAKY
 
   @nn.compact
   def __call__(self, x: streaming.Frames, rng: jax.Array) -> streaming.Frames:
@@ -184,7 +211,7 @@ class Noise(nn.Module):
         causal=self.causal,
         padding=(ratio, 0) if self.is_wide else None,
         use_bias=self.use_bias,
-      )(streaming.apply(_leaky, x) if i else x)
+      )(Activation(self.activation)(x) if i else x)
     outputs = x.values if isinstance(x, streaming.Block) else x
     gains = mod_sigmoid(outputs + _NOISE_BIAS)
     gains = gains.reshape(batch_size, -1, self.num_bands, self.amplitudes)
@@ -211,6 +238,7 @@ class DecoderV1(nn.Module):
     dilations: of the residual units; (1, 3, 5) in v1 since.
     noise_ratios: strides of the noise synthesizer; () for none.
     noise_amplitudes: of each band's spectrum.
+    activation: LEAKY or SNAKE.
   """
 
   num_bands: int = 16
@@ -221,6 +249,7 @@ class DecoderV1(nn.Module):
   dilations: tuple[int, ...] = (1, 3, 9)
   noise_ratios: tuple[int, ...] = (4, 4, 4)
   noise_amplitudes: int = 5
+  activation: str = LEAKY
 
   @nn.compact
   def __call__(self, z: streaming.Frames, noise_rng: jax.Array | None = None) -> streaming.Frames:
@@ -235,15 +264,21 @@ class DecoderV1(nn.Module):
     x = conv(2 ** len(self.ratios) * self.capacity, 7)(z)
     for i, ratio in enumerate(self.ratios):
       features = 2 ** (len(self.ratios) - i - 1) * self.capacity
-      x = streaming.apply(_leaky, x)
+      x = Activation(self.activation)(x)
       x = streaming.ConvTranspose(features, stride=ratio, **settings, weight_norm=True)(x)
       for dilation in self.dilations:
-        x = DilatedUnit(dilation, (3, 3), **settings)(x)
+        x = DilatedUnit(dilation, (3, 3), **settings, activation=self.activation)(x)
     waveform, loudness = conv(self.num_bands, 7)(x), conv(1, 3)(x)
     bands = streaming.combine(lambda w, a: jnp.tanh(w) * mod_sigmoid(a), waveform, loudness)
     if not self.noise_ratios or (noise_rng is None and not self.is_initializing()):
       return streaming.Onset()(bands)
-    noise = Noise(self.num_bands, self.noise_amplitudes, self.noise_ratios, **settings)
+    noise = Noise(
+      self.num_bands,
+      self.noise_amplitudes,
+      self.noise_ratios,
+      activation=self.activation,
+      **settings,
+    )
     rng = jax.random.key(0) if noise_rng is None else noise_rng
     return streaming.Onset()(streaming.combine(jnp.add, bands, noise(x, rng)))
 
@@ -261,6 +296,7 @@ class EncoderV2(nn.Module):
     kernel_size: of the units; of the first convolution, twice as much and one.
     causal: whether a latent depends on no sample after its frame's first.
     use_bias: not in the package.
+    activation: LEAKY or SNAKE.
   """
 
   num_bands: int = 16
@@ -272,6 +308,7 @@ class EncoderV2(nn.Module):
   kernel_size: int = 3
   causal: bool = False
   use_bias: bool = False
+  activation: str = LEAKY
 
   @nn.compact
   def __call__(self, bands: streaming.Frames, train: bool = False) -> streaming.Frames:
@@ -279,13 +316,19 @@ class EncoderV2(nn.Module):
     del train
     settings: dict[str, Any] = {"causal": self.causal, "use_bias": self.use_bias}
     conv: Any = functools.partial(_conv, **settings)
+    unit: Any = functools.partial(
+      DilatedUnit,
+      kernel_sizes=(self.kernel_size, 1),
+      **settings,
+      activation=self.activation,
+    )
     x = conv(self.capacity, 2 * self.kernel_size + 1)(bands)
     for i, (ratio, dilations) in enumerate(zip(self.ratios, self.dilations, strict=True)):
       for dilation in dilations:
-        x = DilatedUnit(dilation, (self.kernel_size, 1), **settings)(x)
-      x = streaming.apply(_leaky, x)
+        x = unit(dilation)(x)
+      x = Activation(self.activation)(x)
       x = conv(2 ** (i + 1) * self.capacity, 2 * ratio, stride=ratio)(x)
-    x = streaming.apply(_leaky, x)
+    x = Activation(self.activation)(x)
     return conv(self.num_outputs * self.latent_dim, self.kernel_size)(x)
 
 
@@ -304,6 +347,7 @@ class DecoderV2(nn.Module):
     noise_ratios: strides of the noise synthesizer; () for none. Noise is in each phase.
     noise_amplitudes: of each band's spectrum.
     noise_hidden: channels of the noise synthesizer.
+    activation: LEAKY or SNAKE.
   """
 
   num_bands: int = 16
@@ -317,6 +361,7 @@ class DecoderV2(nn.Module):
   noise_ratios: tuple[int, ...] = ()
   noise_amplitudes: int = 5
   noise_hidden: int = 128
+  activation: str = LEAKY
 
   @nn.compact
   def __call__(self, z: streaming.Frames, noise_rng: jax.Array | None = None) -> streaming.Frames:
@@ -328,16 +373,22 @@ class DecoderV2(nn.Module):
     """
     settings: dict[str, Any] = {"causal": self.causal, "use_bias": self.use_bias}
     conv: Any = functools.partial(_conv, **settings)
+    unit: Any = functools.partial(
+      DilatedUnit,
+      kernel_sizes=(self.kernel_size, 1),
+      **settings,
+      activation=self.activation,
+    )
     x = conv(2 ** len(self.ratios) * self.capacity, self.kernel_size)(z)
     stages = zip(self.ratios, self.dilations, strict=True)
     for i, (ratio, dilations) in reversed(list(enumerate(stages))):
-      x = streaming.apply(_leaky, x)
+      x = Activation(self.activation)(x)
       x = streaming.ConvTranspose(2**i * self.capacity, stride=ratio, **settings, weight_norm=True)(
         x
       )
       for dilation in dilations:
-        x = DilatedUnit(dilation, (self.kernel_size, 1), **settings)(x)
-    x = streaming.apply(_leaky, x)
+        x = unit(dilation)(x)
+    x = Activation(self.activation)(x)
     parts = 2 if self.has_amplitudes else 1
     bands = conv(parts * self.num_bands, 2 * self.kernel_size + 1)(x)
     if self.has_amplitudes:
@@ -349,6 +400,7 @@ class DecoderV2(nn.Module):
         self.noise_ratios,
         self.noise_hidden,
         is_wide=True,
+        activation=self.activation,
         **settings,
       )
       rng = jax.random.key(0) if noise_rng is None else noise_rng
