@@ -52,9 +52,7 @@ class Session:
     self._samples = count * tracking.hop_length
     z, labels = self._timbre(start.sound)
     self._line = live.Line(synth, count, z, labels, start.sound.seed, start.in_room)
-    frame_s = tracking.hop_length / synth.sample_rate
-    self._follower = live.Follower(self._performer, synth.sample_rate, count)
-    self._register = live.Register(ranges, frame_s, start.semitones)
+    self._voice = live.Voice(synth, self._line, start.semitones)
     self._warm_up()
 
   def _timbre(self, sound):
@@ -65,16 +63,14 @@ class Session:
     count = self._start.block_frames
     self._line.play(np.full(count, controls_lib.A4_HZ), np.full(count, -controls_lib.RANGE_DB))
     if self._start.follow:
-      self._follower.follow(np.zeros(self._samples, np.float32))
+      self._voice.warm_up()
 
   @property
   def ready(self) -> schema.LiveReady:
     """What the client is told."""
     places = np.linspace(0.0, 1.0, _QUANTILES)
     quantiles = lambda row: np.quantile(row, places).round(3).tolist()
-    late = self._performer.latency
-    if self._start.follow:
-      late += self._follower.delay_frames * self._performer.tracking.hop_length
+    late = self._voice.latency if self._start.follow else self._performer.latency
     return schema.LiveReady(
       sample_rate=self._synth.sample_rate,
       hop_length=self._performer.tracking.hop_length,
@@ -115,9 +111,7 @@ class Session:
     audio = np.frombuffer(body, "<f4")
     if not np.all(np.isfinite(audio)):
       raise errors.UserError("a block of sound has samples that are no numbers")
-    controls = self._follower.follow(np.clip(audio, -1.0, 1.0))
-    moved = self._register.move(controls)
-    made = self._line.play(moved.f0_hz, moved.loudness_db)
+    controls, moved, made = self._voice.follow(audio)
     pitch = np.asarray(controls_lib.hz_to_pitch(jnp.asarray(moved.f0_hz)))
     return _pack(pitch, moved.loudness_db, controls.confidence, made)
 

@@ -118,7 +118,7 @@ def decode(
   frames = max(round(0.5 * synth.sample_rate / streamer.hop_length), 1)
   params = compilation.jit(streamer.prepare)(synth.params)
   run = compilation.jit(streamer.decode)
-  state, rng = streamer.begin(params, 1, frames), jax.random.key(seed)
+  state, rng = latent_conversion.begin(streamer, params, frames), jax.random.key(seed)
   waiting = np.zeros((0, streamer.latent_dim), np.float32)
   late, written, number = streamer.sound_delay, 0, 0
   while written < num_samples:

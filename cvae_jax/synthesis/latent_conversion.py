@@ -59,6 +59,70 @@ def make_change(
   return change
 
 
+def begin(streamer: streamer_lib.Streamer, params: Any, block_frames: int) -> Any:
+  """The state before the first block of one sound, placed as those after it are.
+
+  A step that is compiled for it is not compiled again for the second block.
+  """
+  placed = jax.tree.leaves(params)[0].sharding
+  return jax.device_put(streamer.begin(params, 1, block_frames), placed)
+
+
+class Stream:
+  """A run's latents, block by block: sound in, the sound of its moved codes out.
+
+  Attributes:
+    change: of the codes; another one counts from the next block on.
+    block_length: samples of a block.
+    latency: samples by which the sound is late, beside the block that is waited for.
+
+  Args:
+    synth: a run with a streamer.
+    block_frames: latent frames of a block.
+    change: of the codes; None for none.
+    is_drawn: whether codes are drawn of their posteriors; otherwise they are the means.
+    seed: of draws, and of the decoder's noise.
+
+  Raises:
+    UserError: if the run does not stream.
+  """
+
+  def __init__(
+    self,
+    synth: synthesizer.Synthesizer,
+    block_frames: int,
+    change: Change | None = None,
+    is_drawn: bool = False,
+    seed: int = 0,
+  ):
+    streamer = need_streamer(synth, "converting")
+    self.change = change or make_change(streamer.latent_dim)
+    self.block_length = block_frames * streamer.hop_length
+    self.latency = streamer.latency - streamer.start
+    self._params = compilation.jit(streamer.prepare)(synth.params)
+    self._state, self._number = begin(streamer, self._params, block_frames), 0
+    code_rng, sound_rng = jax.random.split(jax.random.key(seed))
+
+    def step(params: Any, state: Any, audio: jax.Array, number: jax.Array, moved: Change):
+      rng = jax.random.fold_in(code_rng, number) if is_drawn else None
+      codes, state = streamer.encode(params, state, audio[None], rng)
+      made, state = streamer.decode(
+        params, state, codes * moved.scale + moved.bias, sound_rng, number
+      )
+      return made[0], state
+
+    self._step = compilation.jit(step)
+
+  def play(self, audio: np.ndarray) -> np.ndarray:
+    """[block_length] samples of the next as many, late by `latency`."""
+    number = jnp.asarray(self._number)
+    made, self._state = self._step(
+      self._params, self._state, jnp.asarray(audio, jnp.float32), number, self.change
+    )
+    self._number += 1
+    return np.asarray(made)
+
+
 def convert(
   synth: synthesizer.Synthesizer,
   blocks: Iterable[np.ndarray],
@@ -83,31 +147,15 @@ def convert(
   """
   streamer = need_streamer(synth, "converting")
   frames = max(round(_BLOCK_S * synth.sample_rate / streamer.hop_length), 1)
-  size = frames * streamer.hop_length
-  params = compilation.jit(streamer.prepare)(synth.params)
-  code_rng, sound_rng = jax.random.split(jax.random.key(seed))
-  moved = change or make_change(streamer.latent_dim)
-
-  def step(params: Any, state: Any, audio: jax.Array, number: jax.Array):
-    rng = jax.random.fold_in(code_rng, number) if is_drawn else None
-    codes, state = streamer.encode(params, state, audio[None], rng)
-    made, state = streamer.decode(
-      params, state, codes * moved.scale + moved.bias, sound_rng, number
-    )
-    return made[0], state
-
-  run = compilation.jit(step)
-  state = streamer.begin(params, 1, frames)
-  late, count, written = streamer.latency, 0, 0
-  buffer, number = np.zeros(streamer.start, np.float32), 0
+  stream = Stream(synth, frames, change, is_drawn, seed)
+  size, late, count, written = stream.block_length, streamer.latency, 0, 0
+  buffer = np.zeros(streamer.start, np.float32)
 
   def play(audio):
-    nonlocal state, late, number
-    made, state = run(params, state, jnp.asarray(audio), jnp.asarray(number))
-    number += 1
-    kept = np.asarray(made)[min(late, size) :]
+    nonlocal late
+    made = stream.play(audio)[min(late, size) :]
     late = max(late - size, 0)
-    return kept
+    return made
 
   for block in blocks:
     count += len(block)

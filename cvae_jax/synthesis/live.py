@@ -172,3 +172,41 @@ class Register:
     moved_db = np.where(gated, -controls_lib.RANGE_DB, loudness_db + self.gain_db)
     f0_hz = np.asarray(controls.f0_hz) * 2.0 ** (self.semitones / 12.0)
     return Moved(f0_hz, np.maximum(moved_db, -controls_lib.RANGE_DB))
+
+
+class Voice:
+  """A microphone that is followed and played on an instrument, block by block.
+
+  Attributes:
+    block_length: samples of a block.
+    latency: samples by which the sound is late, beside the block that is waited for.
+
+  Args:
+    synth: a run with a performer.
+    line: of the run; its blocks are the voice's.
+    semitones: to transpose by; None for the octaves that fit.
+  """
+
+  def __init__(self, synth: synthesizer.Synthesizer, line: Line, semitones: float | None = None):
+    performer = conversion.need_performer(synth, "playing live")
+    hop_length = performer.tracking.hop_length
+    self._line = line
+    self._follower = Follower(performer, synth.sample_rate, line.block_frames)
+    ranges = performer.ranges(synth.params)
+    self._register = Register(ranges, hop_length / synth.sample_rate, semitones)
+    self.block_length = line.block_frames * hop_length
+    self.latency = performer.latency + self._follower.delay_frames * hop_length
+
+  def warm_up(self) -> None:
+    """Compiles what follows, without hearing anything."""
+    self._follower.follow(np.zeros(self.block_length, np.float32))
+
+  def play(self, audio: np.ndarray) -> np.ndarray:
+    """[block_length] samples of the next as many."""
+    return self.follow(audio)[2]
+
+  def follow(self, audio: np.ndarray) -> tuple[controls_lib.Controls, Moved, np.ndarray]:
+    """What was heard, what it was moved to, and the sound of that."""
+    controls = self._follower.follow(np.clip(audio, -1.0, 1.0))
+    moved = self._register.move(controls)
+    return controls, moved, self._line.play(moved.f0_hz, moved.loudness_db)

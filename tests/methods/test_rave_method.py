@@ -249,3 +249,11 @@ def test_latents_that_were_not_analysed_are_drawn_and_then_are_means(trained):
   codes = [rave_parts.to_code(analysed, heard(analysed, seed))[..., :kept] for seed in (0, 1)]
   assert np.allclose(codes[0], rave_parts.to_code(analysed, posterior.mean)[..., :kept], atol=1e-5)
   assert np.allclose(codes[0], codes[1], atol=1e-5)
+
+
+def test_a_stream_is_compiled_once(rave_run):
+  stream = latent_conversion.Stream(synthesizer.load(str(rave_run)), 10)
+  for _ in range(3):
+    stream.play(np.zeros(stream.block_length))
+    stream.change = latent_conversion.make_change(4, bias=[(1, 0.5)])
+  assert stream._step._cache_size() == 1
