@@ -101,11 +101,23 @@ def _list(devices: Any) -> None:
       device["max_output_channels"],
     )  # fmt: skip
   with contextlib.suppress(errors.UserError):
-    _import("rtmidi")
-    import mido
-
-    for name in mido.get_input_names():
+    for name in find_midi_inputs():
       _log.info("MIDI: %s", name)
+
+
+def find_midi_inputs() -> list[str]:
+  """Names of the MIDI inputs.
+
+  Raises:
+    UserError: a system without MIDI.
+  """
+  import mido
+
+  system_error = _import("rtmidi").SystemError
+  try:
+    return mido.get_input_names()
+  except system_error as e:
+    raise errors.UserError(f"there is no MIDI on this system ({errors.one_line(e)})") from None
 
 
 def make_source(synth: Any, block_s: float, seed: int = 0) -> Any:
@@ -172,11 +184,7 @@ def open_midi(source: Any, args: argparse.Namespace):
   if args.midi is None:
     yield
     return
-  knobs = Knobs(source, args.cc)
-  _import("rtmidi")
-  import mido
-
-  names = mido.get_input_names()
+  knobs, names = Knobs(source, args.cc), find_midi_inputs()
   found = [name for name in names if args.midi.lower() in name.lower()]
   if not found:
     there = ", ".join(names) or "none"
@@ -185,6 +193,8 @@ def open_midi(source: Any, args: argparse.Namespace):
   def receive(message):
     if message.type == "control_change":
       knobs.turn(message.control, message.value)
+
+  import mido
 
   with mido.open_input(found[0], callback=receive):
     _log.info("MIDI from %s", found[0])

@@ -113,10 +113,18 @@ def test_what_cannot_be_played_is_said_in_a_line(rave_run, tiny_run, device, mon
   with pytest.raises(errors.UserError, match=r"no audio device can be played at 16000 Hz"):
     live.main([f"--workdir={rave_run}", "--seconds=0.1"])
   midi = types.ModuleType("rtmidi")
+  midi.SystemError = OSError
   monkeypatch.setitem(sys.modules, "rtmidi", midi)
   monkeypatch.setattr("mido.get_input_names", lambda: ["Keys", "Pads"])
   with pytest.raises(errors.UserError, match=r"--midi=drum is no MIDI input: there are Keys, Pads"):
     live.main([f"--workdir={rave_run}", "--midi=drum", "--seconds=0.1"])
+
+  def fail():
+    raise OSError("no sequencer")
+
+  monkeypatch.setattr("mido.get_input_names", fail)
+  with pytest.raises(errors.UserError, match=r"there is no MIDI on this system \(no sequencer\)"):
+    live.main([f"--workdir={rave_run}", "--midi", "--seconds=0.1"])
   monkeypatch.setitem(sys.modules, "sounddevice", None)
   with pytest.raises(errors.UserError, match=r"live playing needs sounddevice .*cvae_jax\[live\]"):
     live.main([f"--workdir={rave_run}"])
