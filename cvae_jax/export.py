@@ -2,11 +2,12 @@
 
     python -m cvae_jax.export --workdir=runs/cvae --family=organ --seed=3 --out=organ/
     python -m cvae_jax.export --workdir=runs/cvae --format=stablehlo --out=decoder.stablehlo
+    python -m cvae_jax.export --workdir=runs/rave --format=stablehlo --block=2048 --out=step.x
 
 `--format=sfz` (the default) writes NAME.sfz and its looped samples, for samplers that read SFZ,
 such as the free sforzando and sfizz. `--format=sf2` writes a soundfont, for FluidSynth and others;
 `--format=wav` writes only the samples. `--format=stablehlo` and `--format=onnx` write the decoder,
-from z and labels to waveforms: see `portable.py`.
+from z and labels to waveforms, or with `--block` a step of a run that streams: see `portable.py`.
 """
 
 import argparse
@@ -68,7 +69,10 @@ def write_program(args: argparse.Namespace) -> None:
   path = args.out if os.path.splitext(args.out)[1] else f"{args.out}.{args.format}"
   outputs.check_file(path, "--out")
   synth = run_flags.load_run(args)
-  program = portable.make_program(synth, args.seed)
+  if args.block is None:
+    program = portable.make_program(synth, args.seed)
+  else:
+    program = portable.make_stream_program(synth, args.block, args.seed)
   if args.format == "onnx":
     with atomic.path_for(path) as temporary:
       portable.to_onnx(program, args.batch, temporary)
@@ -79,7 +83,9 @@ def write_program(args: argparse.Namespace) -> None:
     f"{name} {[args.batch, *shape]}"
     for name, shape in zip(program.inputs, program.shapes, strict=True)
   )
-  _log.info("%s: from %s", path, inputs)
+  state = program.state(args.batch)
+  what = f"; the number of the block; {len(state)} arrays of state, zeros at first" if state else ""
+  _log.info("%s: from %s%s", path, inputs, what)
 
 
 def write_instrument(args: argparse.Namespace) -> None:
@@ -134,12 +140,19 @@ def main(argv: list[str] | None = None) -> None:
     default=1,
     help="batch size of a program (default 1)",
   )
+  parser.add_argument(
+    "--block",
+    type=flag_types.whole(1, 1 << 20),
+    help="samples of a block: the program is a step of a run that streams (configs/rave.py)",
+  )
   excluded_labels = (vocabulary_lib.PITCH, vocabulary_lib.VELOCITY)
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv), excluded_labels)
   args = parser.parse_args(argv)
   all_formats = (*play.FORMATS, *_PROGRAMS)
   if args.format not in all_formats:
     raise errors.UserError(f"--format must be one of {', '.join(all_formats)}, got {args.format}")
+  if args.block is not None and args.format not in _PROGRAMS:
+    raise errors.UserError("--block is of programs: it needs --format=stablehlo or onnx")
   if args.batch < 1:
     raise errors.UserError(f"--batch must be 1 or more, got {args.batch}")
   (write_program if args.format in _PROGRAMS else write_instrument)(args)

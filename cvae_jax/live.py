@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
   )
   parser.add_argument(
     "--ahead",
-    type=flag_types.whole(0, 64),
+    type=flag_types.whole(1, 64),
     default=1,
     help="blocks that a block may be late; more of them stutter less (default 1)",
   )

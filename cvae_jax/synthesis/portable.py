@@ -1,12 +1,18 @@
-"""Export of a run's decoder, with its parameters, as a program for other runtimes.
+"""Export of a run's decoder or stream, with its parameters, as a program for other runtimes.
 
     program(code [B, D], pitch [B], velocity [B], family [B, 11], source [B, 3]) -> audio [B, T]
 
 The label inputs are those that the run is conditioned on. Numbers, such as the pitch, may be
 fractional; names, such as the family, are weights. Sounds are at full level.
+
+    program(audio [B, n], scale [B, D], bias [B, D], number, state...) -> audio [B, n], state...
+
+A run that streams is a step from a block to a block: the state is zeros before the first one, and
+then what the last call returned; the number of the block is 0, 1, 2, ...
 """
 
 from collections.abc import Callable
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -15,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax.core import errors
+from cvae_jax.synthesis import latent_conversion
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
 
@@ -22,21 +29,26 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 class Program(NamedTuple):
-  """A decoder as a pure function of arrays.
+  """A decoder, or a step of a stream, as a pure function of arrays.
 
   Attributes:
     function: takes the inputs in order.
     inputs: names of the inputs.
-    shapes: shape of each input, for one note.
+    shapes: shape of each input, for one note or sound.
+    state: (batch size) to shapes and dtypes of the inputs that follow, which the function also
+      returns after its sound; a stream's alone has any.
   """
 
-  function: Callable[..., jax.Array]
+  function: Callable[..., Any]
   inputs: tuple[str, ...]
   shapes: tuple[tuple[int, ...], ...]
+  state: Callable[[int], list[jax.ShapeDtypeStruct]] = lambda batch_size: []
 
   def structs(self, batch_size: int) -> list[jax.ShapeDtypeStruct]:
     """Shapes and dtypes of the inputs of a batch."""
-    return [jax.ShapeDtypeStruct((batch_size, *s), jnp.float32) for s in self.shapes]
+    first = [jax.ShapeDtypeStruct((batch_size, *s), jnp.float32) for s in self.shapes]
+    state = self.state(batch_size)
+    return [*first, *([jax.ShapeDtypeStruct((), jnp.int32)] if state else []), *state]
 
 
 def make_program(synth: synthesizer.Synthesizer, seed: int = 0) -> Program:
@@ -76,6 +88,42 @@ def make_program(synth: synthesizer.Synthesizer, seed: int = 0) -> Program:
     return decode(params, code, batch, jax.random.key(seed))
 
   return Program(function, inputs, shapes)
+
+
+def make_stream_program(
+  synth: synthesizer.Synthesizer, block_length: int, seed: int = 0
+) -> Program:
+  """Makes a program of a step of a run that streams.
+
+  Args:
+    synth: the run.
+    block_length: samples of a block, to whole frames of the run.
+    seed: of the noise.
+
+  Raises:
+    UserError: if the run does not stream.
+  """
+  streamer = latent_conversion.need_streamer(synth, "a program of blocks")
+  frames = max(round(block_length / streamer.hop_length), 1)
+  params = jax.jit(streamer.prepare)(synth.params)
+  begin = lambda batch_size: streamer.begin(params, batch_size, frames)
+  layout = jax.tree.structure(jax.eval_shape(lambda: begin(1)))
+  _, noise_rng = jax.random.split(jax.random.key(seed))  # That of a `latent_conversion.Stream`.
+
+  def function(audio, scale, bias, number, *state):
+    before = jax.tree.unflatten(layout, state)
+    codes, between = streamer.encode(params, before, audio, None)
+    codes = codes * scale[:, None] + bias[:, None]
+    made, after = streamer.decode(params, between, codes, noise_rng, number)
+    return made, *jax.tree.leaves(after)
+
+  dim = (streamer.latent_dim,)
+  return Program(
+    function,
+    ("audio", "scale", "bias"),
+    ((frames * streamer.hop_length,), dim, dim),
+    lambda batch_size: jax.tree.leaves(jax.eval_shape(lambda: begin(batch_size))),
+  )
 
 
 def example_inputs(
