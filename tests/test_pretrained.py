@@ -87,3 +87,21 @@ def test_a_melody_is_played_on_the_instrument_that_is_asked_for(tmp_path):
   assert done.returncode == 2 and "no such label" in done.stderr
   done = run_module(*run, "--workdir=pretrained:ddsp", "--family=kazoo")
   assert done.returncode == 2 and "kazoo" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_sounds_go_through_the_latents_of_rave_and_come_out_of_its_prior(tmp_path):
+  rng, rate = np.random.default_rng(0), 16_000
+  strokes = np.zeros(3 * rate, np.float32)
+  for start in range(4000, len(strokes) - 6000, 8000):
+    strokes[start : start + 6000] += 0.5 * rng.uniform(-1, 1, 6000) * np.exp(-np.arange(6000) / 700)
+  soundfile.write(tmp_path / "in.wav", strokes, rate)
+  run = "--workdir=pretrained:rave"
+  done = run_module("cvae_jax.convert", tmp_path / "in.wav", tmp_path / "out.wav", run)
+  assert done.returncode == 0, done.stderr
+  played, _ = soundfile.read(tmp_path / "out.wav")
+  envelopes = [np.sqrt(np.mean(x.reshape(-1, 800) ** 2, -1)) for x in (strokes, played)]
+  assert len(played) == len(strokes) and np.corrcoef(*envelopes)[0, 1] > 0.7
+  done = run_module("cvae_jax.generate", run, "--seconds=6", f"--out={tmp_path}")
+  assert done.returncode == 0, done.stderr
+  drawn, _ = soundfile.read(tmp_path / "sample-seed0.wav")
+  assert len(drawn) == 6 * rate and 0.01 < drawn.std() < 0.3 and np.abs(drawn).max() < 1.0

@@ -15,6 +15,7 @@ from cvae_jax import methods
 from cvae_jax.audio import augment
 from cvae_jax.core import errors
 from cvae_jax.data import forms
+from cvae_jax.data import label_table
 from cvae_jax.data import vocabulary
 from cvae_jax.methods.common import rave_parts
 from cvae_jax.synthesis import latent_conversion
@@ -183,6 +184,34 @@ def test_a_stream_is_the_whole_recording_in_blocks_of_any_length(rave_run):
     late[:, streamer.code_delay + 8 :], codes[:, 8 : codes.shape[1] - streamer.code_delay],
     atol=1e-4,
   )  # fmt: skip
+
+
+@pytest.mark.parametrize("ratios", [(4, 2), (4, 4), (2, 2)])
+def test_what_is_converted_is_where_the_recording_is(ratios):
+  fields = {"method.ratios": ratios, "method.fidelity": 1.0, "method.sequence_flow.steps": 0}
+  config = get_config("rave", "tiny", **fields)
+  form = forms.Waveform(SR, SR, is_excerpt=True)
+  method = methods.make_method(config, form, vocabulary.Vocabulary(()))
+  audio = sing(1.0, 300.0, 500.0)
+  params = jax.jit(method.init)(jax.random.key(0), {"audio": audio[None]}).best_params
+  table = label_table.LabelTable({}, vocabulary.Vocabulary(()), 0)
+  synth = synthesizer.Synthesizer(config, 0, params, method, table, form)
+  made = stream(synth, audio, 1000)
+  whole = np.asarray(method.reconstruct(params, {"audio": audio[None]}, jax.random.key(0)))[0]
+  inner = slice(2000, -2000)  # The whole has silence around it where the stream goes on.
+  spectra = [np.fft.rfft(x[inner], 2 * SR) for x in (made, whole)]
+  lags = np.fft.irfft(spectra[0] * np.conj(spectra[1]))
+  assert np.argmax(lags) == 0
+  np.testing.assert_allclose(made[inner], whole[inner], atol=0.02 * np.abs(whole).max())
+  live = latent_conversion.Stream(synth, 2)
+  start = method.streamer.start
+  given = np.pad(audio, (start, 0))
+  sound = np.concatenate([
+    live.play(given[n : n + live.block_length])
+    for n in range(0, len(given) - live.block_length + 1, live.block_length)
+  ])[start + live.latency :]  # fmt: skip
+  length = len(sound) - 2000
+  np.testing.assert_allclose(sound[2000:length], made[2000:length], atol=1e-4)
 
 
 def test_latents_are_moved_from_the_command_line(rave_run, tmp_path):

@@ -40,5 +40,8 @@ class Streamer(NamedTuple):
 
   @property
   def latency(self) -> int:
-    """Samples by which the sound of a sound is late, beside the block that is waited for."""
-    return self.start + self.code_delay * self.hop_length + self.sound_delay
+    """Samples by which the sound of a sound is late that has the silence of `start` before it.
+
+    The block that is waited for is not counted. Without that silence it is `start` samples less.
+    """
+    return self.code_delay * self.hop_length + self.sound_delay
