@@ -25,7 +25,7 @@ import numpy as np
 from cvae_jax import methods
 from cvae_jax.audio import representations
 from cvae_jax.core import config as config_lib
-from cvae_jax.data import forms
+from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.training import compilation
@@ -135,9 +135,7 @@ def make_rave(variant: str):
   """RAVE's config of a variant, and the form of its examples."""
   path = pathlib.Path(__file__).parents[1] / "configs" / f"rave.py:{variant}"
   config = config_lib.load(str(path))
-  settings = config.data.recordings
-  samples = round(settings.duration_s * settings.sample_rate)
-  return config, forms.Waveform(settings.sample_rate, samples, is_excerpt=True)
+  return config, data_sets.make_form(config.data)
 
 
 def measure_rave_training(variant: str, rounds: int) -> tuple[float, float]:

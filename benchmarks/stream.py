@@ -31,7 +31,7 @@ def make_synth(args):
 
   from cvae_jax import methods
   from cvae_jax.core import config as config_lib
-  from cvae_jax.data import forms
+  from cvae_jax.data import data_sets
   from cvae_jax.data import label_table
   from cvae_jax.data import vocabulary
   from cvae_jax.synthesis import synthesizer
@@ -39,12 +39,12 @@ def make_synth(args):
   if args.workdir:
     return synthesizer.load(args.workdir)
   config = config_lib.load(args.config)
-  settings = config.data.recordings
-  samples = round(settings.duration_s * settings.sample_rate)
-  form = forms.Waveform(settings.sample_rate, samples, is_excerpt=True)
+  form = data_sets.make_form(config.data)
   words = vocabulary.Vocabulary(())
   method = methods.make_method(config, form, words)
-  state = jax.jit(method.init)(jax.random.key(0), {"audio": np.zeros((1, samples), np.float32)})
+  state = jax.jit(method.init)(
+    jax.random.key(0), {"audio": np.zeros((1, form.num_samples), np.float32)}
+  )
   table = label_table.LabelTable({}, words, 0)
   return synthesizer.Synthesizer(config, 0, state.best_params, method, table, form)
 

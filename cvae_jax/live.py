@@ -135,8 +135,7 @@ def make_source(synth: Any, block_s: float, seed: int = 0) -> Any:
   from cvae_jax.synthesis import live
 
   if synth.method.streamer is not None:
-    hop_length = synth.method.streamer.hop_length
-    frames = max(round(block_s * synth.sample_rate / hop_length), 1)
+    frames = synth.method.streamer.count_frames(block_s * synth.sample_rate)
     return latent_conversion.Stream(synth, frames, seed=seed)
   if synth.method.performer is not None and synth.method.performer.timbre is None:
     hop_length = synth.method.performer.tracking.hop_length

@@ -46,10 +46,9 @@ class Session:
   ):
     self._synth, self._palette, self._start = synth, palette, start
     self._performer = conversion.need_performer(synth, "playing live")
-    count, tracking = start.block_frames, self._performer.tracking
+    count = start.block_frames
     ranges = self._performer.ranges(synth.params)
     self._ranges = [np.asarray(x) for x in ranges]
-    self._samples = count * tracking.hop_length
     z, labels = self._timbre(start.sound)
     self._line = live.Line(synth, count, z, labels, start.sound.seed, start.in_room)
     self._voice = live.Voice(synth, self._line, start.semitones)
@@ -104,9 +103,10 @@ class Session:
     """
     if not self._start.follow:
       raise errors.UserError("blocks of sound need a start with 'follow'")
-    if len(body) != 4 * self._samples:
+    length = self._voice.block_length
+    if len(body) != 4 * length:
       raise errors.UserError(
-        f"a block of sound must be {self._samples} float32 samples, got {len(body)} bytes"
+        f"a block of sound must be {length} float32 samples, got {len(body)} bytes"
       )
     audio = np.frombuffer(body, "<f4")
     if not np.all(np.isfinite(audio)):

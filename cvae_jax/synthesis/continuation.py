@@ -34,8 +34,7 @@ def draw_windows(
   """
   kind = "has a prior of sequences, as those of configs/rave.py"
   extend = compilation.jit(synth.need("extend_code", "going on", kind))
-  if not 0.0 <= temperature < np.inf:
-    raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
+  synthesizer.check_temperature(temperature)
   labels, key = methods.at_temperature({}, 1, temperature), jax.random.key(seed)
   context = synth.method.context
   assert synth.method.code_shape is not None
@@ -115,7 +114,7 @@ def decode(
     [n] float32, in total `num_samples`.
   """
   streamer = latent_conversion.need_streamer(synth, "sound of any length")
-  frames = max(round(0.5 * synth.sample_rate / streamer.hop_length), 1)
+  frames = streamer.count_frames(latent_conversion.BLOCK_S * synth.sample_rate)
   params = compilation.jit(streamer.prepare)(synth.params)
   run = compilation.jit(streamer.decode)
   state, rng = latent_conversion.begin(streamer, params, frames), jax.random.key(seed)

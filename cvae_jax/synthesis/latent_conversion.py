@@ -18,7 +18,7 @@ from cvae_jax.methods.common import streamer as streamer_lib
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
 
-_BLOCK_S = 0.5  # of a recording that is coded at once
+BLOCK_S = 0.5  # of a recording that is coded at once
 
 
 class Change(NamedTuple):
@@ -146,7 +146,7 @@ def convert(
     UserError: if the run does not stream.
   """
   streamer = need_streamer(synth, "converting")
-  frames = max(round(_BLOCK_S * synth.sample_rate / streamer.hop_length), 1)
+  frames = streamer.count_frames(BLOCK_S * synth.sample_rate)
   stream = Stream(synth, frames, change, is_drawn, seed)
   size, late, count, written = stream.block_length, streamer.latency, 0, 0
   buffer = np.zeros(streamer.start, np.float32)

@@ -104,7 +104,7 @@ def make_stream_program(
     UserError: if the run does not stream.
   """
   streamer = latent_conversion.need_streamer(synth, "a program of blocks")
-  frames = max(round(block_length / streamer.hop_length), 1)
+  frames = streamer.count_frames(block_length)
   params = jax.jit(streamer.prepare)(synth.params)
   begin = lambda batch_size: streamer.begin(params, batch_size, frames)
   layout = jax.tree.structure(jax.eval_shape(lambda: begin(1)))

@@ -212,8 +212,7 @@ class Synthesizer:
     Raises:
       UserError: if the run has no prior, or the temperature is negative.
     """
-    if not 0.0 <= temperature < np.inf:
-      raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
+    check_temperature(temperature)
     if not self.method.can_sample:
       use = "it can only reconstruct"
       if self.method.performer is not None:
@@ -321,6 +320,12 @@ class Synthesizer:
       labels = self.infer_labels(example, seed)
     batch = {**labels, self.form.key: example[None]}
     return np.asarray(self._reconstruct(self.params, batch, jax.random.key(seed)))[0]
+
+
+def check_temperature(temperature: float) -> None:
+  """Raises UserError for a temperature that is negative or not finite."""
+  if not 0.0 <= temperature < np.inf:
+    raise errors.UserError(f"temperature must be 0 or more, got {temperature}")
 
 
 def load(workdir: str = workdirs.DEFAULT, step: int | str | None = None) -> Synthesizer:

@@ -38,6 +38,10 @@ class Streamer(NamedTuple):
   decode: Callable[..., tuple[jax.Array, Any]]
   count_heard: Callable[[Any, float], int]
 
+  def count_frames(self, num_samples: float) -> int:
+    """Whole frames of a block of about so many samples: at least one."""
+    return max(round(num_samples / self.hop_length), 1)
+
   @property
   def latency(self) -> int:
     """Samples by which the sound of a sound is late that has the silence of `start` before it.
