@@ -16,7 +16,7 @@ if TYPE_CHECKING:
   from cvae_jax.synthesis import synthesizer
 
 _BY_PITCH = ("semitones", "match_loudness", "dry", "like")
-_BY_LATENTS = ("bias", "scale", "fidelity", "noise")
+_BY_LATENTS = ("bias", "scale", "curve", "fidelity", "noise")
 _log = logging.getLogger("cvae_jax.convert")  # Also when run as __main__.
 
 
@@ -61,6 +61,11 @@ def main(argv: list[str] | None = None) -> None:
     help="times which a dimension is taken, before the bias; may be repeated",
   )  # fmt: skip
   by_latents.add_argument(
+    "--curve", type=flag_types.curve, action="append", default=[],
+    metavar="DIMENSION:SECONDS=NUMBER,...",
+    help="added to a dimension over time, in lines between points: 0:0=-2,4=2; may be repeated",
+  )  # fmt: skip
+  by_latents.add_argument(
     "--fidelity", type=flag_types.real(0.01, 1.0),
     help="share of the latents' variance that is kept, the rest is drawn (default: the run's)",
   )  # fmt: skip
@@ -97,13 +102,15 @@ def refuse_others(
 def convert_latents(args: argparse.Namespace, synth: "synthesizer.Synthesizer") -> None:
   """Converts by a run that streams."""
   from cvae_jax.synthesis import latent_conversion
+  from cvae_jax.synthesis import latent_streams
 
   if args.fidelity is not None:
     synth = synth.with_fields({"method.fidelity": args.fidelity})
-  streamer = latent_conversion.need_streamer(synth, "convert")
+  streamer = latent_streams.need_streamer(synth, "convert")
   change = latent_conversion.make_change(streamer.latent_dim, args.scale, args.bias)
+  curves = [latent_conversion.Curve(*curve) for curve in args.curve]
   seconds = latent_conversion.convert_file(
-    synth, args.input, args.output, change, args.noise, args.seed
+    synth, args.input, args.output, change, args.noise, args.seed, curves
   )
   heard = streamer.count_heard(synth.params, synth.config.method.fidelity)
   _log.info("%.1f s by %d of %d dimensions", seconds, heard, streamer.latent_dim)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+import itertools
 import math
 
 MAX_SEED = 2**32 - 1
@@ -53,3 +54,20 @@ def numbered(text: str) -> tuple[int, float]:
     return whole(0)(key), real()(value)
   except argparse.ArgumentTypeError:
     raise argparse.ArgumentTypeError(f"wants DIMENSION:NUMBER, as 2:-1.5, got '{text}'") from None
+
+
+def curve(text: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
+  """A `type` of argparse's for a curve of a dimension: '0:1.5=-2,4=2', seconds and values."""
+  key, _, points = text.partition(":")
+  try:
+    pairs = [point.split("=", 1) for point in points.split(",")]
+    times = tuple(real(0)(time) for time, *_ in pairs)
+    values = tuple(real()(value) for _, value in pairs)
+    dimension = whole(0)(key)
+  except (argparse.ArgumentTypeError, ValueError):
+    raise argparse.ArgumentTypeError(
+      f"wants DIMENSION:SECONDS=NUMBER,..., as 0:1.5=-2,4=2, got '{text}'"
+    ) from None
+  if any(later <= earlier for earlier, later in itertools.pairwise(times)):
+    raise argparse.ArgumentTypeError(f"wants times that rise, got '{text}'")
+  return dimension, times, values

@@ -1,6 +1,7 @@
 """Sound of any length from a run whose prior goes on: out of nothing, or after a recording."""
 
 from collections.abc import Iterator
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from cvae_jax import methods
 from cvae_jax.audio import files
 from cvae_jax.core import errors
 from cvae_jax.data import forms
-from cvae_jax.synthesis import latent_conversion
+from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
 
@@ -59,7 +60,7 @@ def encode_end(synth: synthesizer.Synthesizer, audio: np.ndarray) -> np.ndarray:
   part = audio[max(len(audio) - length, 0) :]
   part = np.pad(part, (length - len(part), 0))[None].astype(np.float32)
   codes = np.asarray(compilation.jit(encode)(synth.params, {synth.form.key: part}))[0]
-  hop_length = latent_conversion.need_streamer(synth, "going on").hop_length
+  hop_length = latent_streams.need_streamer(synth, "going on").hop_length
   return codes[: length // hop_length][-max(len(audio) // hop_length, 1) :]
 
 
@@ -86,50 +87,17 @@ def generate(
   Raises:
     UserError: as `draw_windows`; a length that is not positive; no more than silence to go on from.
   """
-  streamer = latent_conversion.need_streamer(synth, "sound of any length")
+  streamer = latent_streams.need_streamer(synth, "sound of any length")
   if not 0.0 < seconds < np.inf:
     raise errors.UserError(f"seconds must be positive, got {seconds}")
-  first = None
+  first = np.zeros((0, streamer.latent_dim), np.float32)
   if start is not None:
     if not np.any(start):
       raise errors.UserError("there is nothing to go on from: the recording is silent")
     first = encode_end(synth, start)
   drawn = draw_windows(synth, first, seed, temperature)
-  given = 0 if first is None else len(first)
-  total = round(seconds * synth.sample_rate) + given * streamer.hop_length
-  yield from decode(synth, drawn if first is None else _chain(first, drawn), total, seed)
-
-
-def _chain(first, rest):
-  yield first
-  yield from rest
-
-
-def decode(
-  synth: synthesizer.Synthesizer, codes: Iterator[np.ndarray], num_samples: int, seed: int = 0
-) -> Iterator[np.ndarray]:
-  """The first samples of the sound of codes, of which there are enough: [n, D] frames at a time.
-
-  Yields:
-    [n] float32, in total `num_samples`.
-  """
-  streamer = latent_conversion.need_streamer(synth, "sound of any length")
-  frames = streamer.count_frames(latent_conversion.BLOCK_S * synth.sample_rate)
-  params = compilation.jit(streamer.prepare)(synth.params)
-  run = compilation.jit(streamer.decode)
-  state, rng = latent_conversion.begin(streamer, params, frames), jax.random.key(seed)
-  waiting = np.zeros((0, streamer.latent_dim), np.float32)
-  late, written, number = streamer.sound_delay, 0, 0
-  while written < num_samples:
-    while len(waiting) < frames:
-      waiting = np.concatenate([waiting, next(codes)])
-    block, waiting = waiting[:frames], waiting[frames:]
-    made, state = run(params, state, jnp.asarray(block)[None], rng, jnp.asarray(number))
-    made, number = np.asarray(made)[0], number + 1
-    kept = made[min(late, len(made)) :][: num_samples - written]
-    late = max(late - len(made), 0)
-    written += len(kept)
-    yield kept
+  total = round(seconds * synth.sample_rate) + len(first) * streamer.hop_length
+  yield from latent_streams.decode(synth, itertools.chain([first], drawn), total, seed)
 
 
 def generate_file(

@@ -5,6 +5,7 @@ Source: Caillon & Esling 2021 (RAVE), section 4.3, and its performers' ways with
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -14,11 +15,9 @@ import numpy as np
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
-from cvae_jax.methods.common import streamer as streamer_lib
+from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
-
-BLOCK_S = 0.5  # of a recording that is coded at once
 
 
 class Change(NamedTuple):
@@ -26,20 +25,17 @@ class Change(NamedTuple):
 
   Attributes:
     scale: [D].
-    bias: [D].
+    bias: [D], or [N, D] for the frames of a block.
   """
 
   scale: np.ndarray
   bias: np.ndarray
 
 
-def need_streamer(synth: synthesizer.Synthesizer, what: str) -> streamer_lib.Streamer:
-  """The run's streamer.
-
-  Raises:
-    UserError: if the run does not stream.
-  """
-  return synth.need("streamer", what, "streams, as those of configs/rave.py")
+def check_dimension(dimension: int, size: int) -> None:
+  """Raises UserError for a dimension that codes of `size` do not have."""
+  if not 0 <= dimension < size:
+    raise errors.UserError(f"a dimension of a latent must be 0-{size - 1}, got {dimension}")
 
 
 def make_change(
@@ -53,19 +49,31 @@ def make_change(
   change = Change(np.ones(size, np.float32), np.zeros(size, np.float32))
   for values, pairs in ((change.scale, scale), (change.bias, bias)):
     for dimension, value in pairs:
-      if not 0 <= dimension < size:
-        raise errors.UserError(f"a dimension of a latent must be 0-{size - 1}, got {dimension}")
+      check_dimension(dimension, size)
       values[dimension] = value
   return change
 
 
-def begin(streamer: streamer_lib.Streamer, params: Any, block_frames: int) -> Any:
-  """The state before the first block of one sound, placed as those after it are.
+class Curve(NamedTuple):
+  """What is added to a dimension of a code over time: lines between points, level beyond them.
 
-  A step that is compiled for it is not compiled again for the second block.
+  Attributes:
+    dimension: of the code.
+    times_s: [P] seconds, rising.
+    values: [P].
   """
-  placed = jax.tree.leaves(params)[0].sharding
-  return jax.device_put(streamer.begin(params, 1, block_frames), placed)
+
+  dimension: int
+  times_s: tuple[float, ...]
+  values: tuple[float, ...]
+
+
+def sample_curves(curves: Iterable[Curve], size: int, times_s: np.ndarray) -> np.ndarray:
+  """[N, size]: the sum of curves at N times."""
+  added = np.zeros((len(times_s), size), np.float32)
+  for curve in curves:
+    added[:, curve.dimension] += np.interp(times_s, curve.times_s, curve.values)
+  return added
 
 
 class Stream:
@@ -95,12 +103,12 @@ class Stream:
     is_drawn: bool = False,
     seed: int = 0,
   ):
-    streamer = need_streamer(synth, "converting")
+    streamer = latent_streams.need_streamer(synth, "converting")
     self.change = change or make_change(streamer.latent_dim)
     self.block_length = block_frames * streamer.hop_length
     self.latency = streamer.latency - streamer.start
     self._params = compilation.jit(streamer.prepare)(synth.params)
-    self._state, self._number = begin(streamer, self._params, block_frames), 0
+    self._state, self._number = latent_streams.begin(streamer, self._params, block_frames), 0
     code_rng, sound_rng = jax.random.split(jax.random.key(seed))
 
     def step(params: Any, state: Any, audio: jax.Array, number: jax.Array, moved: Change):
@@ -129,6 +137,7 @@ def convert(
   change: Change | None = None,
   is_drawn: bool = False,
   seed: int = 0,
+  curves: Sequence[Curve] = (),
 ) -> Iterator[np.ndarray]:
   """Codes and decodes a recording of any length, in bounded memory.
 
@@ -138,37 +147,49 @@ def convert(
     change: of the codes.
     is_drawn: whether codes are drawn of their posteriors; otherwise they are the means.
     seed: of draws, and of the decoder's noise.
+    curves: what is added to the codes over time, beside the change.
 
   Yields:
     [m] float32; in total as many samples as in `blocks`.
 
   Raises:
-    UserError: if the run does not stream.
+    UserError: if the run does not stream, or for a dimension that its codes do not have.
   """
-  streamer = need_streamer(synth, "converting")
-  frames = streamer.count_frames(BLOCK_S * synth.sample_rate)
+  streamer = latent_streams.need_streamer(synth, "converting")
+  for curve in curves:
+    check_dimension(curve.dimension, streamer.latent_dim)
+  frames = latent_streams.block_frames(synth, "converting")
   stream = Stream(synth, frames, change, is_drawn, seed)
-  size, late, count, written = stream.block_length, streamer.latency, 0, 0
-  buffer = np.zeros(streamer.start, np.float32)
+  steady, size = stream.change, stream.block_length
+  count = 0
 
-  def play(audio):
-    nonlocal late
-    made = stream.play(audio)[min(late, size) :]
+  def with_silence():
+    """The sound after what it starts with, and then silence, out of which comes what is late."""
+    nonlocal count
+    yield np.zeros(streamer.start, np.float32)
+    for block in blocks:
+      count += len(block)
+      yield block
+    yield np.zeros(streamer.latency, np.float32)
+
+  def play():
+    for number, block in enumerate(latent_streams.cut(with_silence(), size)):
+      if curves:
+        passed = number * frames - streamer.code_delay + np.arange(frames)
+        added = sample_curves(
+          curves, streamer.latent_dim, passed * streamer.hop_length / synth.sample_rate
+        )
+        stream.change = steady._replace(bias=steady.bias + added)
+      yield stream.play(block)
+
+  written, late = 0, streamer.latency
+  for made in play():
+    kept = made[min(late, size) :]
     late = max(late - size, 0)
-    return made
-
-  for block in blocks:
-    count += len(block)
-    buffer = np.concatenate([buffer, block])
-    while len(buffer) >= size:
-      made, buffer = play(buffer[:size]), buffer[size:]
-      written += len(made)
-      yield made
-  while written < count:  # What is late comes out of silence.
-    made = play(np.pad(buffer[:size], (0, size - len(buffer[:size]))))[: count - written]
-    buffer = buffer[size:]
-    written += len(made)
-    yield made
+    # While the recording goes on, less has been made than has come.
+    kept = kept[: max(count - written, 0)]
+    written += len(kept)
+    yield kept
 
 
 def convert_file(
@@ -178,6 +199,7 @@ def convert_file(
   change: Change | None = None,
   is_drawn: bool = False,
   seed: int = 0,
+  curves: Sequence[Curve] = (),
 ) -> float:
   """`convert` of an audio file of any rate, length and number of channels.
 
@@ -187,8 +209,8 @@ def convert_file(
   Raises:
     UserError: as `convert`, `files.read_parts` and `files.write_blocks`.
   """
-  need_streamer(synth, "converting")
+  latent_streams.need_streamer(synth, "converting")
   rate = synth.sample_rate
   blocks = (part.audio for part in files.read_parts(source, rate))
-  made = convert(synth, blocks, change, is_drawn, seed)
+  made = convert(synth, blocks, change, is_drawn, seed, curves)
   return files.write_blocks(target, made, rate) / rate

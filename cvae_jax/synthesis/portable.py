@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax.core import errors
-from cvae_jax.synthesis import latent_conversion
+from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
 
@@ -103,7 +103,7 @@ def make_stream_program(
   Raises:
     UserError: if the run does not stream.
   """
-  streamer = latent_conversion.need_streamer(synth, "a program of blocks")
+  streamer = latent_streams.need_streamer(synth, "a program of blocks")
   frames = streamer.count_frames(block_length)
   params = jax.jit(streamer.prepare)(synth.params)
   begin = lambda batch_size: streamer.begin(params, batch_size, frames)

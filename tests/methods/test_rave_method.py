@@ -19,6 +19,7 @@ from cvae_jax.data import label_table
 from cvae_jax.data import vocabulary
 from cvae_jax.methods.common import rave_parts
 from cvae_jax.synthesis import latent_conversion
+from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import checkpoint
 from cvae_jax.training import loop
@@ -167,7 +168,7 @@ def stream(synth, audio, block, **settings):
 def test_a_stream_is_the_whole_recording_in_blocks_of_any_length(rave_run):
   synth = synthesizer.load(str(rave_run)).with_fields({"method.fidelity": 1.0})
   audio = sing(2.0, 300.0, 500.0)
-  streamer = latent_conversion.need_streamer(synth, "this")
+  streamer = latent_streams.need_streamer(synth, "this")
   made = stream(synth, audio, 1000)
   np.testing.assert_array_equal(made, stream(synth, audio, 317))
   assert len(made) == len(audio)
