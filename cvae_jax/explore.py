@@ -5,6 +5,9 @@ python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --family=f
 python -m cvae_jax.explore convert --workdir=runs/cvae in.wav out.wav --attribute=bright:1.5
 python -m cvae_jax.explore neighbours --workdir=runs/cvae in.wav --num=5
 python -m cvae_jax.explore traverse --workdir=runs/cvae --pitch=60 --family=organ --out=out/
+
+Of a run that streams (configs/rave.py) recordings are of any length: `interpolate --join` goes from
+one to the other over time, `traverse` moves one latent after the other over time.
 """
 
 import argparse
@@ -29,11 +32,15 @@ def interpolate(args: argparse.Namespace) -> None:
   from cvae_jax.synthesis import latent_space
 
   synth = run_flags.load_run(args)
+  if synth.method.streamer is not None:
+    _interpolate_streams(args, synth)
+    return
   a, b = (
     latent_space.encode(synth, reconstruct.read_example(synth, path), seed=args.seed)
     for path in (args.a, args.b)
   )
-  points = latent_space.interpolate(synth, a, b, args.steps, args.path, args.part)
+  path, part = args.path or "spherical", args.part or "both"
+  points = latent_space.interpolate(synth, a, b, args.steps, path, part)
   examples = latent_space.decode(synth, points, args.seed)
   if args.join:
     _write_joined(synth, os.path.join(args.out, "interpolation.wav"), examples)
@@ -41,6 +48,37 @@ def interpolate(args: argparse.Namespace) -> None:
   for i, example in enumerate(examples):
     path = os.path.join(args.out, f"step-{i:02d}{synth.form.suffix}")
     synth.form.write(path, example)
+    _log.info("%s", path)
+
+
+def _refuse_flags(args: argparse.Namespace, *names: str) -> None:
+  """Raises UserError for flags that mean nothing to a run that streams."""
+  for name in names:
+    if getattr(args, name) is not None:
+      raise errors.UserError(f"--{name} means nothing to this run, which streams latents")
+
+
+def _interpolate_streams(args: argparse.Namespace, synth) -> None:
+  """`interpolate` of recordings of any length, frame by frame."""
+  from cvae_jax.audio import files
+  from cvae_jax.synthesis import latent_streams
+
+  _refuse_flags(args, "path", "part")
+  if args.steps < 2:
+    raise errors.UserError(f"the number of steps must be 2 or more, got {args.steps}")
+  rate = synth.sample_rate
+  a, b = (
+    latent_streams.encode(synth, (part.audio for part in files.read_parts(path, rate)))
+    for path in (args.a, args.b)
+  )
+  count = max(len(a), len(b))
+  weights = {f"step-{i:02d}": i / (args.steps - 1) for i in range(args.steps)}
+  if args.join:
+    weights = {"interpolation": np.linspace(0.0, 1.0, count)}
+  for name, weight in weights.items():
+    path, codes = os.path.join(args.out, f"{name}.wav"), latent_streams.mix(a, b, weight)
+    num_samples = count * latent_streams.need_streamer(synth, "interpolating").hop_length
+    files.write_blocks(path, latent_streams.decode(synth, [codes], num_samples, args.seed), rate)
     _log.info("%s", path)
 
 
@@ -137,9 +175,13 @@ def traverse(args: argparse.Namespace) -> None:
   from cvae_jax.synthesis import latent_space
   from cvae_jax.synthesis import note_codes
 
-  if args.num < 1 or args.steps < 2:
-    raise errors.UserError(f"--num must be 1 or more and --steps 2, got {args.num}, {args.steps}")
   synth = run_flags.load_run(args)
+  if synth.method.streamer is not None:
+    _traverse_stream(args, synth)
+    return
+  steps = 5 if args.steps is None else args.steps
+  if args.num < 1 or steps < 2:
+    raise errors.UserError(f"--num must be 1 or more and --steps 2, got {args.num}, {steps}")
   if args.num > synth.method.code_size:
     raise errors.UserError(
       f"--num must be at most {synth.method.code_size}, the dimensions of a code, got {args.num}"
@@ -155,16 +197,51 @@ def traverse(args: argparse.Namespace) -> None:
   names = note_codes.main_dimensions(codes, args.num, synth.method.meanings)
   dimensions = np.asarray(list(names))
   mean, deviation = (x[dimensions] for x in note_codes.spread(codes.code))
-  offsets = np.linspace(-args.span, args.span, args.steps)
+  offsets = np.linspace(-args.span, args.span, steps)
   values = mean[:, None] + deviation[:, None] * offsets
   points = latent_space.traverse(point, dimensions, values)
   examples = latent_space.decode(synth, points, args.seed)
-  examples = examples.reshape(len(dimensions), args.steps, *synth.form.shape)
+  examples = examples.reshape(len(dimensions), steps, *synth.form.shape)
   for dimension, versions in zip(dimensions, examples, strict=True):
     _write_joined(synth, os.path.join(args.out, f"dimension-{dimension:03d}.wav"), versions)
   path = os.path.join(args.out, "traversal.png")
   rows = list(zip(names.values(), map(list, examples), strict=True))
   columns = [f"{offset:+.1f} deviations" for offset in offsets]
+  drawing.write_png(path, synth.form.draw(rows, columns))
+  _log.info("%s", path)
+
+
+def _traverse_stream(args: argparse.Namespace, synth) -> None:
+  """`traverse` of a recording of any length: each latent rises over time, from file to file."""
+  from cvae_jax.audio import files
+  from cvae_jax.synthesis import latent_space
+  from cvae_jax.synthesis import latent_streams
+
+  _refuse_flags(args, "steps")
+  streamer, rate = latent_streams.need_streamer(synth, "traversing"), synth.sample_rate
+  if not 1 <= args.num <= streamer.latent_dim:
+    raise errors.UserError(
+      f"--num must be 1 to {streamer.latent_dim}, the dimensions of a code, got {args.num}"
+    )
+  if args.input is None:
+    codes = latent_space.draw_code(synth, synth.draw_labels(1, args.seed), args.seed, count=1)[0]
+  else:
+    parts = (part.audio for part in files.read_parts(args.input, rate))
+    codes = latent_streams.encode(synth, parts)
+  ramp = np.linspace(-args.span, args.span, len(codes))
+  num_samples, rows = len(codes) * streamer.hop_length, []
+  for dimension in (None, *range(args.num)):
+    name = "as-it-is" if dimension is None else f"dimension-{dimension:03d}"
+    moved = codes.copy()
+    if dimension is not None:
+      moved[:, dimension] += ramp
+    audio = np.concatenate(list(latent_streams.decode(synth, [moved], num_samples, args.seed)))
+    path = os.path.join(args.out, f"{name}.wav")
+    files.write_wav(path, audio, rate)
+    _log.info("%s", path)
+    rows.append(("as it is" if dimension is None else f"dimension {dimension}", [audio]))
+  path = os.path.join(args.out, "traversal.png")
+  columns = [f"moved from {-args.span:+g} to {args.span:+g}"]
   drawing.write_png(path, synth.form.draw(rows, columns))
   _log.info("%s", path)
 
@@ -196,12 +273,12 @@ def main(argv: list[str] | None = None) -> None:
     help="number of notes, both ends included (default 8)",
   )
   command.add_argument(
-    "--path", default="spherical", help="path of the codes: linear, spherical (default)"
+    "--path", help="path of the codes: linear, spherical (default); linear of runs that stream"
   )
+  command.add_argument("--part", help="what is interpolated: code, labels, both (default)")
   command.add_argument(
-    "--part", default="both", help="what is interpolated: code, labels, both (default)"
+    "--join", action="store_true", help="write a single WAV; a stream goes from a to b over time"
   )
-  command.add_argument("--join", action="store_true", help="write a single WAV")
   command.add_argument("--out", default="out", help="directory of the WAVs (default out)")
   command.set_defaults(run=interpolate)
 
@@ -236,13 +313,13 @@ def main(argv: list[str] | None = None) -> None:
     help="number of dimensions: those with a meaning, then the widest (default 4)",
   )
   command.add_argument(
-    "--steps", type=flag_types.whole(most=1000), default=5, help="notes per dimension (default 5)"
+    "--steps", type=flag_types.whole(most=1000), help="notes per dimension (default 5)"
   )
   command.add_argument(
     "--span",
     type=flag_types.real(-100, 100),
     default=2.0,
-    help="range on both sides, in standard deviations of codes (default 2)",
+    help="range on both sides, in standard deviations of codes, of a stream's prior (default 2)",
   )
   command.add_argument("--out", default="out", help="output directory (default out)")
   run_flags.add_labels(command, vocabulary)

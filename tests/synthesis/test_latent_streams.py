@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cvae_jax import explore
 from cvae_jax.core import errors
 from cvae_jax.core import flag_types
 from cvae_jax.synthesis import latent_conversion
@@ -107,3 +108,46 @@ def test_curves_of_the_command(rave_run, tmp_path):
     assert done.returncode == 0, done.stderr
   plain, bent = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("plain", "bent"))
   assert len(plain) == len(bent) == round(0.6 * SR) and not np.allclose(plain, bent, atol=1e-4)
+
+
+@pytest.fixture
+def recordings(tmp_path):
+  paths = tmp_path / "a.wav", tmp_path / "b.wav"
+  for path, seconds in zip(paths, (0.5, 0.8), strict=True):
+    soundfile.write(path, sing(seconds, 300.0, 500.0), SR)
+  return list(map(str, paths))
+
+
+def test_explore_goes_from_a_recording_to_another(rave_run, recordings, tmp_path):
+  out = tmp_path / "out"
+  run = lambda *flags: explore.main(
+    ["interpolate", f"--workdir={rave_run}", *recordings, f"--out={out}", *flags]
+  )
+  run("--steps=2")
+  run("--join")
+  steps = [soundfile.read(out / f"step-{n:02d}.wav")[0] for n in range(2)]
+  glide = soundfile.read(out / "interpolation.wav")[0]
+  assert len(steps[0]) == len(steps[1]) == len(glide) == round(0.8 * SR)
+  first, last = slice(0, 200), slice(-200, None)  # Of three seconds of weights: near the ends.
+  for part, near, far in ((first, 0, 1), (last, 1, 0)):
+    off = [np.abs(glide - steps[n])[part].max() for n in (near, far)]
+    assert off[0] < off[1]
+  with pytest.raises(errors.UserError, match="--path means nothing to this run"):
+    run("--path=linear")
+
+
+def test_explore_moves_one_latent_after_the_other(rave_run, recordings, tmp_path):
+  out = tmp_path / "out"
+  run = lambda *flags: explore.main(["traverse", f"--workdir={rave_run}", f"--out={out}", *flags])
+  run(recordings[0], "--num=2", "--span=4")
+  plain, *moved = (
+    soundfile.read(out / f"{name}.wav")[0]
+    for name in ("as-it-is", "dimension-000", "dimension-001")
+  )
+  assert len(plain) == round(0.5 * SR) and (out / "traversal.png").exists()
+  assert not np.allclose(plain, moved[0], atol=1e-4) and not np.allclose(*moved, atol=1e-4)
+  run("--num=1")  # Of what the prior draws.
+  assert soundfile.info(out / "as-it-is.wav").frames == 250 * 32
+  for flags, line in ((["--num=5"], "--num must be 1 to 4"), (["--steps=3"], "--steps means")):
+    with pytest.raises(errors.UserError, match=line):
+      run(*flags)
