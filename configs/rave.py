@@ -29,6 +29,7 @@ def small(config):
   config.optimizer.update(learning_rate=1e-3, schedule="exponential", decay_steps=12_000)
   config.optimizer.update(decay_rate=0.1, warmup_steps=200, ema_decay=0.999)
   config.train.steps = 16_000
+  config.eval.every_steps = config.checkpoint.every_steps = 1000
 
 
 def get_config(variant=""):
@@ -41,4 +42,5 @@ def get_config(variant=""):
   config.train.batch_size = config.eval.batch_size = 8
   config.train.steps = 3_000_000
   config.eval.every_steps = 10_000
+  config.checkpoint.update(every_steps=10_000, keep_best=1, best_by="spectral")
   return config_lib.apply_variants(config, variant, {"v2": v2, "small": small})

@@ -130,6 +130,7 @@ def get_base_config(
   train.accumulate_steps = 1
   train.steps = 1200
   train.init_from = ""  # workdir, or pretrained:NAME, of a run whose parameters this begins with
+  train.init_step = 0  # which of its checkpoints; 0 for the newest
   train.log_every_steps = 50
   # Steps that the device makes at one call: more than 1 where a step is so short that the host
   # cannot keep up. Evaluation, checkpoints and signals come between calls.
@@ -164,7 +165,8 @@ def get_base_config(
   config.checkpoint = checkpoint = ml_collections.ConfigDict()
   checkpoint.every_steps = 1000
   checkpoint.keep = 2  # the last so many
-  checkpoint.keep_best = 0  # and so many of the best that were evaluated
+  # And so many of the best that were evaluated; of each phase, where the training has several.
+  checkpoint.keep_best = 0
   checkpoint.best_by = "lsd_db"  # metric of the evaluation, of which less is better
   return config
 

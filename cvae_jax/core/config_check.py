@@ -76,6 +76,7 @@ _NOT_NEGATIVE = (
   "eval.artefact_notes",
   "eval.temperature",
   "checkpoint.keep_best",
+  "train.init_step",
   "profile.steps",
   "profile.first_step",
   "augment.equaliser_db",

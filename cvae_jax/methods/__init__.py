@@ -164,6 +164,10 @@ class Method(NamedTuple):
   extend_code: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None = None
   context: int = 0
 
+  def phase_of(self, step: int) -> str:
+    """Name of the phase of `turn` that a state at this step comes from; '' if there is one kind."""
+    return self.turn(max(step - 1, 0)).phase if self.turn is not None else ""
+
   @property
   def can_sample(self) -> bool:
     """Whether examples can be drawn."""

@@ -8,7 +8,9 @@ rest is JSON.
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -64,19 +66,38 @@ def _metric(metrics: Mapping[str, float]) -> float:
   return value
 
 
-def _options(config: ml_collections.ConfigDict) -> ocp.CheckpointManagerOptions:
-  """Of the manager that writes: the last checkpoints stay, and the best."""
+@dataclasses.dataclass
+class _BestOfPhases:
+  """A preservation policy of Orbax's: the best checkpoints of each phase of the training.
+
+  Attributes:
+    best: which of one phase are kept.
+    phase_of: steps to names of phases.
+  """
+
+  best: Any
+  phase_of: Callable[[int], str]
+
+  def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+    """Whether each is kept."""
+    measured = [info for info in checkpoints if info.metrics is not None]
+    kept = set()
+    for phase in {self.phase_of(info.step) for info in measured}:
+      group = [info for info in measured if self.phase_of(info.step) == phase]
+      keep = self.best.should_preserve(group, context=context)
+      kept |= {info.step for info, is_kept in zip(group, keep, strict=True) if is_kept}
+    return [info.step in kept for info in checkpoints]
+
+
+def _options(
+  config: ml_collections.ConfigDict, phase_of: Callable[[int], str]
+) -> ocp.CheckpointManagerOptions:
+  """Of the manager that writes: the last checkpoints stay, and the best of each phase."""
   managers = ocp.checkpoint_managers
   rules: list[Any] = [managers.LatestN(n=config.keep)]
   if config.keep_best:
-    rules.append(
-      managers.BestN(
-        get_metric_fn=_metric,
-        reverse=True,
-        n=config.keep_best,
-        keep_checkpoints_without_metrics=False,
-      )
-    )
+    best = managers.BestN(get_metric_fn=_metric, reverse=True, n=config.keep_best)
+    rules.append(_BestOfPhases(best, phase_of))
   return ocp.CheckpointManagerOptions(
     preservation_policy=managers.AnyPreservationPolicy(rules),
     best_fn=_metric if config.keep_best else None,  # Without it no metrics are written.
@@ -92,12 +113,18 @@ class Checkpoints:
   Args:
     workdir: of the run.
     config: the `checkpoint` section of a config.
+    phase_of: see `methods.Method`.
   """
 
-  def __init__(self, workdir: str, config: ml_collections.ConfigDict):
+  def __init__(
+    self,
+    workdir: str,
+    config: ml_collections.ConfigDict,
+    phase_of: Callable[[int], str] = lambda step: "",
+  ):
     self._best_by = config.best_by if config.keep_best else None
     self._manager = ocp.CheckpointManager(
-      os.path.join(os.path.abspath(workdir), DIRECTORY), options=_options(config)
+      os.path.join(os.path.abspath(workdir), DIRECTORY), options=_options(config, phase_of)
     )
 
   def __enter__(self) -> "Checkpoints":

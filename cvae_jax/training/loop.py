@@ -104,7 +104,7 @@ def check_best_by(
   batch = {**steps_lib.make_example(data.train), "mask": np.ones(2, np.float32)}
   sums = jax.eval_shape(method.eval_step, state.best_params, batch, jax.random.key(0))
   names = evaluate.metric_names(sums)
-  if method.phase is not None:
+  if method.phase is not None and method.turn is None:
     raise errors.UserError(
       f"checkpoint.keep_best must be 0: the {method.phase.name} of this run is trained after "
       "train.steps, and a checkpoint from before would not have it"
@@ -170,7 +170,7 @@ def train_and_evaluate(
   steps = steps_lib.compile_steps(config, method, data)
   with (
     workdir_lock.hold(workdir),
-    checkpoint.Checkpoints(workdir, config.checkpoint) as checkpoints,
+    checkpoint.Checkpoints(workdir, config.checkpoint, method.phase_of) as checkpoints,
     summaries_lib.Summaries(workdir, is_first) as summaries,
     profile_lib.Profile(workdir, config.profile, is_first) as profile,
   ):
@@ -294,8 +294,7 @@ def train(run: Run, stage: stages_lib.Stage, state: Any, should_stop: ShouldStop
       averages = None
       if step > first and not is_stopping and is_evaluation_due(run.config, stage, step):
         averages = evaluate_held_out(run, reporter, state, step)
-      is_save_due = step > first and step % run.config.checkpoint.every_steps == 0
-      if is_stopping or is_save_due or step >= total:
+      if is_stopping or (step > first and is_save_due(run.config, stage, step)) or step >= total:
         with reporter.paused():
           run.checkpoints.save(step, state, run.iterator, averages)
       if step >= total:
@@ -323,12 +322,19 @@ def agree_to_stop(is_stopping: bool, dispatches: int) -> bool:
 def is_evaluation_due(
   config: ml_collections.ConfigDict, stage: stages_lib.Stage, step: int
 ) -> bool:
-  """Whether to evaluate: at every `eval.every_steps`, and at the end if the best are kept."""
+  """At every `eval.every_steps`, and where phases end if the best of each are kept."""
   if not stage.is_evaluated:
     return False
-  if step >= stage.last:
+  if stage.ends_phase(step):
     return config.checkpoint.keep_best > 0
   return step % config.eval.every_steps == 0
+
+
+def is_save_due(config: ml_collections.ConfigDict, stage: stages_lib.Stage, step: int) -> bool:
+  """At every `checkpoint.every_steps`, and where phases end if the best of each are kept."""
+  if config.checkpoint.keep_best > 0 and stage.ends_phase(step):
+    return True
+  return step % config.checkpoint.every_steps == 0
 
 
 def evaluate_held_out(
@@ -348,4 +354,5 @@ def evaluate_held_out(
 def count_steps(config: ml_collections.ConfigDict, stage: stages_lib.Stage, step: int) -> int:
   """Steps of the next dispatch: as many as one may hold, but no further than the next pause."""
   pauses = (stage.last, config.eval.every_steps, config.checkpoint.every_steps)
-  return min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))
+  most = min(config.train.steps_per_dispatch, *(n - step % n for n in pauses))
+  return next((n for n in range(1, most) if stage.ends_phase(step + n)), most)

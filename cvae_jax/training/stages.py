@@ -36,6 +36,7 @@ class Stage(NamedTuple):
       name, and the rows of their examples, by which a loss that is not finite is traced to them.
     is_evaluated: whether the held-out split is evaluated while it lasts.
     log_every: steps between two reports; None for `train.log_every_steps`.
+    phase_of: see `methods.Method`.
   """
 
   name: str
@@ -44,6 +45,11 @@ class Stage(NamedTuple):
   train: Callable[[Any, int, int], tuple[Any, dict[str, jax.Array], list[np.ndarray]]]
   is_evaluated: bool = True
   log_every: int | None = None
+  phase_of: Callable[[int], str] = lambda step: ""
+
+  def ends_phase(self, step: int) -> bool:
+    """Whether the next step is of another phase than the one before it, or there is none."""
+    return step >= self.last or self.phase_of(step) != self.phase_of(step + 1)
 
 
 def count_steps(config: ml_collections.ConfigDict, method: methods.Method) -> int:
@@ -60,11 +66,11 @@ def make_main(
 ) -> Stage:
   """Training on batches of examples, for `train.steps`."""
 
-  phases: list[str] = []  # that have begun in this process
+  phases = [""]  # that have begun in this process
 
   def announce(step):
-    phase = method.turn(step).phase if method.turn is not None else None
-    if phase is not None and phases[-1:] != [phase]:
+    phase = method.phase_of(step + 1)
+    if phase != phases[-1]:
       _log.info("step %d: %s", step, phase)
       phases.append(phase)
 
@@ -74,7 +80,7 @@ def make_main(
     state, metrics = steps.train(state, batches, step)
     return state, metrics, [batch["row"] for batch in batches]
 
-  return Stage(MAIN, config.train.steps, config.train.batch_size, train)
+  return Stage(MAIN, config.train.steps, config.train.batch_size, train, phase_of=method.phase_of)
 
 
 def prepare_rows(

@@ -62,7 +62,7 @@ def start(config: ml_collections.ConfigDict, method: methods.Method, state: Any)
       f"train.init_from: runs of method.name={config.method.name} cannot begin with another's "
       "parameters"
     )
-  step, params = checkpoint.restore_params(workdir)
+  step, params = checkpoint.restore_params(workdir, config.train.init_step or None)
   started = method.warm_start(state, params)
   shapes, others = (_shapes(x) for x in (state, started))
   for path in shapes.keys() | others.keys():

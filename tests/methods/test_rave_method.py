@@ -187,6 +187,17 @@ def test_a_stream_is_the_whole_recording_in_blocks_of_any_length(rave_run):
   )  # fmt: skip
 
 
+def test_the_end_of_phase_1_is_kept_and_begun_from(rave_run, rave_fields, tmp_path):
+  assert synthesizer.load(str(rave_run), 2).step == 2
+  assert synthesizer.load(str(rave_run), "best").step in (2, 5)
+  fields = {**rave_fields, "train.init_from": str(rave_run), "train.init_step": 2}
+  config = get_config("rave", "tiny", **{**fields, "train.steps": 1, "method.adversarial_from": 0})
+  loop.train_and_evaluate(config, str(tmp_path))
+  begun, first = (synthesizer.load(str(x), n) for x, n in ((tmp_path, None), (rave_run, 2)))
+  assert same(*(x.params["params"] for x in (begun, first)))
+  assert float(begun.params[rave_parts.ANALYSIS]["share"][0]) > 0.0
+
+
 @pytest.mark.parametrize("ratios", [(4, 2), (4, 4), (2, 2)])
 def test_what_is_converted_is_where_the_recording_is(ratios):
   fields = {"method.ratios": ratios, "method.fidelity": 1.0, "method.sequence_flow.steps": 0}

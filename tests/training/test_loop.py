@@ -1,6 +1,7 @@
 """The pieces of the training loop, each alone."""
 
 import time
+from unittest import mock
 
 from conftest import get_config
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from cvae_jax.core import errors
+from cvae_jax.training import checkpoint
 from cvae_jax.training import loop
 from cvae_jax.training import outcome
 from cvae_jax.training import reporter as reporter_lib
@@ -38,6 +40,37 @@ def test_evaluation_is_due_at_its_steps_and_at_the_end_if_the_best_are_kept(step
     "train.steps": 100, "eval.every_steps": 50, "checkpoint.keep_best": keep_best
   })  # fmt: skip
   assert loop.is_evaluation_due(config, stage_until(100), step) == due
+
+
+def two_phases(step):
+  return "first" if step <= 30 else "second"
+
+
+def test_the_end_of_a_phase_is_a_pause_that_is_evaluated_and_saved_if_the_best_are_kept():
+  stage = stage_until(100)._replace(phase_of=two_phases)
+  fields = {"train.steps": 100, "train.steps_per_dispatch": 8, "eval.every_steps": 50}
+  config = get_config("vae", **fields, **{"checkpoint.keep_best": 1})
+  assert [loop.count_steps(config, stage, step) for step in (16, 24, 30)] == [8, 6, 8]
+  due = lambda step: (
+    loop.is_evaluation_due(config, stage, step),
+    loop.is_save_due(config, stage, step),
+  )
+  assert [due(step) for step in (29, 30, 31, 100)] == [(False,) * 2, (True,) * 2, (False,) * 2,
+                                                       (True,) * 2]  # fmt: skip
+  config.checkpoint.keep_best = 0
+  assert due(30) == (False, False)
+
+
+def test_the_best_of_each_phase_is_kept(tmp_path):
+  config = get_config("vae", **{"checkpoint.keep_best": 1, "checkpoint.keep": 1}).checkpoint
+  iterator = mock.Mock(get_state=lambda: {})
+  losses = {10: 3.0, 20: 1.0, 30: 2.0, 40: 0.9, 50: 0.5, 60: 0.7}
+  with checkpoint.Checkpoints(str(tmp_path), config, two_phases) as checkpoints:
+    for step, loss in losses.items():
+      checkpoints.save(step, {"x": jnp.ones(2)}, iterator, {"lsd_db": loss})
+    checkpoints.save(70, {"x": jnp.ones(2)}, iterator)
+  kept = sorted(int(p.name) for p in (tmp_path / checkpoint.DIRECTORY).iterdir())
+  assert kept == [20, 50, 70]
 
 
 class Recorder:
