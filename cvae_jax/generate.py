@@ -70,9 +70,12 @@ def generate_long(synth, args) -> None:
   from cvae_jax.synthesis import continuation
 
   for i in range(args.num):
-    path = os.path.join(args.out, f"sample-seed{args.seed + i}.wav")
+    seed = args.seed + i
+    drawn_labels = synth.draw_labels(1, seed, **run_flags.asked_labels(args))
+    name = stem(synth.vocabulary, synth.conditions, drawn_labels, 0, seed).removesuffix("-0")
+    path = os.path.join(args.out, f"{name}.wav")
     continuation.generate_file(
-      synth, path, args.seconds, args.continue_from, args.seed + i, args.temperature
+      synth, path, args.seconds, args.continue_from, seed, args.temperature, drawn_labels
     )
     _log.info("%s", path)
 

@@ -3,7 +3,7 @@
     phase 1  encoder and decoder: distances of spectra, of bands and of waveforms, and the KL
     phase 2  the encoder is frozen; the decoder and its discriminators take turns: hinge, features
     then     principal components of the latents; how many of them are heard can be chosen after it
-             a prior of their sequences, which draws sound and goes on from it
+             a prior of their sequences, which draws sound and goes on from it, by labels if asked
 
 Source: Caillon & Esling 2021, "RAVE: A variational autoencoder for fast and high-quality neural
 audio synthesis", and the `acids-rave` package, which has left the paper since (`method.version`):
@@ -272,10 +272,12 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase:
   Without a prior it is one step, which has the analysis' metrics.
   """
   prior, flow = parts.prior, parts.config.method.sequence_flow
+  drop_rate = parts.config.condition.drop_rate
 
   def prepare(params, batch):
     _, bands = parts_lib.take(parts, batch)
-    return {"mean": parts_lib.encode(parts, params, bands)[0].mean}
+    mean = parts_lib.encode(parts, params, bands)[0].mean
+    return {"mean": mean, "condition": parts.condition.encode(batch, len(mean))}
 
   def begin(state, rows):
     analysis = parts_lib.analyse(rows["mean"].reshape(-1, parts.latent_dim))
@@ -292,8 +294,11 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase:
     }
     if prior is None:
       return state.replace(step=state.step + 1), {"loss": 1.0 - share[0], **dimensions}
-    codes = parts_lib.to_code(state.buffers, rows["mean"])
-    state, metrics = sequence_prior.train_step(prior, flow, state, codes)
+    codes, c = parts_lib.to_code(state.buffers, rows["mean"]), rows["condition"]
+    if drop_rate:
+      drop_rng = jax.random.fold_in(jax.random.fold_in(state.rng, state.step), 1)
+      c = parts.condition.drop(c, drop_rng, drop_rate)
+    state, metrics = sequence_prior.train_step(prior, flow, state, codes, c)
     return state, {**metrics, **dimensions}
 
   analysed = parts.config.method.analysed
@@ -308,7 +313,8 @@ def draw_code(
   """[B, N, D] codes of the prior."""
   assert parts.prior is not None
   temperature = labels[methods.TEMPERATURE]
-  return parts.prior.sequence(params[flow_prior.KEY], parts.num_frames, temperature, rng)
+  c = parts.condition.encode(labels, len(temperature))
+  return parts.prior.sequence(params[flow_prior.KEY], parts.num_frames, c, temperature, rng)
 
 
 def extend_code(
@@ -316,7 +322,9 @@ def extend_code(
 ) -> jax.Array:
   """See `methods.Method`."""
   assert parts.prior is not None
-  return parts.prior.extend(params[flow_prior.KEY], codes, labels[methods.TEMPERATURE], rng)
+  c = parts.condition.encode(labels, len(codes))
+  temperature = labels[methods.TEMPERATURE]
+  return parts.prior.extend(params[flow_prior.KEY], codes, c, temperature, rng)
 
 
 def warm_start(state: State, params: Any) -> State:

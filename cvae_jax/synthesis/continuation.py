@@ -1,6 +1,7 @@
 """Sound of any length from a run whose prior goes on: out of nothing, or after a recording."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 import itertools
 
 import jax
@@ -21,6 +22,7 @@ def draw_windows(
   start: np.ndarray | None = None,
   seed: int = 0,
   temperature: float = 1.0,
+  labels: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
   """Codes without end, some [n, D] frames at a time.
 
@@ -29,6 +31,7 @@ def draw_windows(
     start: [K, D] codes that they go on from; they are not among the result.
     seed: the same one gives the same codes.
     temperature: factor of the prior's noise.
+    labels: of one example, see `Synthesizer.draw_labels`, which gives them if there are none.
 
   Raises:
     UserError: a run without such a prior, or a temperature that is negative.
@@ -36,7 +39,9 @@ def draw_windows(
   kind = "has a prior of sequences, as those of configs/rave.py"
   extend = compilation.jit(synth.need("extend_code", "going on", kind))
   synthesizer.check_temperature(temperature)
-  labels, key = methods.at_temperature({}, 1, temperature), jax.random.key(seed)
+  drawn = synth.draw_labels(1, seed) if labels is None else labels
+  chosen = {name: np.asarray(drawn[name]) for name in synth.conditions}
+  conditions, key = methods.at_temperature(chosen, 1, temperature), jax.random.key(seed)
   context = synth.method.context
   assert synth.method.code_shape is not None
   known = np.zeros((0, synth.method.code_shape[-1]), np.float32) if start is None else start
@@ -44,7 +49,7 @@ def draw_windows(
   while True:
     known = known[max(len(known) - context, 0) :]
     rng = jax.random.fold_in(key, number)
-    window = np.asarray(extend(synth.params, jnp.asarray(known)[None], labels, rng))[0]
+    window = np.asarray(extend(synth.params, jnp.asarray(known)[None], conditions, rng))[0]
     yield window[len(known) :]
     known, number = window, number + 1
 
@@ -70,6 +75,7 @@ def generate(
   start: np.ndarray | None = None,
   seed: int = 0,
   temperature: float = 1.0,
+  labels: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
   """Draws sound of any length, in bounded memory.
 
@@ -80,6 +86,7 @@ def generate(
       most an example, through the run's decoder.
     seed: the same one gives the same sound.
     temperature: factor of the prior's noise.
+    labels: as in `draw_windows`.
 
   Yields:
     [n] float32 waveforms.
@@ -95,7 +102,7 @@ def generate(
     if not np.any(start):
       raise errors.UserError("there is nothing to go on from: the recording is silent")
     first = encode_end(synth, start)
-  drawn = draw_windows(synth, first, seed, temperature)
+  drawn = draw_windows(synth, first, seed, temperature, labels)
   total = round(seconds * synth.sample_rate) + len(first) * streamer.hop_length
   yield from latent_streams.decode(synth, itertools.chain([first], drawn), total, seed)
 
@@ -107,6 +114,7 @@ def generate_file(
   source: str | None = None,
   seed: int = 0,
   temperature: float = 1.0,
+  labels: Mapping[str, np.ndarray] | None = None,
 ) -> None:
   """`generate` into an audio file, after a recording if there is one.
 
@@ -119,4 +127,4 @@ def generate_file(
     start = np.zeros(0, np.float32)
     for part in files.read_parts(source, rate):
       start = np.concatenate([start, part.audio])[-most:]
-  files.write_blocks(target, generate(synth, seconds, start, seed, temperature), rate)
+  files.write_blocks(target, generate(synth, seconds, start, seed, temperature, labels), rate)

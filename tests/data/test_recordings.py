@@ -14,6 +14,7 @@ from cvae_jax.data import data_sets
 from cvae_jax.data import pipeline
 from cvae_jax.data import store
 from cvae_jax.data.folders import audio_folder
+from cvae_jax.data.sets import recordings
 from cvae_jax.synthesis import passages
 
 RATE = 8_000
@@ -54,6 +55,20 @@ def data_config(folder, tmp_path, name="recordings", **fields):
      f"{name}.sample_rate": RATE, f"{name}.duration_s": 0.5, **fields}
   )  # fmt: skip
   return config
+
+
+def test_sub_folders_are_kinds_where_there_are_any(tmp_path):
+  (tmp_path / "drums").mkdir()
+  soundfile.write(tmp_path / "a.wav", tone(0.2, 300), RATE)
+  entries, vocabulary = recordings.find_entries(str(tmp_path))
+  assert vocabulary.names == ("recording",) and entries[0].labels == {"recording": 0}
+  soundfile.write(tmp_path / "drums" / "b.wav", tone(0.2, 300), RATE)
+  entries, vocabulary = recordings.find_entries(str(tmp_path))
+  kinds = vocabulary.get("kind").names
+  assert kinds == ("drums", "recording")
+  assert [(entry.name, kinds[entry.labels["kind"]]) for entry in entries] == [
+    ("a.wav", "recording"), ("drums/b.wav", "drums"),
+  ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

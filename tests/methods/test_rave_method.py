@@ -115,6 +115,30 @@ def test_a_code_is_a_rotation_and_what_is_not_heard_is_drawn_of_the_prior():
   assert abs(latents.mean()) < 0.05 and latents.std() == pytest.approx(1.0, abs=0.05)
 
 
+def test_labels_are_conditions_of_the_prior_alone():
+  kinds = vocabulary.Vocabulary((vocabulary.Label("kind", vocabulary.NAMES, ("low", "high")),))
+  fields = {"method.crop": 1024, "condition.labels": ("kind",), "condition.drop_rate": 0.5}
+  config = get_config("rave", "tiny", **fields)
+  method = methods.make_method(config, FORM, kinds)
+  audio = np.stack([sing(0.128, 300.0, 400.0), sing(0.128, 500.0, 300.0)])
+  batch = {"audio": audio, "kind": np.array([0, 1])}
+  state = jax.jit(method.init)(jax.random.key(0), batch)
+  rows = method.phase.prepare(state.best_params, batch)
+  np.testing.assert_allclose(rows["condition"], np.sqrt(2.0) * np.eye(2))
+  state, _ = jax.jit(method.phase.train_step)(method.phase.begin(state, rows), rows)
+  params = state.best_params
+  params["prior"] = jax.tree.map(lambda x: x + 0.1, params["prior"])  # From the identity.
+  draw = lambda kind: np.asarray(method.extend_code(
+    params, np.zeros((1, 0, 4)), methods.at_temperature({"kind": np.array([kind])}, 1),
+    jax.random.key(1),
+  ))  # fmt: skip
+  assert np.abs(draw(0) - draw(1)).max() > 1e-3
+  np.testing.assert_array_equal(draw(1), draw(1))
+  config.method.sequence_flow.steps = 0
+  with pytest.raises(errors.UserError, match="labels are conditions of RAVE's prior"):
+    methods.make_method(config, FORM, kinds)
+
+
 def test_before_the_analysis_all_dimensions_are_heard():
   params = {rave_parts.ANALYSIS: rave_parts.unknown(4)}
   code = jnp.arange(8.0).reshape(1, 2, 4)

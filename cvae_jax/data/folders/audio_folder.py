@@ -11,6 +11,7 @@ from cvae_jax.data import clips
 from cvae_jax.data import store
 from cvae_jax.data.folders import folder_labels
 
+KIND = "kind"  # a label: the sub-folder that a file is in
 _HELD_OUT_SHARE = 0.1  # for validation, and the same for test
 _MAX_BARS = 60  # files shown in the figure
 
@@ -48,6 +49,11 @@ def find(folder: str) -> list[tuple[str, str]]:
       f"data.dir {folder} holds no audio file ({', '.join(folder_labels.EXTENSIONS)})"
     )
   return audio_files
+
+
+def kind_of(name: str, otherwise: str) -> str:
+  """The sub-folder that a file is in, by its name of `find`; without one, what is given."""
+  return name.split("/")[0] if "/" in name else otherwise
 
 
 def split(names: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,8 @@
 Files are resampled once to one rate and stored as memory-mapped 16-bit samples (`data.store`).
 `data.recordings.held_out` names the files that are held out for validation. Without it a tenth of
 the files each is held out for validation and test; with fewer than three files, the last two tenths
-of each file. The label `recording` is the file that an excerpt is from.
+of each file. The label `recording` is the file that an excerpt is from, and, where there are
+sub-folders, `kind` the one that it is in.
 """
 
 from collections.abc import Mapping
@@ -41,11 +42,18 @@ def find_entries(folder: str) -> tuple[list[store.Entry], vocabulary_lib.Vocabul
   """
   audio_files = audio_folder.find(folder)
   names = tuple(name for _, name in audio_files)
-  label = vocabulary_lib.Label("recording", vocabulary_lib.NAMES, names, open_set=True)
+  labels = [vocabulary_lib.Label("recording", vocabulary_lib.NAMES, names, open_set=True)]
+  columns = {"recording": list(range(len(names)))}
+  kinds = [audio_folder.kind_of(name, "recording") for name in names]
+  if any("/" in name for name in names):
+    values = tuple(sorted(set(kinds)))
+    labels.append(vocabulary_lib.Label(audio_folder.KIND, vocabulary_lib.NAMES, values))
+    columns[audio_folder.KIND] = [values.index(kind) for kind in kinds]
   entries = [
-    store.Entry(path, name, {"recording": i}) for i, (path, name) in enumerate(audio_files)
+    store.Entry(path, name, {column: values[i] for column, values in columns.items()})
+    for i, (path, name) in enumerate(audio_files)
   ]
-  return entries, vocabulary_lib.Vocabulary((label,))
+  return entries, vocabulary_lib.Vocabulary(tuple(labels))
 
 
 def split(

@@ -23,8 +23,6 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.data.folders import audio_folder
 from cvae_jax.data.folders import label_csv
 
-KIND = "kind"
-
 
 def make_form(config):
   """Sounds of `data.sounds.duration_s` at `data.sounds.sample_rate`, padded or cut."""
@@ -37,13 +35,13 @@ def _rows(folder: str, settings) -> list[dict[str, str]]:
   """A row for every sound: its `file`, its labels, and the column that it is held out by."""
   audio_files = audio_folder.find(folder)
   if settings.labels is None:
-    if tuple(settings.columns) != (KIND,) or settings.held_out is not None:
+    if tuple(settings.columns) != (audio_folder.KIND,) or settings.held_out is not None:
       raise errors.UserError(
         "data.sounds.columns and data.sounds.held_out name columns of a table: set "
         "data.sounds.labels"
       )
     return [
-      {"file": name, KIND: name.split("/")[0] if "/" in name else "sound"}
+      {"file": name, audio_folder.KIND: audio_folder.kind_of(name, "sound")}
       for _, name in audio_files
     ]
   columns = [*settings.columns, *filter(None, [settings.held_out])]
@@ -68,7 +66,7 @@ def find_entries(folder: str, settings) -> tuple[list[store.Entry], vocabulary_l
     UserError: if there is no such folder, it holds no audio file, or the table cannot be read.
   """
   rows = _rows(folder, settings)
-  columns = [KIND] if settings.labels is None else list(settings.columns)
+  columns = [audio_folder.KIND] if settings.labels is None else list(settings.columns)
   if not columns:
     raise errors.UserError("data.sounds.columns must name at least one column of the table")
   held_out = settings.held_out if settings.labels is not None else None

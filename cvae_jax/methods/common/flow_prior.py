@@ -190,18 +190,18 @@ def train_step(
   ema_decay: float,
   state: state_lib.TrainState,
   codes: jax.Array,
-  c: jax.Array,
+  given: Any,
   rng: jax.Array,
 ) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
   """One step of the flow on [B, ..., D] codes; the rest of the state stays as it is.
 
-  `prior` is a `FlowPrior`, or another one with its `loss`; `c` is what that is given.
+  `prior` is a `FlowPrior`, or another one with its `loss`; `given` is what that is given.
   """
   variables = state.buffers[KEY]
   x = (codes - variables["mean"]) / variables["std"]
   noise_rng, t_rng = jax.random.split(rng)
   noise, t = jax.random.normal(noise_rng, x.shape), jax.random.uniform(t_rng, x.shape[:1])
-  loss_fn = lambda params: prior.loss(params, x, noise, t, c)
+  loss_fn = lambda params: prior.loss(params, x, noise, t, given)
   loss, grads = jax.value_and_grad(loss_fn)(state.later.params)
   later = state_lib.apply_gradients(state.later, grads, optimizer, ema_decay)
   buffers = {**state.buffers, KEY: {**variables, **later.best_params}}

@@ -15,6 +15,7 @@ from cvae_jax import methods
 from cvae_jax.audio import pqmf
 from cvae_jax.core import errors
 from cvae_jax.data import forms
+from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import sequence_prior
@@ -47,6 +48,7 @@ class Parts(NamedTuple):
     optimizer: of encoder and decoder.
     critic_optimizer: of the discriminators.
     prior: of sequences of latents; None for none.
+    condition: of the prior, by labels; of no length without any.
   """
 
   config: ml_collections.ConfigDict
@@ -57,6 +59,7 @@ class Parts(NamedTuple):
   optimizer: optax.GradientTransformation
   critic_optimizer: optax.GradientTransformation
   prior: sequence_prior.SequencePrior | None
+  condition: condition_lib.Condition
 
   @property
   def hop_length(self) -> int:
@@ -106,11 +109,10 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   """Builds the networks and optimizers that a whole config asks for.
 
   Raises:
-    UserError: examples that are no waveforms, labels, or sizes that do not fit together.
+    UserError: examples that are no waveforms, labels without a prior, or sizes that do not fit
+      together.
   """
   form, settings = forms.need_waveform(task.form, "RAVE"), config.method
-  if config.condition.labels:
-    raise errors.UserError("RAVE takes no condition: set --config.condition.labels=()")
   encoder, decoder, critic = make_networks(settings)
   hop_length = rave_lib.hop_length(encoder)
   if settings.crop % hop_length:
@@ -130,6 +132,14 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
       f"got {settings.noise_ratios}"
     )
   flow = settings.sequence_flow
+  if config.condition.labels and not flow.steps:
+    raise errors.UserError(
+      "labels are conditions of RAVE's prior, and method.sequence_flow.steps=0 leaves it out: set "
+      "--config.condition.labels=()"
+    )
+  prior = None
+  if flow.steps:
+    prior = sequence_prior.make_sequence_prior(flow, settings.latent_dim, task.condition.dim)
   parts = Parts(
     config,
     form,
@@ -138,7 +148,8 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     critic,
     state_lib.make_optimizer(config.optimizer, task.total_steps),
     state_lib.make_optimizer(settings.critic, task.total_steps),
-    sequence_prior.make_sequence_prior(flow, settings.latent_dim) if flow.steps else None,
+    prior,
+    task.condition,
   )
   if flow.steps and flow.window > parts.num_frames:
     raise errors.UserError(

@@ -51,18 +51,20 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 class SequencePrior(NamedTuple):
-  """p(z) of windows [W, D], given the first frames of them or not, by a flow.
+  """p(z | c) of windows [W, D], given the first frames of them or not, by a flow.
 
   Its variables are {'params': of the velocity, 'mean': [D], 'std': [D]} of the codes.
 
   Attributes:
     network: the velocity.
     window: W.
+    condition_dim: K of c [B, K]; 0 without one.
     draw_steps: midpoint steps from noise to a window.
   """
 
   network: velocity_lib.SequenceVelocityNetwork
   window: int
+  condition_dim: int
   draw_steps: int
 
   @property
@@ -74,21 +76,26 @@ class SequencePrior(NamedTuple):
     """Variables of the identity, for [B, W] marks of what is known."""
     dim = self.network.dim
     x, t = jnp.zeros((*is_known.shape, dim)), jnp.zeros(len(is_known))
-    variables = self.network.init(rng, x, t, is_known)
+    c = jnp.zeros((len(is_known), self.condition_dim))
+    variables = self.network.init(rng, x, t, is_known, c)
     return {**variables, "mean": jnp.zeros(dim), "std": jnp.ones(dim)}
 
   def loss(
-    self, params: Any, x: jax.Array, noise: jax.Array, t: jax.Array, is_known: jax.Array
+    self, params: Any, x: jax.Array, noise: jax.Array, t: jax.Array, given: tuple[jax.Array, ...]
   ) -> jax.Array:
-    """Mean squared error of the velocity, over the frames that are not known: see `flow_prior`."""
+    """Mean squared error of the velocity, over the frames that are not known: see `flow_prior`.
+
+    `given` is marks of what is known [B, W], and c [B, K].
+    """
+    is_known, c = given
     along, known = t[:, None, None], is_known[..., None]
     points = jnp.where(known > 0.0, x, (1.0 - along) * noise + along * x)
-    predicted: Any = self.network.apply(params, points, t, is_known)
+    predicted: Any = self.network.apply(params, points, t, is_known, c)
     errors = jnp.mean(jnp.square(predicted - (x - noise)), axis=-1) * (1.0 - is_known)
     return jnp.sum(errors) / jnp.sum(1.0 - is_known)
 
   def draw(
-    self, variables: Any, codes: jax.Array, is_known: jax.Array, noise: jax.Array
+    self, variables: Any, codes: jax.Array, is_known: jax.Array, noise: jax.Array, c: jax.Array
   ) -> jax.Array:
     """[B, W, D] windows of [B, W, D] noise by midpoint steps; known frames stay as they are.
 
@@ -97,6 +104,7 @@ class SequencePrior(NamedTuple):
       codes: [B, W, D], read where they are known.
       is_known: [B, W] ones and zeros.
       noise: [B, W, D].
+      c: [B, K] conditions.
     """
     size, known = 1.0 / self.draw_steps, is_known[..., None] > 0.0
     given = (codes - variables["mean"]) / variables["std"]
@@ -104,7 +112,7 @@ class SequencePrior(NamedTuple):
 
     def velocity(x, t):
       at = jnp.full(len(x), t)
-      return self.network.apply(params, jnp.where(known, given, x), at, is_known)
+      return self.network.apply(params, jnp.where(known, given, x), at, is_known, c)
 
     def step(x, i):
       t = i * size
@@ -115,13 +123,19 @@ class SequencePrior(NamedTuple):
     return jnp.where(known, codes, x * variables["std"] + variables["mean"])
 
   def extend(
-    self, variables: Any, known: jax.Array, temperature: jax.Array, rng: jax.Array
+    self,
+    variables: Any,
+    known: jax.Array,
+    c: jax.Array,
+    temperature: jax.Array,
+    rng: jax.Array,
   ) -> jax.Array:
     """[B, W, D] windows that begin with [B, K, D] known frames; K may be 0, and less than W.
 
     Args:
       variables: of the prior.
       known: the last frames of a sequence.
+      c: [B, K] conditions.
       temperature: [B] factors of the noise.
       rng: of the noise.
     """
@@ -129,26 +143,28 @@ class SequencePrior(NamedTuple):
     noise = jax.random.normal(rng, (batch_size, self.window, dim)) * temperature[:, None, None]
     codes = jnp.pad(known, [(0, 0), (0, self.window - count), (0, 0)])
     is_known = jnp.broadcast_to(jnp.arange(self.window) < count, (batch_size, self.window))
-    return self.draw(variables, codes, is_known.astype(jnp.float32), noise)
+    return self.draw(variables, codes, is_known.astype(jnp.float32), noise, c)
 
   def sequence(
-    self, variables: Any, num_frames: int, temperature: jax.Array, rng: jax.Array
+    self, variables: Any, num_frames: int, c: jax.Array, temperature: jax.Array, rng: jax.Array
   ) -> jax.Array:
-    """[B, num_frames, D] sequences, window after window."""
+    """[B, num_frames, D] sequences, window after window; see `extend`."""
     codes = jnp.zeros((len(temperature), 0, self.network.dim))
     number = 0
     while codes.shape[1] < num_frames:
       known = codes[:, max(codes.shape[1] - self.context, 0) :]
-      window = self.extend(variables, known, temperature, jax.random.fold_in(rng, number))
+      window = self.extend(variables, known, c, temperature, jax.random.fold_in(rng, number))
       codes = jnp.concatenate([codes, window[:, known.shape[1] :]], axis=1)
       number += 1
     return codes[:, :num_frames]
 
 
-def make_sequence_prior(config: ml_collections.ConfigDict, dim: int) -> SequencePrior:
+def make_sequence_prior(
+  config: ml_collections.ConfigDict, dim: int, condition_dim: int = 0
+) -> SequencePrior:
   """Builds the prior of sequences of [D] codes that `method.sequence_flow` asks for."""
   network = velocity_lib.SequenceVelocityNetwork(dim, config.hidden, tuple(config.dilations))
-  return SequencePrior(network, config.window, config.draw_steps)
+  return SequencePrior(network, config.window, condition_dim, config.draw_steps)
 
 
 def begin(state: state_lib.TrainState, codes: jax.Array) -> state_lib.TrainState:
@@ -162,9 +178,16 @@ def begin(state: state_lib.TrainState, codes: jax.Array) -> state_lib.TrainState
 
 
 def train_step(
-  prior: SequencePrior, settings: ml_collections.ConfigDict, state: Any, codes: jax.Array
+  prior: SequencePrior,
+  settings: ml_collections.ConfigDict,
+  state: Any,
+  codes: jax.Array,
+  c: jax.Array,
 ) -> tuple[Any, dict[str, jax.Array]]:
-  """One step on windows from anywhere in whole examples [B, N, D]; see `flow_prior.train_step`."""
+  """One step on windows from anywhere in whole examples [B, N, D], under conditions c [B, K].
+
+  See `flow_prior.train_step`.
+  """
   rng = jax.random.fold_in(state.rng, state.step)
   start_rng, mark_rng, count_rng, flow_rng = jax.random.split(rng, 4)
   batch_size, num_frames, _ = codes.shape
@@ -176,7 +199,7 @@ def train_step(
   is_known = (jnp.arange(prior.window) < counts[:, None]).astype(jnp.float32)
   optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
   decay = settings.optimizer.ema_decay
-  return flow_prior.train_step(prior, optimizer, decay, state, windows, is_known, flow_rng)
+  return flow_prior.train_step(prior, optimizer, decay, state, windows, (is_known, c), flow_rng)
 
 
 def attach(

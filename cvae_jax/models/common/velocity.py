@@ -41,7 +41,7 @@ class VelocityNetwork(nn.Module):
 
 
 class SequenceVelocityNetwork(nn.Module):
-  """v(x, t, known) of a flow on sequences of vectors of which the first may be known.
+  """v(x, t, known | c) of a flow on sequences of vectors of which the first may be known.
 
   Residual blocks of dilated convolutions over the frames. It begins as v = 0.
 
@@ -56,18 +56,19 @@ class SequenceVelocityNetwork(nn.Module):
   dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
 
   @nn.compact
-  def __call__(self, x: jax.Array, t: jax.Array, is_known: jax.Array) -> jax.Array:
+  def __call__(self, x: jax.Array, t: jax.Array, is_known: jax.Array, c: jax.Array) -> jax.Array:
     """[B, N, D] velocities of [B, N, D] points at [B] times.
 
     Args:
       x: points; frames that are known are as they will be.
       t: times.
       is_known: [B, N] ones and zeros.
+      c: [B, K] conditions; K is 0 without any.
     """
     zeros = nn.initializers.zeros
     # Ends are padded with zeros: a channel of ones tells where they are.
     inputs = jnp.concatenate([x, is_known[..., None], jnp.ones_like(x[..., :1])], axis=-1)
-    times = nn.Dense(self.hidden, name="time")(_embed(t))[:, None]
+    times = nn.Dense(self.hidden, name="time")(jnp.concatenate([_embed(t), c], axis=-1))[:, None]
     hidden = nn.Conv(self.hidden, (3,), name="start")(inputs)
     for i, dilation in enumerate(self.dilations):
       update = nn.LayerNorm(name=f"norm_{i}")(hidden) + times
