@@ -6,9 +6,10 @@ python benchmarks/beside_rave.py [--threads=2] [--seconds=4]
 
 The package's v1 and v2 are built from its own configs, at a small capacity with statistics and
 weights moved off their start, and give our networks their weights: the greatest differences of each
-part follow, then those of causal models block by block. Last, at full size: decoding and streaming,
-ours and PyTorch's in one run. The package's filter bank is a row of 16 samples late, which is taken
-away here; noise is drawn by us for both.
+part follow, then those of causal models block by block. Last, ours and PyTorch's in one run:
+decoding and streaming at full size, and training steps at the size of `configs/rave.py:small`, of
+32,768 samples, in each phase (of phase 2 the mean of a step of either kind). The package's filter
+bank is a row of 16 samples late, which is taken away here; noise is drawn by us for both.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 import types
+from typing import NamedTuple
 import warnings
 
 import jax
@@ -26,8 +28,12 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.signal
 
+from cvae_jax import methods
 from cvae_jax.audio import filters
 from cvae_jax.audio import pqmf
+from cvae_jax.core import config as config_lib
+from cvae_jax.data import forms
+from cvae_jax.data import vocabulary
 from cvae_jax.methods.common import adversarial
 from cvae_jax.methods.common import losses
 from cvae_jax.models.common import discriminators
@@ -36,6 +42,29 @@ from cvae_jax.models.common import streaming
 from cvae_jax.training import compilation
 
 BANDS = 16
+_ROOT = pathlib.Path(__file__).parent.parent
+
+
+class Size(NamedTuple):
+  """What a model of the package and ours are made to.
+
+  Attributes:
+    ratios: strides.
+    dilations: of v2's units.
+    bands: of the filter bank.
+    noise_ratios: strides of the noise synthesizer.
+    latent_dim: D.
+  """
+
+  ratios: tuple[int, ...] = (4, 4, 4, 2)
+  dilations: tuple[tuple[int, ...], ...] = ((1, 3, 9), (1, 3, 9), (1, 3, 9), (1, 3))
+  bands: int = BANDS
+  noise_ratios: tuple[int, ...] = (4, 4, 4)
+  latent_dim: int = 128
+
+
+TINY = Size((4, 2), ((1, 3), (1,)), 4, (4, 2), 3)
+SMALL = Size((4, 4, 2, 2), latent_dim=32)
 
 
 def load_package():
@@ -84,7 +113,7 @@ class Peer:
     causal=False,
     cached=False,
     noise=False,
-    is_tiny=False,
+    size=None,
   ):
     import cached_conv
     import gin
@@ -97,10 +126,9 @@ class Peer:
       text = (folder / f"{name}.gin").read_text().replace('include "configs/v1.gin"', "")
       gin.parse_config(text)
     gin.bind_parameter("%CAPACITY", capacity)
-    ratios, dilations = (4, 4, 4, 2), ((1, 3, 9), (1, 3, 9), (1, 3, 9), (1, 3))
-    bands, noise_ratios, self.latent_dim = BANDS, (4, 4, 4), 128
-    if is_tiny:
-      ratios, dilations, bands, noise_ratios, self.latent_dim = (4, 2), ((1, 3), (1,)), 4, (4, 2), 3
+    is_tiny = size == TINY
+    ratios, dilations, bands, noise_ratios, self.latent_dim = size or Size()
+    if size:
       gin.bind_parameter("%RATIOS", list(ratios))
       gin.bind_parameter("%N_BAND", bands)
       gin.bind_parameter("%LATENT_SIZE", self.latent_dim)
@@ -319,7 +347,7 @@ def write_fixture(package, torch, path):
   arrays, rng = {}, jax.random.key(1)
   generator = np.random.default_rng(0)
   for version in ("v1", "v2"):
-    peer = Peer(package, torch, version, 2, noise=version == "v2", is_tiny=True)
+    peer = Peer(package, torch, version, 2, noise=version == "v2", size=TINY)
     bands = generator.normal(size=(1, 32, 4)).astype(np.float32)
     z = generator.normal(size=(1, 4, peer.latent_dim)).astype(np.float32)
     audio = generator.normal(size=(1, 512)).astype(np.float32)
@@ -390,6 +418,54 @@ def time_decoding(package, torch, version, capacity, seconds, threads, rate=48_0
   )
 
 
+def time_training(package, torch, threads):
+  """Prints steps a second of both, at the size of `configs/rave.py:small`, phase by phase."""
+  config = config_lib.load(os.path.join(_ROOT, "configs", "rave.py:small"))
+  config_lib.override(config, "method.version=v1")
+  config_lib.override(config, "method.sequence_flow.steps=0")
+  config_lib.override(config, "method.crop=32768")  # The package cannot measure less.
+  settings = config.method
+  form = forms.Waveform(16_000, settings.crop, is_excerpt=True)
+  method = methods.make_method(config, form, vocabulary.Vocabulary(()))
+  audio = 0.1 * np.random.default_rng(0).normal(size=(config.train.batch_size, settings.crop))
+  audio = audio.astype(np.float32)
+  peer = Peer(package, torch, "v1", settings.capacity, size=SMALL)
+  model = peer.model
+  assert settings.critic_capacity == settings.capacity  # As there.
+  parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
+  optimizers = (
+    torch.optim.Adam(parameters, 1e-3, (0.5, 0.9)),
+    torch.optim.Adam(model.discriminator.parameters(), 1e-4, (0.5, 0.9)),
+  )
+  model.optimizers = lambda: optimizers
+  model.log = model.log_dict = lambda *unused: None
+  model.train()
+  for phase, first in ((1, 0), (2, settings.adversarial_from)):
+    model.warmed_up = phase == 2
+    state = compilation.jit(method.init)(jax.random.key(0), {"audio": audio})
+    kinds = [method.turn(first + i).train_step for i in range(phase)]
+    runs = [compilation.jit(kind, donate_argnums=0) for kind in kinds]
+
+    def ours(runs=runs):
+      nonlocal state
+      for run in runs:
+        state, _ = run(state, {"audio": audio})
+      jax.block_until_ready(state.step)
+
+    def theirs(phase=phase):
+      for i in range(phase):
+        model.training_step(torch.from_numpy(audio[:, None].copy()), i)
+
+    seconds, peer_seconds = fastest(ours) / phase, math.inf
+    for count in {1, threads}:
+      torch.set_num_threads(count)
+      peer_seconds = min(peer_seconds, fastest(theirs) / phase)
+    print(
+      f"v1, capacity {settings.capacity}, training, phase {phase}: ours {1 / seconds:.2f} steps a "
+      f"second, PyTorch {1 / peer_seconds:.2f}, ratio {peer_seconds / seconds:.2f}"
+    )
+
+
 def time_stream(package, torch, version, capacity, block=2048, rate=48_000):
   """Prints real-time factors of causal decoders block by block, and of both networks."""
   peer = Peer(package, torch, version, capacity, causal=True, cached=True)
@@ -451,12 +527,16 @@ def main() -> None:
   parser.add_argument("--seconds", type=float, default=4.0, help="of sound to decode")
   parser.add_argument("--fixture", help="where to write the fixture of the tests, and no more")
   parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
+  parser.add_argument("--training", action="store_true", help="time training steps, and no more")
   args = parser.parse_args()
   warnings.simplefilter("ignore")
   package, torch = load_package()
   torch.set_num_threads(1 if args.stream else args.threads)
   if args.fixture:
     write_fixture(package, torch, args.fixture)
+    return
+  if args.training:
+    time_training(package, torch, args.threads)
     return
   if args.stream:
     for version, capacity in (("v1", 32), ("v1", 64), ("v2", 48)):
@@ -467,6 +547,7 @@ def main() -> None:
     compare_streams(package, torch, version)
   for version, capacity in (("v1", 32), ("v1", 64), ("v2", 96)):
     time_decoding(package, torch, version, capacity, args.seconds, args.threads)
+  time_training(package, torch, args.threads)
   command = [sys.executable, __file__, "--stream"]
   subprocess.run(["taskset", "-c", "0", *command], check=True, env=dict(os.environ))
 
