@@ -73,12 +73,9 @@ def write_program(args: argparse.Namespace) -> None:
     program = portable.make_program(synth, args.seed)
   else:
     program = portable.make_stream_program(synth, args.block, args.seed)
-  if args.format == "onnx":
-    with atomic.path_for(path) as temporary:
-      portable.to_onnx(program, args.batch, temporary)
-  else:
-    with atomic.open_file(path, "wb") as f:
-      f.write(portable.to_stablehlo(program, args.batch))
+  serialise = portable.to_onnx if args.format == "onnx" else portable.to_stablehlo
+  with atomic.open_file(path, "wb") as f:
+    f.write(serialise(program, args.batch))
   inputs = ", ".join(
     f"{name} {[args.batch, *shape]}"
     for name, shape in zip(program.inputs, program.shapes, strict=True)
