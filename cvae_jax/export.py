@@ -2,7 +2,7 @@
 
     python -m cvae_jax.export --workdir=runs/cvae --family=organ --seed=3 --out=organ/
     python -m cvae_jax.export --workdir=runs/cvae --format=stablehlo --out=decoder.stablehlo
-    python -m cvae_jax.export --workdir=runs/rave --format=stablehlo --block=2048 --out=step.x
+    python -m cvae_jax.export --workdir=runs/rave --format=onnx --block=2048 --out=step.onnx
 
 `--format=sfz` (the default) writes NAME.sfz and its looped samples, for samplers that read SFZ,
 such as the free sforzando and sfizz. `--format=sf2` writes a soundfont, for FluidSynth and others;

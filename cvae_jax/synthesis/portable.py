@@ -9,6 +9,8 @@ fractional; names, such as the family, are weights. Sounds are at full level.
 
 A run that streams is a step from a block to a block: the state is zeros before the first one, and
 then what the last call returned; the number of the block is 0, 1, 2, ...
+
+Random numbers are those of the run itself, by the seed, in ONNX as well: see `threefry.py`.
 """
 
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from cvae_jax.core import errors
 from cvae_jax.core import quiet
 from cvae_jax.synthesis import latent_conversion
 from cvae_jax.synthesis import synthesizer
+from cvae_jax.synthesis import threefry
 from cvae_jax.training import compilation
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -170,7 +173,8 @@ def to_onnx(program: Program, batch_size: int) -> bytes:
   jax.clear_caches()  # Earlier traces contain platform-dependent operations.
   try:
     with compilation.plain(), quiet.libraries():
-      model = jax2onnx.to_onnx(program.function, inputs=structs, model_name="decoder")
+      function = threefry.without_keys(program.function, structs)
+      model = jax2onnx.to_onnx(function, inputs=structs, model_name="decoder")
   except (NotImplementedError, TypeError) as e:
     why = " ".join(str(e).split())
     raise errors.UserError(
