@@ -2,7 +2,7 @@
 
     python -m cvae_jax.export --workdir=runs/cvae --family=organ --seed=3 --out=organ/
     python -m cvae_jax.export --workdir=runs/cvae --format=stablehlo --out=decoder.stablehlo
-    python -m cvae_jax.export --workdir=runs/rave --format=stablehlo --block=2048 --out=step.x
+    python -m cvae_jax.export --workdir=runs/rave --format=onnx --block=2048 --out=step.onnx
 
 `--format=sfz` (the default) writes NAME.sfz and its looped samples, for samplers that read SFZ,
 such as the free sforzando and sfizz. `--format=sf2` writes a soundfont, for FluidSynth and others;
@@ -73,12 +73,9 @@ def write_program(args: argparse.Namespace) -> None:
     program = portable.make_program(synth, args.seed)
   else:
     program = portable.make_stream_program(synth, args.block, args.seed)
-  if args.format == "onnx":
-    with atomic.path_for(path) as temporary:
-      portable.to_onnx(program, args.batch, temporary)
-  else:
-    with atomic.open_file(path, "wb") as f:
-      f.write(portable.to_stablehlo(program, args.batch))
+  serialise = portable.to_onnx if args.format == "onnx" else portable.to_stablehlo
+  with atomic.open_file(path, "wb") as f:
+    f.write(serialise(program, args.batch))
   inputs = ", ".join(
     f"{name} {[args.batch, *shape]}"
     for name, shape in zip(program.inputs, program.shapes, strict=True)

@@ -3,9 +3,11 @@
 Source: Engel et al. 2020, "DDSP: Differentiable Digital Signal Processing", appendix B.4 and B.5.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
+from jax import lax
 import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
@@ -16,6 +18,15 @@ import scipy.fft
 from cvae_jax.audio import stft
 
 
+@functools.lru_cache(maxsize=8)
+def _unit_responses(count):
+  """Filters of magnitudes that are 1 at one frequency and 0 at the others ([F, L] float32)."""
+  length = 2 * (count - 1)
+  zero_phase = np.fft.irfft(np.eye(count), length)
+  window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
+  return (np.roll(zero_phase, length // 2, axis=-1) * window).astype(np.float32)
+
+
 def design(magnitudes: Float[Array, "*batch F"]) -> Float[Array, "*batch L"]:
   """FIR filters of magnitude responses, by frequency sampling; L = 2 (F - 1).
 
@@ -24,10 +35,9 @@ def design(magnitudes: Float[Array, "*batch F"]) -> Float[Array, "*batch L"]:
   Args:
     magnitudes: at F frequencies from 0 to half the sample rate.
   """
-  length = 2 * (magnitudes.shape[-1] - 1)
-  zero_phase = jnp.fft.irfft(magnitudes.astype(jnp.complex64), length)
-  window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
-  return jnp.roll(zero_phase, length // 2, axis=-1) * window.astype(np.float32)
+  return jnp.matmul(
+    magnitudes, _unit_responses(magnitudes.shape[-1]), precision=lax.Precision.HIGHEST
+  )
 
 
 def _filter_frames(audio, responses):

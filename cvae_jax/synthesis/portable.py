@@ -9,6 +9,8 @@ fractional; names, such as the family, are weights. Sounds are at full level.
 
 A run that streams is a step from a block to a block: the state is zeros before the first one, and
 then what the last call returned; the number of the block is 0, 1, 2, ...
+
+Random numbers are those of the run itself, by the seed, in ONNX as well: see `threefry.py`.
 """
 
 from collections.abc import Callable
@@ -21,8 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from cvae_jax.core import errors
+from cvae_jax.core import quiet
 from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
+from cvae_jax.synthesis import threefry
 from cvae_jax.training import compilation
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -143,20 +147,19 @@ def to_stablehlo(program: Program, batch_size: int) -> bytes:
   `jax.export.deserialize(data).call(*inputs)` runs it without this package.
 
   Args:
-    program: of `make_program`.
-    batch_size: notes per call.
+    program: of `make_program` or `make_stream_program`.
+    batch_size: notes, or streams, per call.
   """
   exported = jax_export.export(jax.jit(program.function), platforms=PLATFORMS)
   return bytes(exported(*program.structs(batch_size)).serialize())
 
 
-def to_onnx(program: Program, batch_size: int, path: str) -> None:
-  """Writes the program as an ONNX model, for onnxruntime and similar runtimes.
+def to_onnx(program: Program, batch_size: int) -> bytes:
+  """Serialises the program as an ONNX model, for onnxruntime and similar runtimes.
 
   Args:
-    program: of `make_program`.
-    batch_size: notes per call.
-    path: of the file.
+    program: of `make_program` or `make_stream_program`.
+    batch_size: notes, or streams, per call.
 
   Raises:
     UserError: if jax2onnx is not installed, or cannot convert an operation, such as a complex
@@ -166,21 +169,18 @@ def to_onnx(program: Program, batch_size: int, path: str) -> None:
     import jax2onnx
   except ImportError:
     raise errors.UserError("ONNX needs jax2onnx: pip install 'cvae_jax[onnx]'") from None
+  structs = program.structs(batch_size)
   jax.clear_caches()  # Earlier traces contain platform-dependent operations.
   try:
-    with compilation.plain():
-      jax2onnx.to_onnx(
-        program.function,
-        inputs=program.structs(batch_size),
-        model_name="decoder",
-        return_mode="file",
-        output_path=path,
-      )
+    with compilation.plain(), quiet.libraries():
+      function = threefry.without_keys(program.function, structs)
+      model = jax2onnx.to_onnx(function, inputs=structs, model_name="decoder")
   except (NotImplementedError, TypeError) as e:
     why = " ".join(str(e).split())
     raise errors.UserError(
-      f"jax2onnx cannot convert this run's decoding of features to a waveform ({why}): use "
-      "--format=stablehlo, or a run on pqmf or waveform features"
+      f"jax2onnx cannot convert this run's way to a waveform ({why}): use --format=stablehlo, or a "
+      "run on pqmf or waveform features"
     ) from None
   finally:
     jax.clear_caches()  # Traces made now contain the converter's own primitives.
+  return model.SerializeToString()
