@@ -104,9 +104,14 @@ def convert_latents(args: argparse.Namespace, synth: "synthesizer.Synthesizer") 
   from cvae_jax.synthesis import latent_conversion
   from cvae_jax.synthesis import latent_streams
 
-  if args.fidelity is not None:
-    synth = synth.with_fields({"method.fidelity": args.fidelity})
   streamer = latent_streams.need_streamer(synth, "convert")
+  if args.fidelity is not None:
+    if not streamer.is_analysed(synth.params):
+      raise errors.UserError(
+        f"--fidelity needs the analysis of the latents, and step {synth.step} of {args.workdir} is "
+        "from before it: train the run to its end, or name no --step"
+      )
+    synth = synth.with_fields({"method.fidelity": args.fidelity})
   change = latent_conversion.make_change(streamer.latent_dim, args.scale, args.bias)
   curves = [latent_conversion.Curve(*curve) for curve in args.curve]
   seconds = latent_conversion.convert_file(

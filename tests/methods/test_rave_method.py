@@ -211,6 +211,16 @@ def test_a_stream_is_the_whole_recording_in_blocks_of_any_length(rave_run):
   )  # fmt: skip
 
 
+def test_a_crop_of_latents_that_were_not_analysed_is_refused(rave_run, tmp_path):
+  soundfile.write(tmp_path / "in.wav", sing(0.5, 300.0, 500.0), SR)
+  paths = [str(tmp_path / "in.wav"), str(tmp_path / "out.wav")]
+  convert.main([f"--workdir={rave_run}", "--step=2", *paths])
+  (tmp_path / "out.wav").unlink()
+  with pytest.raises(errors.UserError, match="--fidelity needs the analysis of the latents"):
+    convert.main([f"--workdir={rave_run}", "--step=2", "--fidelity=0.8", *paths])
+  assert not (tmp_path / "out.wav").exists()
+
+
 def test_the_end_of_phase_1_is_kept_and_begun_from(rave_run, rave_fields, tmp_path):
   assert synthesizer.load(str(rave_run), 2).step == 2
   assert synthesizer.load(str(rave_run), "best").step in (2, 5)

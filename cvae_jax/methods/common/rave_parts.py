@@ -241,6 +241,11 @@ def unknown(latent_dim: int) -> dict[str, jax.Array]:
   }
 
 
+def is_analysed(params: Mapping[str, Any]) -> jax.Array:
+  """Whether the analysis has been made: a bool."""
+  return params[ANALYSIS]["share"][0] > 0.0
+
+
 def analyse(means: jax.Array) -> dict[str, jax.Array]:
   """Principal components of posterior means [M, D].
 
@@ -294,5 +299,4 @@ def heard(
   """
   fidelity = parts.config.method.fidelity
   z = from_code(params, to_code(params, posterior.mean), fidelity, rng)
-  is_unknown = params[ANALYSIS]["share"][0] == 0.0
-  return jnp.where(is_unknown, networks_lib.draw(posterior, rng), z)
+  return jnp.where(is_analysed(params), z, networks_lib.draw(posterior, rng))

@@ -109,4 +109,5 @@ def make_streamer(parts: rave_parts.Parts) -> streamer_lib.Streamer:
     bind(encode),
     bind(decode),
     lambda params, share: rave_parts.count_dimensions(params[rave_parts.ANALYSIS], share),
+    lambda params: bool(rave_parts.is_analysed(params)),
   )

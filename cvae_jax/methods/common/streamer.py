@@ -25,6 +25,7 @@ class Streamer(NamedTuple):
     decode: (prepared, state, codes [B, N, D], rng, number of the block) to audio and the state
       after it. `rng` is the same for all blocks.
     count_heard: (parameters, share) to how many dimensions have this share of the variance.
+    is_analysed: (parameters) to whether that is known: it is found when all else is trained.
   """
 
   hop_length: int
@@ -37,6 +38,7 @@ class Streamer(NamedTuple):
   encode: Callable[..., tuple[jax.Array, Any]]
   decode: Callable[..., tuple[jax.Array, Any]]
   count_heard: Callable[[Any, float], int]
+  is_analysed: Callable[[Any], bool]
 
   def count_frames(self, num_samples: float) -> int:
     """Whole frames of a block of about so many samples: at least one."""
