@@ -38,6 +38,7 @@ from cvae_jax.methods.common import adversarial
 from cvae_jax.methods.common import losses
 from cvae_jax.models.common import discriminators
 from cvae_jax.models.common import rave
+from cvae_jax.models.common import rave_stream
 from cvae_jax.models.common import streaming
 from cvae_jax.training import compilation
 
@@ -473,18 +474,18 @@ def time_stream(package, torch, version, capacity, block=2048, rate=48_000):
   encoder_variables, variables = fold(peer.encoder_variables), fold(peer.decoder_variables)
   frames = block // rave.hop_length(peer.decoder)
   decode = compilation.jit(
-    lambda variables, carry, z: rave.decode_block(peer.decoder, variables, carry, z, rng),
+    lambda variables, carry, z: rave_stream.decode_block(peer.decoder, variables, carry, z, rng),
     donate_argnums=1,
   )
   encode = compilation.jit(
-    lambda variables, carry, audio: rave.encode_block(peer.encoder, variables, carry, audio),
+    lambda variables, carry, audio: rave_stream.encode_block(peer.encoder, variables, carry, audio),
     donate_argnums=1,
   )
   z = np.random.default_rng(0).normal(size=(1, frames, 128)).astype(np.float32)
   audio = np.random.default_rng(0).normal(size=(1, block)).astype(np.float32)
   carries = [
-    rave.begin_encoding(peer.encoder, encoder_variables, 1, block),
-    rave.begin_decoding(peer.decoder, variables, 1, frames, 128, rng),
+    rave_stream.begin_encoding(peer.encoder, encoder_variables, 1, block),
+    rave_stream.begin_decoding(peer.decoder, variables, 1, frames, 128, rng),
   ]
 
   def decode_ours(z=z):

@@ -9,6 +9,8 @@ import pytest
 from cvae_jax.audio import pqmf
 from cvae_jax.models.common import discriminators
 from cvae_jax.models.common import rave
+from cvae_jax.models.common import rave_layers
+from cvae_jax.models.common import rave_stream
 from cvae_jax.models.common import streaming
 
 FIXTURE = pathlib.Path(__file__).parent.parent / "fixtures" / "rave.npz"
@@ -19,7 +21,7 @@ DIM, HOP = 3, 32
 
 def make(version, causal=False, dilations=(1, 3, 5)):
   version, _, activation = version.partition(" ")
-  activation = activation or rave.LEAKY
+  activation = activation or rave_layers.LEAKY
   shared = {**SIZES, "causal": causal, "use_bias": False}
   if version == "v1":
     decoder = rave.DecoderV1(
@@ -96,12 +98,12 @@ def start(version, causal):
 def test_snake_is_the_packages():
   x = jax.random.normal(jax.random.key(0), (2, 5, 3))
   rate = jnp.array([0.5, 1.0, 3.0])
-  found = rave.Activation(rave.SNAKE).apply({"params": {"rate": rate}}, x)
+  found = rave_layers.Activation(rave_layers.SNAKE).apply({"params": {"rate": rate}}, x)
   # blocks.Snake: x + (alpha + 1e-9).reciprocal() * (alpha * x).sin().pow(2)
   np.testing.assert_allclose(found, x + np.sin(rate * x) ** 2 / rate, atol=1e-6)
-  variables = rave.Activation(rave.SNAKE).init(jax.random.key(0), x)
+  variables = rave_layers.Activation(rave_layers.SNAKE).init(jax.random.key(0), x)
   assert np.array_equal(variables["params"]["rate"], np.ones(3))
-  assert not rave.Activation().init(jax.random.key(0), x)
+  assert not rave_layers.Activation().init(jax.random.key(0), x)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +115,11 @@ def test_blocks_are_those_of_the_whole(version, causal):
   frames, rng = 36, jax.random.key(5)
   audio = jax.random.normal(jax.random.key(1), (2, frames * HOP))
   z = jax.random.normal(jax.random.key(2), (2, frames, DIM))
-  bank, late = rave.encoding_delay(encoder, encoder_variables)
+  bank, late = rave_stream.encoding_delay(encoder, encoder_variables)
   delayed = jnp.pad(audio, [(0, 0), (bank, -bank % HOP)])
   encoded = jax.jit(encoder.apply)(encoder_variables, pqmf.to_bands(delayed, 4))
   decoded = pqmf.from_bands(jax.jit(decoder.apply)(decoder_variables, z, rng))
-  later = rave.decoding_delay(decoder, decoder_variables, DIM, rng)
+  later = rave_stream.decoding_delay(decoder, decoder_variables, DIM, rng)
   if causal:
     assert late == 0 and later == pqmf.latency(4)[1]
   else:
@@ -126,11 +128,11 @@ def test_blocks_are_those_of_the_whole(version, causal):
     {**v, "params": streaming.fold_weight_norm(v["params"])}
     for v in (encoder_variables, decoder_variables)
   ]
-  encode = jax.jit(lambda carry, x: rave.encode_block(encoder, folded[0], carry, x))
-  decode = jax.jit(lambda carry, z: rave.decode_block(decoder, folded[1], carry, z, rng))
+  encode = jax.jit(lambda carry, x: rave_stream.encode_block(encoder, folded[0], carry, x))
+  decode = jax.jit(lambda carry, z: rave_stream.decode_block(decoder, folded[1], carry, z, rng))
   for count in (1, 12) if causal else (3,):
-    there = rave.begin_encoding(encoder, folded[0], 2, count * HOP)
-    back = rave.begin_decoding(decoder, folded[1], 2, count, DIM, rng)
+    there = rave_stream.begin_encoding(encoder, folded[0], 2, count * HOP)
+    back = rave_stream.begin_decoding(decoder, folded[1], 2, count, DIM, rng)
     latents, waveforms = [], []
     for n in range(0, frames, count):
       outputs, there = encode(there, audio[:, n * HOP : (n + count) * HOP])
@@ -174,10 +176,10 @@ def test_noise_is_filtered_by_the_causal_half_of_its_response():
   amplitudes = jnp.ones((1, 5))
   noise = jax.random.normal(jax.random.key(0), (1, 64))
   # A flat spectrum is an impulse: the noise as it is.
-  np.testing.assert_allclose(rave.shape_noise(amplitudes, noise), noise, atol=1e-5)
+  np.testing.assert_allclose(rave_layers.shape_noise(amplitudes, noise), noise, atol=1e-5)
   one = jnp.zeros((1, 64)).at[0, 10].set(1.0)
   shape = jnp.asarray([[1.0, 0.5, 0.2, 0.1, 0.0]])
-  response = np.asarray(rave.shape_noise(shape, one))[0]
+  response = np.asarray(rave_layers.shape_noise(shape, one))[0]
   full = np.fft.irfft(np.asarray(shape[0]))
   window = 0.5 + 0.5 * np.cos(2 * np.pi * np.arange(8) / 8)
   np.testing.assert_allclose(response[10:14], (full * window)[:4], atol=1e-6)

@@ -11,6 +11,7 @@ from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import rave_parts
 from cvae_jax.methods.common import streamer as streamer_lib
 from cvae_jax.models.common import rave as rave_lib
+from cvae_jax.models.common import rave_stream
 from cvae_jax.models.common import streaming
 
 
@@ -22,8 +23,8 @@ class State(NamedTuple):
     decoding: of the decoder.
   """
 
-  encoding: rave_lib.Carry
-  decoding: rave_lib.Carry
+  encoding: rave_stream.Carry
+  decoding: rave_stream.Carry
 
 
 def prepare(params: Any) -> dict[str, Any]:
@@ -45,8 +46,8 @@ def begin(parts: rave_parts.Parts, params: Any, batch_size: int, block_frames: i
   """The state before the first block."""
   length, key = block_frames * parts.hop_length, jax.random.key(0)
   return State(
-    rave_lib.begin_encoding(parts.encoder, _encoder_variables(params), batch_size, length),
-    rave_lib.begin_decoding(
+    rave_stream.begin_encoding(parts.encoder, _encoder_variables(params), batch_size, length),
+    rave_stream.begin_decoding(
       parts.decoder, _decoder_variables(params), batch_size, block_frames, parts.latent_dim, key
     ),
   )
@@ -56,7 +57,7 @@ def encode(
   parts: rave_parts.Parts, params: Any, state: State, audio: jax.Array, rng: Any = None
 ) -> tuple[jax.Array, State]:
   """See `streamer.Streamer`."""
-  outputs, carry = rave_lib.encode_block(
+  outputs, carry = rave_stream.encode_block(
     parts.encoder, _encoder_variables(params), state.encoding, audio
   )
   posterior = rave_lib.posterior(outputs)
@@ -76,7 +77,7 @@ def decode(
   fill_rng, noise_rng = jax.random.split(rng)
   fill_rng = jax.random.fold_in(fill_rng, number)
   z = rave_parts.from_code(params, codes, parts.config.method.fidelity, fill_rng)
-  audio, carry = rave_lib.decode_block(
+  audio, carry = rave_stream.decode_block(
     parts.decoder, _decoder_variables(params), state.decoding, z, noise_rng
   )
   return audio, state._replace(decoding=carry)
@@ -94,10 +95,10 @@ def make_streamer(parts: rave_parts.Parts) -> streamer_lib.Streamer:
   """Binds the functions."""
   bind = lambda function: functools.partial(function, parts)
   encoder, decoder = _shapes(parts)
-  waited, frames = rave_lib.encoding_delay(parts.encoder, encoder)
+  waited, frames = rave_stream.encoding_delay(parts.encoder, encoder)
   start = -waited % parts.hop_length
   key = jax.random.key(0)
-  late = rave_lib.decoding_delay(parts.decoder, decoder, parts.latent_dim, key)
+  late = rave_stream.decoding_delay(parts.decoder, decoder, parts.latent_dim, key)
   return streamer_lib.Streamer(
     parts.hop_length,
     parts.latent_dim,
