@@ -21,6 +21,8 @@ def small(config):
   """Networks of a million parameters at 16 kHz, and steps of half a second."""
   config.data.recordings.update(sample_rate=16_000, duration_s=4.096)
   config.method.update(version="v1", capacity=16, ratios=(4, 4, 2, 2), latent_dim=32, crop=16_384)
+  # To be played live. With no lookahead a latent has to foretell the 64 ms that it is decoded to.
+  config.method.update(causal=True, lookahead=1)
   # With the paper's beta the latents collapse to 2 nats in so few steps.
   config.method.update(beta=0.005, beta_warmup_steps=1000, early_noise=True)
   # With the original's 1e-7 the gradient is of noise floors first: half as many steps more.

@@ -177,7 +177,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.ratios = (4, 4, 4, 2)  # strides; with the bands, 2,048 samples a latent frame
   config.latent_dim = 128
   config.activation = rave_layers.LEAKY  # or snake, as in the package's snake.gin
-  config.causal = False  # whether no sample is seen before it is heard
+  config.causal = False  # whether no sample is seen before it is heard, but for the lookahead
+  config.lookahead = 0  # latent frames by which a stream may be later than its networks need
   config.noise_ratios = (4, 4, 4)  # strides of the noise synthesizer; () for none
   config.noise_amplitudes = 5  # of a band's noise, from its lowest frequency to its highest
   config.early_noise = False  # whether there is noise in phase 1 too, as in the package's v2
@@ -215,8 +216,8 @@ def check(config: ml_collections.ConfigDict) -> None:
   positive = ("num_bands", "capacity", "latent_dim", "noise_amplitudes", "critic_capacity",
               "critic_every", "critic_layers", "analysed", "fidelity", "log_floor")  # fmt: skip
   config_check.need_positive(config, *(f"method.{name}" for name in positive))
-  not_negative = ("crop", "beta", "beta_warmup_steps", "adversarial_from", "adversarial_weight",
-                  "matching_weight", "phase_share")  # fmt: skip
+  not_negative = ("crop", "lookahead", "beta", "beta_warmup_steps", "adversarial_from",
+                  "adversarial_weight", "matching_weight", "phase_share")  # fmt: skip
   config_check.need_not_negative(config, *(f"method.{name}" for name in not_negative))
   config_check.need_choices(config, CHOICES)
   config_check.need_optimizer(config, "method.critic")

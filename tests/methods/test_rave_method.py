@@ -86,6 +86,23 @@ def test_losses_are_what_they_are_made_of(trained):
   assert float(decoder["loss"]) == pytest.approx(float(total), rel=1e-5)
 
 
+def test_a_causal_network_sees_as_much_ahead_as_it_is_given():
+  late = {}
+  for lookahead in (0, 2):
+    fields = {"method.causal": True, "method.lookahead": lookahead, "method.fidelity": 1.0}
+    method = make_method(**fields)
+    late[lookahead] = method.streamer.latency
+    audio = np.stack([sing(0.128, 300.0, 400.0)])
+    params = jax.jit(method.init)(jax.random.key(0), {"audio": audio}).best_params
+    changed = audio.copy()
+    changed[:, 1024:] = 0.0
+    codes = [np.asarray(method.encode(params, {"audio": x}))[0] for x in (audio, changed)]
+    first = int(np.argmax(np.abs(codes[0] - codes[1]).max(axis=1) > 1e-6))
+    # Of 32 samples a frame; the filter bank's own delay is a part of one.
+    assert 1024 // 32 - lookahead - 2 <= first <= 1024 // 32 - lookahead + 1
+  assert late[2] - late[0] == 2 * 32
+
+
 def test_components_are_those_of_a_known_covariance():
   rng = np.random.default_rng(0)
   scales = np.array([0.1, 3.0, 1.0, 0.01])
@@ -232,9 +249,13 @@ def test_the_end_of_phase_1_is_kept_and_begun_from(rave_run, rave_fields, tmp_pa
   assert float(begun.params[rave_parts.ANALYSIS]["share"][0]) > 0.0
 
 
-@pytest.mark.parametrize("ratios", [(4, 2), (4, 4), (2, 2)])
-def test_what_is_converted_is_where_the_recording_is(ratios):
+@pytest.mark.parametrize(
+  ("ratios", "causal", "lookahead"),
+  [((4, 2), False, 0), ((4, 4), False, 0), ((2, 2), False, 0), ((4, 2), True, 2)],
+)
+def test_what_is_converted_is_where_the_recording_is(ratios, causal, lookahead):
   fields = {"method.ratios": ratios, "method.fidelity": 1.0, "method.sequence_flow.steps": 0}
+  fields |= {"method.causal": causal, "method.lookahead": lookahead}
   config = get_config("rave", "tiny", **fields)
   form = forms.Waveform(SR, SR, is_excerpt=True)
   method = methods.make_method(config, form, vocabulary.Vocabulary(()))

@@ -173,7 +173,13 @@ def fill_up(parts: Parts, audio: jax.Array) -> jax.Array:
 def encode(
   parts: Parts, params: Mapping[str, Any], bands: jax.Array, train: bool = False
 ) -> tuple[latent_lib.Latent, Any]:
-  """Posteriors [B, N, D] of bands, and the statistics of the batch norm after them."""
+  """Posteriors [B, N, D] of bands, and the statistics of the batch norm after them.
+
+  A latent is read `method.lookahead` latent frames late, so that it has seen what is after it.
+  """
+  ahead = parts.config.method.lookahead * math.prod(parts.config.method.ratios)
+  if ahead:
+    bands = jnp.pad(bands[:, ahead:], [(0, 0), (0, ahead), (0, 0)])
   variables = {"params": params["params"][ENCODER], STATISTICS: params.get(STATISTICS, {})}
   if not train:
     return rave_lib.posterior(parts.encoder.apply(variables, bands)), variables[STATISTICS]

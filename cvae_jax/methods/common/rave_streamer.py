@@ -103,7 +103,7 @@ def make_streamer(parts: rave_parts.Parts) -> streamer_lib.Streamer:
     parts.hop_length,
     parts.latent_dim,
     start,
-    frames + (waited + start) // parts.hop_length,
+    frames + (waited + start) // parts.hop_length + parts.config.method.lookahead,
     late,
     prepare,
     bind(begin),
