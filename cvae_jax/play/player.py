@@ -116,11 +116,14 @@ class Player:
     self._recording_lock = threading.Lock()  # Each keeps all cores busy.
 
   def warm_up(self) -> None:
-    """Compiles the decoder."""
+    """Compiles the decoder, and what codes and plays latents."""
     code = None
     if not self.card.can_sample:
       code = [0.0] * self.card.code_size
     self.engine.warm_up(sounds.to_point(self.synth, self.palette, sounds.Sound(code=code)))
+    if self.card.latents:
+      self.begin_live(schema.LiveStart(follow=True))
+      self.play_latents(schema.LatentsPlayed(codes=[[0.0]]))
 
   def to_point(self, sound: schema.Sound, pitches=(60,)) -> latent_space.Point:
     """See `sounds.to_point`."""

@@ -180,3 +180,66 @@ def test_what_cannot_be_played_live_is_one_line(client, messages, detail):
     with contextlib.suppress(websockets.WebSocketDisconnect):
       socket.receive_json()
       pytest.fail("the connection is open")
+
+
+def test_the_page_draws_plays_undoes_and_plays_live(player):
+  test_play_page = pytest.importorskip("test_play_page")
+  if test_play_page.CHROMIUM is None:
+    pytest.skip("needs Chromium: apt-get install chromium")
+  until, recording = test_play_page.until, sing(1.0, 300.0, 500.0)
+  with test_play_page.playwright.sync_playwright() as p, test_play_page.serve(player) as url:
+    browser = p.chromium.launch(executable_path=test_play_page.CHROMIUM, args=test_play_page.ARGS)
+    size = {"width": 390, "height": 844}
+    page = test_play_page.open_page(browser, url, viewport=size, script=test_play_page.LIVE)
+    for hidden in ("#melody", "#drop"):
+      assert page.locator(hidden).is_hidden()
+
+    def act(action):
+      """The samples that are played after an action."""
+      before = page.evaluate("window.started.length")
+      action()
+      until(page, f"window.started.length > {before}")
+      return np.asarray(page.evaluate("window.started.at(-1).samples"), np.float32)
+
+    upload = {"name": "a.wav", "mimeType": "audio/wav", "buffer": wav(recording)}
+    plain = act(lambda: page.set_input_files("#latents-file", files=[upload]))
+    codes = latent_streams.encode(player.synth, [recording])
+    whole = np.concatenate(list(latent_streams.decode(player.synth, [codes], len(recording))))
+    assert plain.shape == whole.shape
+    np.testing.assert_allclose(plain, np.clip(whole, -1, 1), atol=1e-3)
+    rows = page.locator("#latents-rows .latent")
+    assert rows.count() == 4 and page.locator("#latents-all").is_hidden()
+    canvas = rows.first.locator("canvas")
+    box = canvas.bounding_box()
+    x, y = box["x"] + 0.6 * box["width"], box["y"] + 2
+
+    def stroke():
+      page.mouse.move(x, y)
+      page.mouse.down()
+      page.mouse.move(x + 0.3 * box["width"], y, steps=3)
+      page.mouse.up()
+
+    act(stroke)  # From shortly before it on.
+    page.click("#latents-play")  # Stops.
+    drawn = act(lambda: page.click("#latents-play"))
+    begin, end = (round(share * len(plain)) for share in (0.55, 0.6))
+    assert drawn.shape == plain.shape
+    np.testing.assert_allclose(drawn[:begin], plain[:begin], atol=1e-3)
+    assert np.abs(drawn - plain)[end:].max() > 1e-2
+    np.testing.assert_array_equal(act(lambda: page.click("#undo")), plain)
+    canvas.press("ArrowRight")
+    assert "latent 1 at 0.01 s" in page.inner_text("#status")
+    assert not np.array_equal(act(lambda: canvas.press("ArrowUp")), plain)
+    np.testing.assert_array_equal(act(lambda: page.click("#latents-reset")), plain)
+    drawn = act(lambda: page.click("#latents-draw"))
+    assert len(drawn) == 48_000  # As much as is remembered of 8 s.
+
+    page.click("#latents-live")  # The browser's own microphone: beeps.
+    until(page, "document.querySelector('#latents-hint').textContent.startsWith('Latency')")
+    rows.first.get_by_label("Shift of latent 1").fill("3")
+    until(page, "window.blocks.length > 20")
+    assert {len(x) for x in page.evaluate("window.blocks")} == {800}
+    page.click("#latents-live")
+    assert page.inner_text("#latents-live") == "Play the microphone live"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390 and page.problems == []
+    browser.close()
