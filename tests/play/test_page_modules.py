@@ -480,7 +480,8 @@ globalThis.currentTime = 0;
 globalThis.AudioWorkletProcessor = class { port = {postMessage: (said) => (made.said = said)}; };
 globalThis.registerProcessor = (name, type) => (made[name] = type);
 await import('./live-worklet.js');
-const player = new made['live-player']({processorOptions: {rate: 16000, ahead: 0.02, fills}});
+const player = new made['live-player']({
+  processorOptions: {rate: 16000, ahead: 0.02, slack: 0.02, fills}});
 const push = (value) => player.port.onmessage({data: {samples: new Float32Array(192).fill(value)}});
 const play = () => {
   const channel = new Float32Array(64);
@@ -493,6 +494,9 @@ if (!fills) push(1); // It waits for so much.
 for (let i = 0; i < 6; i++) heard.push(play());
 assert.deepEqual(heard, fills ? [0, 0, 1, 1, 1, 0, 0] : [0, 1, 1, 1, 1, 1, 1]);
 assert.equal(made.said.gaps, fills ? 1 : 0);
+for (let i = 0; i < 5; i++) push(2); // All at once.
+play();
+assert.ok(made.said.queued <= 0.04); // What is late for ever is left out.
 """)  # fmt: skip
 
 

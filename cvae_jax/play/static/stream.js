@@ -6,6 +6,8 @@ import {openMicrophone} from './recorder.js';
 const WORKLET = '/static/live-worklet.js';
 const PATH = '/api/live';
 const [AHEAD_S, MOST_AHEAD_S] = [0.03, 0.3]; // of sound that is queued when the next is asked for
+// Beyond that, until it is left out: what the server was late with is heard late for ever if it is not.
+const SLACK_S = {keys: 0.2, microphone: 0.08};
 // Low notes take large amplitudes to be as loud as high ones.
 const HEADROOM = {pitch: 0.4, latents: 1};
 const PITCH_CURVES = 3; // pitch, loudness and confidence
@@ -96,7 +98,7 @@ export class Stream {
     Object.assign(mine, ready, {block_s, ahead, most: ahead + MOST_AHEAD_S});
     this.ready = ready;
     mine.output = new AudioWorkletNode(context, 'live-player', {
-      numberOfInputs: 0, outputChannelCount: [1], processorOptions: {rate: ready.sample_rate, ahead, fills: follow},
+      numberOfInputs: 0, outputChannelCount: [1], processorOptions: {rate: ready.sample_rate, ahead, slack: SLACK_S[follow ? 'microphone' : 'keys'], fills: follow},
     });
     mine.level = new GainNode(context, {gain: HEADROOM[ready.kind]});
     mine.output.connect(mine.level).connect(master);
