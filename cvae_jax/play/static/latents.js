@@ -143,7 +143,11 @@ export function wireLatents(page, numLatents) {
   wireRecorder($('latents-record'), page, {prompt: 'recording: any sound', onFile: open});
   on('draw', 'click', draw);
   on('live', 'click', () => (stream.isOn ? stream.stop() : startLive()));
-  on('play', 'click', () => (isPlaying(voice) ? player.stop('latents') : play()));
+  on('play', 'click', () => {
+    if (isPlaying(voice)) return player.stop('latents');
+    stream.stop();
+    return play();
+  });
   on('reset', 'click', () => onEdit({...begin(edit.first, edit.num_samples), second: edit.second, weight: edit.weight}, true));
   on('save', 'click', async () => save(await take.wav()));
   on('weight', 'input', () => onEdit({...edit, weight: Number($('latents-weight').value)}, false));
