@@ -83,7 +83,8 @@ def play(synth: synthesizer.Synthesizer, request: schema.LatentsPlayed) -> np.nd
   (frames,) = lengths
   _check_count(len(request.codes), count_heard(synth))
   most = round(schema.MAX_S * synth.sample_rate)
-  num_samples = request.num_samples or frames * streamer.hop_length
+  # The last frame of the longest sound may go on beyond it.
+  num_samples = request.num_samples or min(frames * streamer.hop_length, most)
   if num_samples > most or frames > -(-most // streamer.hop_length):
     seconds = max(num_samples, frames * streamer.hop_length) / synth.sample_rate
     raise errors.UserError(f"codes must be of at most {schema.MAX_S:g} s, got {seconds:.1f} s")

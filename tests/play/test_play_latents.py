@@ -13,6 +13,7 @@ from starlette import websockets
 
 from cvae_jax.play import api
 from cvae_jax.play import player as player_lib
+from cvae_jax.play import schema
 from cvae_jax.synthesis import latent_conversion
 from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
@@ -88,6 +89,14 @@ def test_silence_and_other_rates_are_recordings_and_the_prior_draws_curves(clien
   assert np.shape(drawn[0]["codes"]) == (4, 150) and drawn[0]["num_samples"] == 4800
   assert drawn[0] == drawn[1] and drawn[0] != drawn[2] and drawn[0] != drawn[3]
   assert len(play(client, codes=drawn[0]["codes"], num_samples=4800)) == 4800
+
+
+def test_the_last_frame_of_the_longest_sound_is_cut(client, monkeypatch):
+  monkeypatch.setattr(schema, "MAX_S", 802 / SR)
+  assert len(play(client, codes=[[0.0] * 26])) == 802
+  assert client.post("/api/latents/play", json={"codes": [[0.0] * 27]}).status_code == 400
+  curves = client.post("/api/latents", content=wav(np.zeros(SR))).json()
+  assert curves["num_samples"] == 802 and len(play(client, codes=curves["codes"])) == 802
 
 
 @pytest.mark.parametrize(
