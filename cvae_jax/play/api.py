@@ -266,6 +266,22 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     audio = await thread(player.perform, performance)
     return responses.Response(files.to_wav(audio, player.synth.sample_rate), media_type="audio/wav")
 
+  @app.post("/api/latents", responses=_BAD, openapi_extra=_UPLOAD)
+  async def encode_latents(request: fastapi.Request) -> schema.Latents:
+    """The latents of a recording (WAV, FLAC, OGG, MP3) as curves."""
+    return await thread(player.encode_latents, await request.body())
+
+  @app.post("/api/latents/draw", responses=_BAD)
+  async def draw_latents(request: schema.LatentsDrawn) -> schema.Latents:
+    """Draws curves of latents of the prior."""
+    return await thread(player.draw_latents, request)
+
+  @app.post("/api/latents/play", responses={**_BAD, **_WAV}, response_class=responses.Response)
+  async def play_latents(request: schema.LatentsPlayed):
+    """Plays curves of latents."""
+    audio = await thread(player.play_latents, request)
+    return responses.Response(files.to_wav(audio, player.synth.sample_rate), media_type="audio/wav")
+
   @app.websocket("/api/live")
   async def live(socket: fastapi.WebSocket):
     await _play_live(player, socket)

@@ -18,8 +18,6 @@ from cvae_jax.play import sounds
 from cvae_jax.synthesis import conversion
 from cvae_jax.synthesis import synthesizer
 
-MAX_S = 60.0  # of a recording
-
 
 @contextlib.contextmanager
 def as_file(body: bytes) -> Iterator[str]:
@@ -34,21 +32,30 @@ def as_file(body: bytes) -> Iterator[str]:
       raise errors.UserError(str(e).replace(path, "the recording")) from None
 
 
+def read_recording(body: bytes, sample_rate: int) -> list[np.ndarray]:
+  """Parts of an uploaded recording, of a longer one the first `schema.MAX_S` seconds.
+
+  Raises:
+    UserError: if the bytes are no recording.
+  """
+  with as_file(body) as path:
+    return [part.audio for part in files.read_parts(path, sample_rate, schema.MAX_S)]
+
+
 def trace(synth: synthesizer.Synthesizer, body: bytes) -> schema.Melody:
   """The f0 and loudness of an uploaded recording, moved into the range of the instrument.
 
   Args:
     synth: a run with a performer.
-    body: bytes of an audio file; of a longer one the first `MAX_S` seconds are used.
+    body: bytes of an audio file; of a longer one the first `schema.MAX_S` seconds are used.
 
   Raises:
     UserError: if the run is not played by f0 and loudness, or the bytes are no recording, one of
       silence or too short.
   """
   performer = conversion.need_performer(synth, "playing a recording")
-  with as_file(body) as path:
-    parts = list(files.read_parts(path, synth.sample_rate, MAX_S))
-  controls = conversion.measure(performer, (part.audio for part in parts), synth.sample_rate)
+  parts = read_recording(body, synth.sample_rate)
+  controls = conversion.measure(performer, parts, synth.sample_rate)
   summary = conversion.summarize(controls)
   adaptation = conversion.adapt(controls, summary, performer.ranges(synth.params))
   adapted = adaptation.apply(controls)

@@ -20,6 +20,7 @@ from cvae_jax.data import pipeline
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import engine as engine_lib
+from cvae_jax.play import latents
 from cvae_jax.play import live
 from cvae_jax.play import melodies
 from cvae_jax.play import palette as palette_lib
@@ -75,6 +76,8 @@ def make_card(
     can_perform=performer is not None,
     has_room=performer is not None and performer.has_room,
     performed=performed,
+    latents=latents.count_heard(synth),
+    can_extend=synth.method.streamer is not None and synth.method.extend_code is not None,
     directions=0 if palette is None else len(palette.directions),
     training_examples=synth.table.num_examples,
     results=evaluate.load_results(workdir) or {},
@@ -110,14 +113,17 @@ class Player:
     self.card = make_card(synth, self.palette, name, workdir)
     self._source_lock = threading.Lock()
     self._live_places = threading.BoundedSemaphore(MAX_LIVE)
-    self._melody_lock = threading.Lock()  # Each keeps all cores busy.
+    self._recording_lock = threading.Lock()  # Each keeps all cores busy.
 
   def warm_up(self) -> None:
-    """Compiles the decoder."""
+    """Compiles the decoder, and what codes and plays latents."""
     code = None
     if not self.card.can_sample:
       code = [0.0] * self.card.code_size
     self.engine.warm_up(sounds.to_point(self.synth, self.palette, sounds.Sound(code=code)))
+    if self.card.latents:
+      self.begin_live(schema.LiveStart(follow=True))
+      self.play_latents(schema.LatentsPlayed(codes=[[0.0]]))
 
   def to_point(self, sound: schema.Sound, pitches=(60,)) -> latent_space.Point:
     """See `sounds.to_point`."""
@@ -223,13 +229,28 @@ class Player:
 
   def trace(self, body: bytes) -> schema.Melody:
     """See `melodies.trace`; one recording at a time."""
-    with self._melody_lock:
+    with self._recording_lock:
       return melodies.trace(self.synth, body)
 
   def perform(self, request: schema.Performance) -> np.ndarray:
     """See `melodies.perform`; one melody at a time."""
-    with self._melody_lock:
+    with self._recording_lock:
       return melodies.perform(self.synth, self.palette, request)
+
+  def encode_latents(self, body: bytes) -> schema.Latents:
+    """See `latents.encode`; one recording at a time."""
+    with self._recording_lock:
+      return latents.encode(self.synth, body)
+
+  def draw_latents(self, request: schema.LatentsDrawn) -> schema.Latents:
+    """See `latents.draw`; one draw at a time."""
+    with self._recording_lock:
+      return latents.draw(self.synth, request)
+
+  def play_latents(self, request: schema.LatentsPlayed) -> np.ndarray:
+    """See `latents.play`; one sound at a time."""
+    with self._recording_lock:
+      return latents.play(self.synth, request)
 
   @contextlib.contextmanager
   def live_place(self) -> Iterator[None]:
@@ -246,8 +267,8 @@ class Player:
       self._live_places.release()
 
   def begin_live(self, start: schema.LiveStart) -> live.Session:
-    """See `live.Session`."""
-    return live.Session(self.synth, self.palette, start)
+    """See `live.begin`."""
+    return live.begin(self.synth, self.palette, start)
 
   def _encoded(self, point, changes=()):
     placed = self.place(point, schema.Sound())

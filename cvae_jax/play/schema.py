@@ -9,6 +9,7 @@ import pydantic
 from cvae_jax.play import sounds
 
 MAX_KEYS = 128
+MAX_S = 60.0  # of a recording
 _Real = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 Pitch = Annotated[_Real, pydantic.Field(ge=0, le=127)]
 _Place = Annotated[_Real, pydantic.Field(ge=-6, le=6)]
@@ -17,6 +18,8 @@ _Name = Annotated[str, pydantic.Field(max_length=100)]
 _Mix = Annotated[dict[_Name, _Weight], pydantic.Field(min_length=1, max_length=32)]
 _Number = Annotated[_Real, pydantic.Field(ge=0, le=1e6)]
 _Names = Annotated[list[_Name], pydantic.Field(max_length=32)]
+_Code = Annotated[_Real, pydantic.Field(ge=-1000, le=1000)]
+_Curve = Annotated[list[_Code], pydantic.Field(min_length=1, max_length=100_000)]
 
 
 class Strict(pydantic.BaseModel):
@@ -146,14 +149,52 @@ class Performance(Strict):
   in_room: bool = pydantic.Field(True, description="whether the room that was learnt is heard")
 
 
+class Latents(Strict):
+  """A recording, or a draw of the prior, as curves of the latents that are heard."""
+
+  frame_s: float
+  num_samples: int
+  codes: list[list[float]] = pydantic.Field(
+    description="a curve for each latent, that of the largest variance first"
+  )
+
+
+class LatentsPlayed(Strict):
+  """Curves of latents to be played."""
+
+  codes: Annotated[list[_Curve], pydantic.Field(min_length=1, max_length=4096)]
+  num_samples: int | None = pydantic.Field(
+    None, ge=1, description="of the sound; all of the frames if null"
+  )
+  seed: int = pydantic.Field(0, ge=0, lt=2**32, description="of the noise")
+
+
+class LatentsDrawn(Strict):
+  """Curves to be drawn of the prior."""
+
+  seconds: _Real = pydantic.Field(8.0, gt=0, le=MAX_S)
+  seed: int = pydantic.Field(0, ge=0, lt=2**32)
+  temperature: _Real = pydantic.Field(1.0, ge=0, le=3, description="of the prior")
+
+
+class LatentChange(Strict):
+  """What is done to latents: scale * code + bias. Those that are not in a list stay as they are."""
+
+  scale: list[_Code] = pydantic.Field([], max_length=4096)
+  bias: list[_Code] = pydantic.Field([], max_length=4096)
+
+
 class LiveStart(Strict):
   """The first message of a client that plays live."""
 
   sound: Sound = Sound()
-  block_frames: int = pydantic.Field(4, ge=1, le=64, description="frames of a block")
-  follow: bool = pydantic.Field(
-    False, description="whether blocks are sound, whose f0 and loudness are followed"
+  block_frames: int | None = pydantic.Field(
+    None, ge=1, le=64, description="frames of a block; as suits the run if null"
   )
+  follow: bool = pydantic.Field(
+    False, description="whether blocks are sound, whose f0 and loudness or latents are followed"
+  )
+  change: LatentChange = LatentChange()
   semitones: _Real | None = pydantic.Field(
     None,
     ge=-60,
@@ -166,12 +207,16 @@ class LiveStart(Strict):
 class LiveReady(Strict):
   """The answer to it."""
 
+  kind: Literal["pitch", "latents"] = pydantic.Field(description="what a block is followed by")
   sample_rate: int
   hop_length: int = pydantic.Field(description="samples of a frame")
   block_frames: int
   latency: int = pydantic.Field(description="samples by which the sound is late")
-  pitch: list[float] = pydantic.Field(description="quantiles of the training examples' MIDI pitch")
-  loudness_db: list[float] = pydantic.Field(description="quantiles of their loudness")
+  pitch: list[float] = pydantic.Field(
+    [], description="quantiles of the training examples' MIDI pitch"
+  )
+  loudness_db: list[float] = pydantic.Field([], description="quantiles of their loudness")
+  latents: int = pydantic.Field(0, description="number of curves of an answer, if of latents")
 
 
 class LiveBlock(Strict):
@@ -181,6 +226,7 @@ class LiveBlock(Strict):
   pitch: list[Pitch] = pydantic.Field([], max_length=64, description="MIDI number of every frame")
   loudness_db: Annotated[list[Annotated[_Real, pydantic.Field(ge=-200, le=40)]],
                          pydantic.Field(max_length=64)] = []  # fmt: skip
+  change: LatentChange | None = pydantic.Field(None, description="from here on, if given")
 
 
 class Instrument(Strict):
@@ -231,6 +277,12 @@ class Card(Strict):
   has_room: bool = pydantic.Field(False, description="whether it has learnt a room")
   performed: list[float] = pydantic.Field(
     [], description="MIDI pitches that 80 % of the training examples lie between, if f0 plays it"
+  )
+  latents: int = pydantic.Field(
+    0, description="number of latents that are heard and can be played as curves; 0 without"
+  )
+  can_extend: bool = pydantic.Field(
+    False, description="whether such curves of any length can be drawn of the prior"
   )
   directions: int = pydantic.Field(description="of the map; 0 without a map")
   training_examples: int

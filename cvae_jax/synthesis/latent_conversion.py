@@ -6,6 +6,7 @@ Source: Caillon & Esling 2021 (RAVE), section 4.3, and its performers' ways with
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
+from cvae_jax.methods.common import streamer as streamer_lib
 from cvae_jax.synthesis import latent_streams
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import compilation
@@ -76,6 +78,23 @@ def sample_curves(curves: Iterable[Curve], size: int, times_s: np.ndarray) -> np
   return added
 
 
+@functools.lru_cache(maxsize=8)
+def _compile_step(streamer: streamer_lib.Streamer, is_drawn: bool) -> Any:
+  """A block of sound to its moved codes and their sound: one program for all streams of a run."""
+
+  def step(
+    params: Any, state: Any, audio: jax.Array, keys: jax.Array, number: jax.Array, moved: Change
+  ):
+    code_rng, sound_rng = keys
+    rng = jax.random.fold_in(code_rng, number) if is_drawn else None
+    codes, state = streamer.encode(params, state, audio[None], rng)
+    codes = codes * moved.scale + moved.bias
+    made, state = streamer.decode(params, state, codes, sound_rng, number)
+    return codes[0], made[0], state
+
+  return compilation.jit(step)
+
+
 class Stream:
   """A run's latents, block by block: sound in, the sound of its moved codes out.
 
@@ -109,26 +128,28 @@ class Stream:
     self.latency = streamer.latency - streamer.start
     self._params = compilation.jit(streamer.prepare)(synth.params)
     self._state, self._number = latent_streams.begin(streamer, self._params, block_frames), 0
-    code_rng, sound_rng = jax.random.split(jax.random.key(seed))
+    self._keys = jax.random.split(jax.random.key(seed))  # Of codes and of sound.
+    self._step = _compile_step(streamer, is_drawn)
 
-    def step(params: Any, state: Any, audio: jax.Array, number: jax.Array, moved: Change):
-      rng = jax.random.fold_in(code_rng, number) if is_drawn else None
-      codes, state = streamer.encode(params, state, audio[None], rng)
-      made, state = streamer.decode(
-        params, state, codes * moved.scale + moved.bias, sound_rng, number
-      )
-      return made[0], state
+  def follow(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The moved codes [block_frames, D] of the next [block_length] samples, and their sound.
 
-    self._step = compilation.jit(step)
+    The sound is late by `latency`, of which the codes have the streamer's `code_delay`.
+    """
+    codes, made, self._state = self._step(
+      self._params,
+      self._state,
+      jnp.asarray(audio, jnp.float32),
+      self._keys,
+      jnp.asarray(self._number),
+      self.change,
+    )
+    self._number += 1
+    return np.asarray(codes), np.asarray(made)
 
   def play(self, audio: np.ndarray) -> np.ndarray:
     """[block_length] samples of the next as many, late by `latency`."""
-    number = jnp.asarray(self._number)
-    made, self._state = self._step(
-      self._params, self._state, jnp.asarray(audio, jnp.float32), number, self.change
-    )
-    self._number += 1
-    return np.asarray(made)
+    return self.follow(audio)[1]
 
 
 def convert(

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import shutil
-import threading
 
 from conftest import sing
 from fastapi import testclient
@@ -91,21 +90,9 @@ def test_the_page_traces_bends_and_records(player):
   test_play_page = pytest.importorskip("test_play_page")
   if test_play_page.CHROMIUM is None:
     pytest.skip("needs Chromium: apt-get install chromium")
-  import socket
-
-  import uvicorn
-
-  bound = socket.socket()
-  bound.bind(("127.0.0.1", 0))
-  server = uvicorn.Server(uvicorn.Config(api.make_app(player), log_level="warning"))
-  thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-  thread.start()
-  microphone = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-  with test_play_page.playwright.sync_playwright() as p:
-    browser = p.chromium.launch(
-      executable_path=test_play_page.CHROMIUM, args=["--no-sandbox", *microphone]
-    )
-    page = test_play_page.open_page(browser, f"http://127.0.0.1:{bound.getsockname()[1]}/")
+  with test_play_page.playwright.sync_playwright() as p, test_play_page.serve(player) as url:
+    browser = p.chromium.launch(executable_path=test_play_page.CHROMIUM, args=test_play_page.ARGS)
+    page = test_play_page.open_page(browser, url)
     upload = {"name": "a.wav", "mimeType": "audio/wav", "buffer": wav(sing(1.0, 300.0, 400.0))}
     page.set_input_files("#melody-file", files=[upload])
     is_played = "document.querySelector('#status').textContent.startsWith('the melody')"
@@ -126,8 +113,6 @@ def test_the_page_traces_bends_and_records(player):
     test_play_page.until(page, f"window.started.length > {before + 1}")
     assert page.problems == []
     browser.close()
-  server.should_exit = True
-  thread.join(20)
 
 
 def begin(socket, **start):

@@ -394,3 +394,116 @@ send('a', 0xa0, 60, 0); send('a', 0xb0, 1, 127); send('a', 0xb0, 11, 0);
 assert.deepEqual(more, [['bend', 0], ['bend', -2], ['press', 1, null], ['press', 0, 60],
   ['vibrato', 1], ['swell', 0]]);
 """)  # fmt: skip
+
+
+def test_curves_are_mixed_scaled_shifted_and_drawn(tmp_path):
+  run_js(tmp_path, """
+const {begin, count, draw, heard, heardAll, mix, place, reset, set} = await import('./curves.js');
+assert.deepEqual(mix([0, 0, 0, 0], [1, 2], 0.5), [0.5, 1, 0.5, 1]); // The shorter one begins anew.
+assert.deepEqual(mix([1, 2], null, 0.5), [1, 2]);
+const plain = begin([[1, 2, 3, 4], [0, 0, 0, 0]], 100);
+assert.deepEqual(heard(plain, 0), [1, 2, 3, 4]);
+const moved = set(plain, 0, {scale: 0.5, shift: 1});
+assert.deepEqual(heardAll(moved), [[1.5, 2, 2.5, 3], [0, 0, 0, 0]]);
+let edit = draw(moved, 0, [3, 7], [1, 5]); // From right to left.
+assert.deepEqual(heard(edit, 0), [1.5, 5, 6, 7]);
+assert.deepEqual(heard(moved, 0), [1.5, 2, 2.5, 3]); // What was is as it was.
+edit = draw(edit, 0, [1, 5], [1, -5]);
+assert.deepEqual(heard(edit, 0), [1.5, -5, 6, 7]);
+// What is drawn is scaled and shifted as the rest, and outlasts a mix.
+assert.deepEqual(heard(set(edit, 0, {shift: 2}), 0), [2.5, -4, 7, 8]);
+const mixed = {...edit, second: [[11, 1], [1, 1]], weight: 1};
+assert.deepEqual(heard(mixed, 0), [6.5, -5, 6, 7]);
+assert.equal(count({...edit, second: [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]}), 5);
+// On a curve that is scaled to nothing.
+edit = place(set(plain, 0, {scale: 0, shift: 1}), 0, 2, [3]);
+assert.deepEqual(heard(edit, 0), [1, 1, 3, 1]);
+assert.equal(edit.scale[0], 1);
+assert.deepEqual(heard(reset(edit, 0), 0), [1, 2, 3, 4]);
+""")  # fmt: skip
+
+
+def test_a_history_has_states_of_several_fields(tmp_path):
+  run_js(tmp_path, """
+const {History} = await import('./history.js');
+const history = new History(3);
+const curves = {};
+assert.ok(history.push({sound: 'a', curves}));
+assert.ok(!history.push({sound: 'a', curves}));
+assert.ok(history.push({sound: 'a', curves: {}}));
+assert.ok(history.push({sound: 'b', curves}));
+assert.equal(history.travel(-2).curves, curves);
+assert.ok(!history.canUndo && history.canRedo && history.travel(-1) === undefined);
+history.travel(1);
+assert.ok(history.push({sound: 'c', curves}) && !history.canRedo);
+""")  # fmt: skip
+
+
+def test_the_last_take_that_was_asked_for_is_played(tmp_path):
+  run_js(tmp_path, """
+const {Take} = await import('./take.js');
+globalThis.OfflineAudioContext = class {
+  constructor(channels, length, rate) { this.rate = rate; }
+  async decodeAudioData(bytes) {
+    return {sampleRate: this.rate, duration: 1, getChannelData: () => new Float32Array(100)};
+  }
+};
+const header = new DataView(new ArrayBuffer(44));
+header.setUint32(24, 100, true);
+const started = [];
+const player = {wake() {}, start: (key, note) => (started.push([key, note]), 'voice')};
+const answers = [];
+const take = new Take(player, 'latents', () => new Promise((resolve) => answers.push(resolve)));
+const [first, second] = [take.play(), take.play(0.25)];
+const wav = () => ({name: 'a.wav', blob: new Blob([header.buffer])});
+answers[1](wav());
+assert.equal((await second).voice, 'voice');
+answers[0](wav());
+assert.equal(await first, undefined);
+assert.equal(started.length, 1);
+assert.equal(started[0][1].samples.length, 75);
+assert.equal(started[0][1].rate, 100);
+await take.wav();
+assert.equal(answers.length, 2);
+take.drop();
+take.wav();
+assert.equal(answers.length, 3); // Curves have changed.
+""")  # fmt: skip
+
+
+@pytest.mark.parametrize("fills", [True, False])
+def test_a_late_block_is_a_gap_and_silence_makes_room_for_others(tmp_path, fills):
+  run_js(tmp_path, f"const fills = {str(fills).lower()};" + """
+const made = {};
+globalThis.sampleRate = 16000;
+globalThis.currentTime = 0;
+globalThis.AudioWorkletProcessor = class { port = {postMessage: (said) => (made.said = said)}; };
+globalThis.registerProcessor = (name, type) => (made[name] = type);
+await import('./live-worklet.js');
+const player = new made['live-player']({
+  processorOptions: {rate: 16000, ahead: 0.02, slack: 0.02, fills}});
+const push = (value) => player.port.onmessage({data: {samples: new Float32Array(192).fill(value)}});
+const play = () => {
+  const channel = new Float32Array(64);
+  player.process([], [[channel]]);
+  return channel[0];
+};
+push(1);
+const heard = [play()];
+if (!fills) push(1); // It waits for so much.
+for (let i = 0; i < 6; i++) heard.push(play());
+assert.deepEqual(heard, fills ? [0, 0, 1, 1, 1, 0, 0] : [0, 1, 1, 1, 1, 1, 1]);
+assert.equal(made.said.gaps, fills ? 1 : 0);
+for (let i = 0; i < 5; i++) push(2); // All at once.
+play();
+assert.ok(made.said.queued <= 0.04); // What is late for ever is left out.
+""")  # fmt: skip
+
+
+def test_an_answer_of_the_server_is_curves_and_samples(tmp_path):
+  run_js(tmp_path, """
+const {unpack} = await import('./stream.js');
+const {curves, samples} = unpack(Float32Array.from([1, 2, 3, 4, 5, 6, 7]).buffer, 2, 2);
+assert.deepEqual(curves.map((x) => [...x]), [[1, 2], [3, 4]]);
+assert.deepEqual([...samples], [5, 6, 7]);
+""")  # fmt: skip

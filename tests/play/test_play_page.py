@@ -43,14 +43,29 @@ AudioBufferSourceNode.prototype.start = function (...args) {
   return start.apply(this, args);
 };
 """
+# Keeps the blocks of sound that are played live.
+LIVE = """
+window.blocks = [];
+const Node = window.AudioWorkletNode;
+window.AudioWorkletNode = class extends Node {
+  constructor(context, name, options) {
+    super(context, name, options);
+    if (name !== 'live-player') return;
+    const send = this.port.postMessage.bind(this.port);
+    this.port.postMessage = (message) => {
+      if (message.samples) window.blocks.push(Array.from(message.samples));
+      send(message);
+    };
+  }
+};
+"""
 
 
 @contextlib.contextmanager
-def serve(workdir):
+def serve(player):
   """Serves a run; its address."""
   import uvicorn
 
-  player = player_lib.Player(synthesizer.load(workdir), workdir)
   bound = socket.socket()
   bound.bind(("127.0.0.1", 0))
   server = uvicorn.Server(uvicorn.Config(api.make_app(player), log_level="warning"))
@@ -59,12 +74,20 @@ def serve(workdir):
   yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
   server.should_exit = True
   thread.join(20)
+
+
+@contextlib.contextmanager
+def serve_run(workdir):
+  """Loads a run and serves it; its address."""
+  player = player_lib.Player(synthesizer.load(workdir), workdir)
+  with serve(player) as address:
+    yield address
   player.engine.close()
 
 
 @pytest.fixture(scope="module")
 def url(played_run):
-  with serve(played_run) as address:
+  with serve_run(played_run) as address:
     yield address
 
 
@@ -84,7 +107,7 @@ def until(page, expression, seconds=60):
     page.wait_for_timeout(50)
 
 
-def open_page(browser, url, **settings):
+def open_page(browser, url, script="", **settings):
   context = browser.new_context(**settings)
   page = context.new_page()
   page.problems = []
@@ -96,7 +119,7 @@ def open_page(browser, url, **settings):
       page.problems.append(r.url) if not r.url.startswith((url, "blob:", "data:")) else None
     ),
   )
-  page.add_init_script(_RECORD)
+  page.add_init_script(_RECORD + script)
   page.goto(url)
   wait_ready(page)
   return page
@@ -337,31 +360,12 @@ def test_a_label_of_a_data_set_has_a_control_without_a_line_of_code(browser, url
   page.context.close()
 
 
-_LIVE = """
-window.blocks = [];
-const Node = window.AudioWorkletNode;
-window.AudioWorkletNode = class extends Node {
-  constructor(context, name, options) {
-    super(context, name, options);
-    if (name !== 'live-player') return;
-    const send = this.port.postMessage.bind(this.port);
-    this.port.postMessage = (message) => {
-      if (message.samples) window.blocks.push(Array.from(message.samples));
-      send(message);
-    };
-  }
-};
-"""
-
-
 def test_keys_and_a_microphone_are_played_live(browser, ddsp_run, tmp_path):
   workdir = tmp_path / "ddsp"
   shutil.copytree(ddsp_run, workdir)
-  with serve(str(workdir)) as address:
-    page = open_page(browser, address, viewport={"width": 1280, "height": 860})
-    page.add_init_script(_LIVE)
-    page.goto(address)
-    wait_ready(page)
+  with serve_run(str(workdir)) as address:
+    size = {"width": 1280, "height": 860}
+    page = open_page(browser, address, LIVE, viewport=size)
     key = page.locator("#keyboard button[data-pitch='72']")
     key.hover()
     page.mouse.down()  # A run without notes of its own is played live by its first key.

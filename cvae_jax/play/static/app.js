@@ -7,12 +7,14 @@ import {$, addDirection, addLabel, chosenValue, showNeeds, showSound, showValue}
 import {History} from './history.js';
 import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
+import {wireLatents} from './latents.js';
 import {wireLive} from './live.js';
 import {Notes} from './notes.js';
 import {Pad} from './pad.js';
 import {wirePerformance} from './perform.js';
 import {Player} from './player.js';
 import {drawSpectrogram, drawWave} from './scope.js';
+import {wireFile} from './source.js';
 
 const player = new Player();
 let card = null;
@@ -27,6 +29,7 @@ const slots = {a: null, b: null, between: []};
 const held = new Set(); // pressed keys
 const kept = new Set(); // released keys that hold or the pedal sustains
 let pedal = false;
+let latents = null; // once the page is wired, of a run that streams
 let live = null; // once the page is wired, of a run that is played live
 
 function say(text, bad = false) {
@@ -127,6 +130,7 @@ function silence() {
   kept.clear();
   pedal = false;
   live?.silence();
+  latents?.silence();
   player.stopAll();
 }
 
@@ -155,19 +159,22 @@ function change(fields, done = true) {
   prepare();
 }
 
+/** Enters the sound and the curves of latents into the history. */
 function remember() {
-  if (!history.push(JSON.stringify(sound))) return;
+  if (!history.push({sound: JSON.stringify(sound), curves: latents?.edit})) return;
   window.history.replaceState(null, '', toHash(sound));
   showHistory();
 }
 
 function travel(steps) {
-  const text = history.travel(steps);
-  if (text === undefined) return;
-  sound = JSON.parse(text);
+  const state = history.travel(steps);
+  if (state === undefined) return;
+  showHistory();
+  if (state.curves !== latents?.edit) latents.restore(state.curves);
+  if (state.sound === JSON.stringify(sound)) return;
+  sound = JSON.parse(state.sound);
   window.history.replaceState(null, '', toHash(sound));
   showAll();
-  showHistory();
   live?.change(sound);
   prepare().then(preview);
 }
@@ -350,9 +357,10 @@ function wire() {
   document.querySelectorAll('input[type=range]').forEach((input) => {
     input.addEventListener('input', () => showValue(input));
   });
-  const page = {player, sound: () => sound, say, attempt};
+  const page = {player, sound: () => sound, say, attempt, show, remember};
   const trace = wirePerformance(page);
   if (card.can_perform) live = wireLive(page);
+  if (card.latents) latents = wireLatents(page, card.latents);
   on('surprise', 'click', surprise);
   on('forget', 'click', () => change({code: null, places: []}));
   on('recenter', 'click', () => {
@@ -381,20 +389,17 @@ function wire() {
   on('release', 'input', () => (player.release = Number($('release').value)));
   on('volume', 'input', () => player.setVolume(Number($('volume').value)));
   on('hold', 'change', letGo);
-  on('file', 'change', async () => {
-    const [file] = $('file').files;
-    $('file').value = '';
-    if (file) await encode(file);
-  });
+  wireFile($('file'), attempt, encode);
   for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', false]]) {
     document.addEventListener(name, (event) => {
       event.preventDefault();
-      $('drop').classList.toggle('over', over);
+      document.querySelectorAll('.drop').forEach((zone) => zone.classList.toggle('over', over));
       const file = name === 'drop' && event.dataTransfer.files[0];
       if (!file) return;
       // A recording is a melody to a run that has one timbre, and where it is dropped upon the melody.
       const isMelody = card.can_perform && (!card.can_sample || event.target.closest?.('#melody'));
-      if (isMelody) attempt(() => trace(file));
+      if (latents) attempt(() => latents.open(file, Boolean(event.target.closest?.('#latents-another'))));
+      else if (isMelody) attempt(() => trace(file));
       else if (card.can_encode) attempt(() => encode(file));
     });
   }

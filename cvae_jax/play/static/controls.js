@@ -8,7 +8,7 @@ const semitones = (x) => (x > 0 ? `+${x}` : String(x));
 const decibels = (x) => `${x} dB`;
 const cents = (x) => `${x} ct`;
 const FORMATS = {
-  volume: percent, morph: percent, attack: seconds, release: seconds, bend: semitones, swell: decibels, vibrato: cents,
+  volume: percent, morph: percent, 'latents-weight': percent, attack: seconds, release: seconds, bend: semitones, swell: decibels, vibrato: cents,
 };
 
 /** Shows a slider's value beside it. */
@@ -147,7 +147,10 @@ export function showNeeds(card) {
   const has = new Set([
     ...card.conditions,
     ...(card.can_sample ? ['sampling'] : []),
-    ...(card.can_encode ? ['encoding'] : []),
+    // A run that has curves of latents opens recordings as those.
+    ...(card.can_encode && !card.latents ? ['encoding'] : []),
+    ...(card.latents ? ['latents'] : []),
+    ...(card.can_extend ? ['extending'] : []),
     ...(card.can_perform ? ['performing'] : []),
     ...(card.has_room ? ['room'] : []),
     ...(card.directions >= 2 ? ['map'] : []),

@@ -1,7 +1,9 @@
-// Undo and redo history of texts, the newest last.
+// Undo and redo history of states, the newest last. States are equal if all of their fields are the same.
+
+const areEqual = (a, b) => Object.keys(b).every((name) => a[name] === b[name]);
 
 export class History {
-  #texts = [];
+  #states = [];
   #at = -1;
 
   constructor(limit = 200) {
@@ -13,24 +15,24 @@ export class History {
   }
 
   get canRedo() {
-    return this.#at < this.#texts.length - 1;
+    return this.#at < this.#states.length - 1;
   }
 
-  /** Adds a text and discards the undone ones; false if it equals the current text. */
-  push(text) {
-    if (this.#texts[this.#at] === text) return false;
-    this.#texts.length = this.#at + 1;
-    this.#texts.push(text);
-    if (this.#texts.length > this.limit) this.#texts.shift();
-    this.#at = this.#texts.length - 1;
+  /** Adds a state and discards the undone ones; false if it equals the current one. */
+  push(state) {
+    if (this.#at >= 0 && areEqual(this.#states[this.#at], state)) return false;
+    this.#states.length = this.#at + 1;
+    this.#states.push(state);
+    if (this.#states.length > this.limit) this.#states.shift();
+    this.#at = this.#states.length - 1;
     return true;
   }
 
-  /** The text `steps` ahead, or back if negative; undefined if there is none. */
+  /** The state `steps` ahead, or back if negative; undefined if there is none. */
   travel(steps) {
     const at = this.#at + steps;
-    if (at < 0 || at >= this.#texts.length) return undefined;
+    if (at < 0 || at >= this.#states.length) return undefined;
     this.#at = at;
-    return this.#texts[at];
+    return this.#states[at];
   }
 }

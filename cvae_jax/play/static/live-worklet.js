@@ -4,13 +4,15 @@ import {Resampler} from './resampler.js';
 
 /** Plays what it is sent. Reports how much is queued, and how often there was nothing left. */
 class LivePlayer extends AudioWorkletProcessor {
-  constructor({processorOptions: {rate, ahead}}) {
+  constructor({processorOptions: {rate, ahead, slack, fills}}) {
     super();
     this.resampler = new Resampler(rate, sampleRate);
     this.blocks = [];
     this.at = 0; // in the first block
     this.queued = 0; // samples
     this.ahead = ahead; // seconds that are queued before it begins
+    this.slack = slack; // seconds that may be queued beyond them
+    this.fills = fills; // with silence up to them, instead of waiting for more
     this.isPlaying = false;
     this.gaps = 0;
     this.port.onmessage = ({data}) => this.#take(data);
@@ -20,10 +22,18 @@ class LivePlayer extends AudioWorkletProcessor {
     if (ahead !== undefined) this.ahead = ahead;
     if (!samples) return;
     const block = this.resampler.push(samples);
+    if (this.fills && !this.isPlaying) {
+      const missing = Math.ceil(this.ahead * sampleRate) - this.queued - block.length;
+      if (missing > 0) this.#queue(new Float32Array(missing));
+    }
+    this.#queue(block);
+    // Of a clock that runs faster than ours, or of blocks that were late, too much would pile up.
+    while (this.queued > (this.ahead + this.slack) * sampleRate && this.blocks.length > 1) this.#drop();
+  }
+
+  #queue(block) {
     this.blocks.push(block);
     this.queued += block.length;
-    // Of a clock that runs faster than ours too much would pile up.
-    while (this.queued > (this.ahead + 0.2) * sampleRate && this.blocks.length > 1) this.#drop();
   }
 
   #drop() {

@@ -6,7 +6,6 @@ import {fit} from './scope.js';
 import {Stream} from './stream.js';
 
 const SHOWN_S = 6;
-const SHOWN_MS = 500; // from one figure of the latency to the next
 const [LOW_DB, HIGH_DB] = [-80, 20];
 const [LEAST_DB, MOST_DB] = [-24, 12]; // of the swell
 
@@ -18,7 +17,7 @@ class Trail {
     this.waits = false;
   }
 
-  push({pitch, loudness_db}, frame_s) {
+  push([pitch, loudness_db], frame_s) {
     pitch.forEach((value, i) => this.frames.push([value, loudness_db[i]]));
     const most = Math.round(SHOWN_S / frame_s);
     if (this.frames.length > most) this.frames.splice(0, this.frames.length - most);
@@ -58,6 +57,13 @@ class Trail {
   }
 }
 
+/** Shows a button that starts live playing, or stops it while it is on. */
+export function showLive(button, text, isOn) {
+  button.textContent = isOn ? 'Stop' : text;
+  button.classList.toggle('recording', isOn);
+  button.setAttribute('aria-pressed', String(isOn));
+}
+
 /**
  * Connects the section.
  * @param {{player: Player, sound: function(): object, say: function(string), attempt: function(function())}} page
@@ -66,16 +72,9 @@ class Trail {
  */
 export function wireLive({player, sound, say, attempt}) {
   const trail = new Trail($('live-curves'));
-  let shown = 0;
   const stream = new Stream(player, {
-    onBlock: (block) => {
-      trail.push(block, stream.ready.hop_length / stream.ready.sample_rate);
-      const now = performance.now();
-      if (now - shown < SHOWN_MS) return;
-      shown = now;
-      const gaps = stream.gaps ? `, ${stream.gaps} gaps` : '';
-      $('live-hint').textContent = `Latency ${Math.round(stream.latency_ms)} ms${gaps}.`;
-    },
+    onBlock: ({curves}) => trail.push(curves, stream.ready.hop_length / stream.ready.sample_rate),
+    onReport: (text) => ($('live-hint').textContent = text),
     onEnd: (problem) => {
       showButtons(null);
       if (problem) say(problem, true);
@@ -84,12 +83,7 @@ export function wireLive({player, sound, say, attempt}) {
   const texts = {keys: 'Play the keys live', microphone: 'Sing live'};
 
   function showButtons(mode) {
-    for (const [name, text] of Object.entries(texts)) {
-      const button = $(`live-${name}`);
-      button.textContent = name === mode ? 'Stop' : text;
-      button.classList.toggle('recording', name === mode);
-      button.setAttribute('aria-pressed', String(name === mode));
-    }
+    for (const [name, text] of Object.entries(texts)) showLive($(`live-${name}`), text, name === mode);
   }
 
   let mode = null;
@@ -98,7 +92,7 @@ export function wireLive({player, sound, say, attempt}) {
     mode = wanted;
     showButtons(mode);
     try {
-      await stream.start(sound(), {follow: mode === 'microphone', inRoom: $('room').checked});
+      await stream.start({sound: sound(), follow: mode === 'microphone', in_room: $('room').checked});
     } catch (error) {
       mode = null;
       showButtons(null);
@@ -146,7 +140,7 @@ export function wireLive({player, sound, say, attempt}) {
     press: (strength, pitch) => stream.line?.press(strength, pitch),
     bend: (value) => move('bend', value),
     control: (name, value) => move(name, name === 'vibrato' ? 100 * value : LEAST_DB + (MOST_DB - LEAST_DB) * value),
-    change: (made) => stream.change(made),
+    change: (made) => stream.change({sound: made}),
     silence: () => stream.line?.releaseAll(),
   };
 }

@@ -47,6 +47,7 @@ export class Player {
    * @param {string} key identifies the voice; starting it again replaces it
    * @param {{samples: Float32Array, rate: number, loop: ?{start: number, end: number}}} note
    * @param {number} gain
+   * @returns {object} the voice, which is among `voices` while it sounds
    */
   start(key, note, gain = 1) {
     this.wake();
@@ -73,6 +74,7 @@ export class Player {
       if (this.voices.get(key) === voice) this.voices.delete(key);
     };
     this.voices.set(key, voice);
+    return voice;
   }
 
   /** Releases a note. */

@@ -1,20 +1,24 @@
-// A run played live over a WebSocket: blocks of curves or of sound out, blocks of sound in.
+// A run played live over a WebSocket: blocks of curves or of sound out, blocks of curves and sound in.
 
 import {Line} from './line.js';
 import {openMicrophone} from './recorder.js';
 
 const WORKLET = '/static/live-worklet.js';
 const PATH = '/api/live';
-const BLOCK_FRAMES = 4;
 const [AHEAD_S, MOST_AHEAD_S] = [0.03, 0.3]; // of sound that is queued when the next is asked for
-const HEADROOM = 0.4; // of low notes, which take large amplitudes to be as loud as high ones
+// Beyond that, until it is left out: what the server was late with is heard late for ever if it is not.
+const SLACK_S = {keys: 0.2, microphone: 0.08};
+// Low notes take large amplitudes to be as loud as high ones.
+const HEADROOM = {pitch: 0.4, latents: 1};
+const PITCH_CURVES = 3; // pitch, loudness and confidence
 const COUNTED = 64; // blocks that the latency is a median of
+const SHOWN_MS = 500; // from one report of the latency to the next
 
-/** The parts of an answer: N frames of pitch, loudness and confidence, and samples. */
-export function unpack(buffer, count) {
+/** The parts of an answer: curves of `frames` each, and samples. */
+export function unpack(buffer, numCurves, frames) {
   const values = new Float32Array(buffer);
-  const part = (i) => values.subarray(i * count, (i + 1) * count);
-  return {pitch: part(0), loudness_db: part(1), confidence: part(2), samples: values.subarray(3 * count)};
+  const curves = Array.from({length: numCurves}, (_, i) => values.subarray(i * frames, (i + 1) * frames));
+  return {curves, samples: values.subarray(numCurves * frames)};
 }
 
 export function median(values) {
@@ -25,8 +29,8 @@ export function median(values) {
 export class Stream {
   /**
    * @param {Player} player whose context and output it plays in
-   * @param {{onBlock: function(object), onEnd: function(?string)}} calls of a block that came, and of the
-   *   end, with what went wrong
+   * @param {{onBlock: function(object), onReport: function(string), onEnd: function(?string)}} calls of a
+   *   block that came, of the latency twice a second, and of the end, with what went wrong
    */
   constructor(player, calls) {
     this.player = player;
@@ -45,24 +49,37 @@ export class Stream {
     return 1000 * median(this.measured ?? []);
   }
 
-  /** Connects; with `follow`, a microphone is played, else the keys. */
-  async start(sound, {follow, inRoom}) {
+  /** The latency in words. */
+  get report() {
+    const {latency, sample_rate} = this.ready;
+    const model = latency ? `, ${Math.round((1000 * latency) / sample_rate)} ms of it the model's` : '';
+    const gaps = this.gaps ? `; ${this.gaps} ${this.gaps === 1 ? 'gap' : 'gaps'}` : '';
+    return `Latency ${Math.round(this.latency_ms)} ms${model}${gaps}.`;
+  }
+
+  /**
+   * Connects; with `follow`, a microphone is played, else the keys.
+   * @param {object} message the API's `LiveStart`
+   */
+  async start(message) {
     this.stop();
     this.player.wake();
     const {context, master} = this.player;
+    const {follow} = message;
     const stream = follow ? await openMicrophone() : null;
     await context.audioWorklet.addModule(WORKLET);
     const url = new URL(PATH, location.href);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = new WebSocket(url);
     socket.binaryType = 'arraybuffer';
-    const mine = {socket, stream, sent: [], queued: 0, gaps: 0, ahead: AHEAD_S};
+    const mine = {socket, stream, sent: [], queued: 0, gaps: 0};
     this.socket = socket;
     this.mine = mine;
     this.measured = [];
     this.gaps = 0;
+    this.reported = 0;
     const ready = await new Promise((resolve, reject) => {
-      socket.onopen = () => socket.send(JSON.stringify({sound, block_frames: BLOCK_FRAMES, follow, in_room: inRoom}));
+      socket.onopen = () => socket.send(JSON.stringify(message));
       socket.onerror = () => reject(new Error('the connection for live playing failed'));
       socket.onclose = () => reject(new Error('the server does not play live'));
       socket.onmessage = ({data}) => {
@@ -75,12 +92,15 @@ export class Stream {
       throw error;
     });
     if (this.mine !== mine) return this.#close(mine);
-    Object.assign(mine, ready, {block_s: (ready.block_frames * ready.hop_length) / ready.sample_rate});
+    const block_s = (ready.block_frames * ready.hop_length) / ready.sample_rate;
+    // A microphone's block comes when the one before it has been played.
+    const ahead = follow ? block_s + AHEAD_S : AHEAD_S;
+    Object.assign(mine, ready, {block_s, ahead, most: ahead + MOST_AHEAD_S});
     this.ready = ready;
     mine.output = new AudioWorkletNode(context, 'live-player', {
-      numberOfInputs: 0, outputChannelCount: [1], processorOptions: {rate: ready.sample_rate, ahead: AHEAD_S},
+      numberOfInputs: 0, outputChannelCount: [1], processorOptions: {rate: ready.sample_rate, ahead, slack: SLACK_S[follow ? 'microphone' : 'keys'], fills: follow},
     });
-    mine.level = new GainNode(context, {gain: HEADROOM});
+    mine.level = new GainNode(context, {gain: HEADROOM[ready.kind]});
     mine.output.connect(mine.level).connect(master);
     mine.output.port.onmessage = ({data}) => this.#onQueue(mine, data);
     socket.onmessage = ({data}) => this.#onAnswer(mine, data);
@@ -97,9 +117,9 @@ export class Stream {
     }
   }
 
-  /** Plays another sound from now on. */
-  change(sound) {
-    if (this.mine?.output) this.socket.send(JSON.stringify({sound}));
+  /** Plays otherwise from now on: with another `sound`, or another `change` of latents. */
+  change(fields) {
+    if (this.mine?.output) this.socket.send(JSON.stringify(fields));
   }
 
   stop() {
@@ -134,7 +154,7 @@ export class Stream {
     mine.queued = queued;
     if (gaps > mine.gaps) {
       mine.gaps = this.gaps = gaps;
-      mine.ahead = Math.min(MOST_AHEAD_S, mine.ahead + mine.block_s / 2);
+      mine.ahead = Math.min(mine.most, mine.ahead + mine.block_s / 2);
       mine.output.port.postMessage({ahead: mine.ahead});
     }
     if (this.line && queued + mine.sent.length * mine.block_s < mine.ahead + mine.block_s) {
@@ -145,7 +165,7 @@ export class Stream {
   #onAnswer(mine, data) {
     if (typeof data === 'string') return this.#end(JSON.parse(data).detail);
     const since_s = (performance.now() - mine.sent.shift()) / 1000;
-    const block = unpack(data, mine.block_frames);
+    const block = unpack(data, mine.kind === 'pitch' ? PITCH_CURVES : mine.latents, mine.block_frames);
     const {context} = this.player;
     const {block_s, queued, latency, sample_rate} = mine;
     // A block of the microphone was waited for; a key is waited for by half a block in the mean.
@@ -155,6 +175,11 @@ export class Stream {
     if (this.measured.length > COUNTED) this.measured.shift();
     mine.output.port.postMessage({samples: block.samples.slice()});
     this.calls.onBlock(block);
+    const now = performance.now();
+    if (now - this.reported > SHOWN_MS) {
+      this.reported = now;
+      this.calls.onReport(this.report);
+    }
     return undefined;
   }
 }
