@@ -413,10 +413,24 @@ def time_decoding(package, torch, version, capacity, seconds, threads, rate=48_0
     torch.set_num_threads(count)
     theirs = min(theirs, fastest(there))
   count = frames * rave.hop_length(peer.decoder)
+  flops = run.lower(variables, z).compile().cost_analysis()["flops"]
   print(
     f"{version}, capacity {capacity}, decoding {seconds:g} s: ours {count / ours / 1e6:.2f} MHz, "
-    f"PyTorch {count / theirs / 1e6:.2f} MHz, ratio {theirs / ours:.2f}"
+    f"PyTorch {count / theirs / 1e6:.2f} MHz, ratio {theirs / ours:.2f}; {flops / ours / 1e9:.0f} "
+    f"and {flops / theirs / 1e9:.0f} GFLOP/s"
   )
+
+
+def time_product(torch, threads, size=2048):
+  """Prints the rate of a product of matrices, which bounds all others."""
+  a = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+  there = torch.from_numpy(a)
+  torch.set_num_threads(threads)
+  multiply = compilation.jit(lambda a: a @ a)
+  ours = fastest(lambda: jax.block_until_ready(multiply(a)))
+  theirs = fastest(lambda: there @ there)
+  rates = [2 * size**3 / seconds / 1e9 for seconds in (ours, theirs)]
+  print(f"product of matrices: ours {rates[0]:.0f} GFLOP/s, PyTorch {rates[1]:.0f}")
 
 
 def time_training(package, torch, threads):
@@ -546,6 +560,7 @@ def main() -> None:
   for version in ("v1", "v2"):
     compare(package, torch, version)
     compare_streams(package, torch, version)
+  time_product(torch, args.threads)
   for version, capacity in (("v1", 32), ("v1", 64), ("v2", 96)):
     time_decoding(package, torch, version, capacity, args.seconds, args.threads)
   time_training(package, torch, args.threads)
