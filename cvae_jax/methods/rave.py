@@ -191,6 +191,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.beta_warmup_steps = 0
   config.adversarial_from = 1_000_000  # the step that phase 2 begins with
   config.critic_every = 2  # one of so many steps of phase 2 is the discriminators'
+  config.critic_warmup = 0  # first steps of phase 2, all of which are the discriminators'
   config.critic_capacity = 16  # channels of a discriminator's first layer
   config.critic_layers = 4  # of a stride each
   config.adversarial_weight = 1.0
@@ -217,7 +218,7 @@ def check(config: ml_collections.ConfigDict) -> None:
               "critic_every", "critic_layers", "analysed", "fidelity", "log_floor")  # fmt: skip
   config_check.need_positive(config, *(f"method.{name}" for name in positive))
   not_negative = ("crop", "lookahead", "beta", "beta_warmup_steps", "adversarial_from",
-                  "adversarial_weight", "matching_weight", "phase_share")  # fmt: skip
+                  "critic_warmup", "adversarial_weight", "matching_weight", "phase_share")  # fmt: skip
   config_check.need_not_negative(config, *(f"method.{name}" for name in not_negative))
   config_check.need_choices(config, CHOICES)
   config_check.need_optimizer(config, "method.critic")

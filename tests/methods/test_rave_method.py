@@ -55,6 +55,8 @@ def same(a, b):
 
 
 def test_turns_are_of_phases_and_always_the_same_objects():
+  late = make_method(**{"method.critic_warmup": 2})
+  assert [late.turn(step) is late.turn(2) for step in range(8)] == [0, 0, 1, 1, 1, 0, 1, 0]
   method = make_method(**{"method.critic_every": 3})
   turns = [method.turn(step) for step in range(9)]
   kinds = [turns.index(turn) for turn in turns]

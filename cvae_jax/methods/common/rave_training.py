@@ -200,6 +200,8 @@ def make_turns(parts: parts_lib.Parts):
   def turn(step: int) -> methods.Turn:
     if step < first:
       return one
+    if step < first + settings.critic_warmup:
+      return critic
     return decoder if (step - first) % settings.critic_every else critic
 
   return turn
