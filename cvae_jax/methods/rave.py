@@ -218,7 +218,8 @@ def check(config: ml_collections.ConfigDict) -> None:
               "critic_every", "critic_layers", "analysed", "fidelity", "log_floor")  # fmt: skip
   config_check.need_positive(config, *(f"method.{name}" for name in positive))
   not_negative = ("crop", "lookahead", "beta", "beta_warmup_steps", "adversarial_from",
-                  "critic_warmup", "adversarial_weight", "matching_weight", "phase_share")  # fmt: skip
+                  "critic_warmup", "adversarial_weight", "matching_weight",
+                  "phase_share")  # fmt: skip
   config_check.need_not_negative(config, *(f"method.{name}" for name in not_negative))
   config_check.need_choices(config, CHOICES)
   config_check.need_optimizer(config, "method.critic")
