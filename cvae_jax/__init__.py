@@ -17,6 +17,9 @@ __all__ = ["__version__", "load"]
 
 def load(workdir: str = "pretrained:notes", step: int | str | None = None) -> "Synthesizer":
   """Loads a run from its workdir, or the pretrained one: see `synthesizer.load`."""
+  from cvae_jax.core import platforms
+
+  platforms.avoid_deadlock()
   from cvae_jax.synthesis import synthesizer  # Imports JAX only when needed.
 
   return synthesizer.load(workdir, step)
