@@ -224,7 +224,10 @@ def _write(
     names = "+".join(name for name, _, _ in pieces)
     labels, seconds = _describe(entry, vocabulary), round(count / rate, 3)
     report.append(Stored(entry.name, "yes", " ".join(changes), seconds, names, labels))
-  with open(os.path.join(folder, REPORT), "w", newline="", encoding="utf-8") as f:
+  # File names may hold bytes that are not UTF-8.
+  with open(
+    os.path.join(folder, REPORT), "w", newline="", encoding="utf-8", errors="backslashreplace"
+  ) as f:
     writer = csv.writer(f)
     writer.writerow(Stored._fields)
     writer.writerows(sorted(report))
