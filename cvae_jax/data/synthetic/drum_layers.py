@@ -39,6 +39,7 @@ RATIO_NAMES = tuple(RATIOS)
 _MOST_RATIOS = 8
 _TABLE = tuple(row + (0.0,) * (_MOST_RATIOS - len(row)) for row in RATIOS.values())
 
+_PASS_BAND = 0.455  # of the sample rate
 _CHOKE_S = 0.01  # time constant of a choked sound
 _NUM_SQUARES, _SQUARE_HARMONICS = 6, 32
 # The six oscillators of Roland's TR-808 (service notes, 1981), over the first.
@@ -204,6 +205,17 @@ def _noise(parameters, instrument, hit, t, sample_rate):
   return total
 
 
+def _minimum_phase(gains, num_samples):
+  """A causal response of some gains ([B, F] complex): what is struck does not sound before.
+
+  Source: Oppenheim & Schafer, "Discrete-Time Signal Processing", the cepstrum of minimum phase.
+  """
+  cepstrum = jnp.fft.irfft(jnp.log(gains), num_samples, axis=-1)
+  place = jnp.arange(num_samples)
+  weights = jnp.where(2 * place < num_samples, 2.0, jnp.where(2 * place == num_samples, 1.0, 0.0))
+  return jnp.exp(jnp.fft.rfft(cepstrum * weights.at[0].set(1.0), axis=-1))
+
+
 def _place(parameters, audio, hit, t, sample_rate):
   """Colours the spectrum, cuts it below 20 Hz as an amplifier does, and adds the room."""
   frequencies_hz = jnp.fft.rfftfreq(t.size, 1.0 / sample_rate)[None]
@@ -211,10 +223,12 @@ def _place(parameters, audio, hit, t, sample_rate):
     parameters, "tilt_db", "room_s", "length_s", "body_hz", "body_octaves"
   )
   octaves = jnp.clip(jnp.log2(jnp.maximum(frequencies_hz, 1.0) / 1000.0), -4.5, 4.0)
-  coupling = frequencies_hz / (frequencies_hz - 20.0j)
+  coupling = frequencies_hz / (frequencies_hz - 20.0j)  # causal
   body = (_gain(parameters["body_db"]) - 1.0) * _bell(frequencies_hz, body_hz, body_octaves)
-  gains = coupling * 10.0 ** (tilt_db * octaves / 20.0) * (1.0 + body)
-  spectrum = jnp.fft.rfft(audio, axis=-1) * gains
+  # The pass-band of a converter; without it what is noise would have a mark that partials lack.
+  converter = jnp.clip((0.5 - frequencies_hz / sample_rate) / (0.5 - _PASS_BAND), 0.0, 1.0)
+  colour = _minimum_phase(10.0 ** (tilt_db * octaves / 20.0) * (1.0 + body), t.size)
+  spectrum = jnp.fft.rfft(audio, axis=-1) * coupling * converter * colour
   dry = jnp.fft.irfft(spectrum, t.size, axis=-1)
   angle = jax.vmap(lambda key: jax.random.uniform(key, (spectrum.shape[1],)))(_keys(hit, 5))
   turned = spectrum * jax.lax.complex(synthesis.sine(angle + 0.25), synthesis.sine(angle))
@@ -268,6 +282,6 @@ def render(
   drive = parameters["drive"][:, None]
   audio = jnp.tanh(drive * audio) / jnp.tanh(drive)
   audio = _place(parameters, audio, hit, t, sample_rate)
-  audio = _trim(parameters, audio, sample_rate)
   audio = level.fade_ends(audio, sample_rate, 0.0002, 0.1 * num_samples / sample_rate)
+  audio = _trim(parameters, audio, sample_rate)
   return level.peak_normalize(audio, 1.0) * parameters["peak"][:, None]

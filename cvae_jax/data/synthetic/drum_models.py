@@ -50,7 +50,8 @@ def _squares(db, seconds, centre_hz, octaves, hz=(150.0, 330.0), **others):
 
 def _plate(db, seconds, centre_hz, octaves, hz=(150.0, 500.0), damping=(0.1, 0.6), **others):
   return {"metal_db": db, "metal_hz": hz, "metal_s": seconds, "metal_centre_hz": centre_hz,
-          "metal_octaves": octaves, "metal_damping": damping, **others}  # fmt: skip
+          "metal_octaves": octaves, "metal_damping": damping, "body_hz": (400.0, 6000.0),
+          "body_db": (-8.0, 5.0), **others}  # fmt: skip
 
 
 _ACOUSTIC, _ELECTRONIC = "acoustic", "electronic"
@@ -131,7 +132,7 @@ def _hats(seconds, is_open):
                            slope=(0.2, 1.5), tone_attack_s=(0.0005, 0.003))  # fmt: skip
   stick = {
     **_noise(2, (-20.0, -2.0), (1500.0, 6000.0), (0.8, 2.0), (0.002, 0.01)),
-    **_noise(3, (-26.0, -8.0), (60.0, 350.0), (0.6, 1.2), (0.01, 0.05)),
+    **_noise(3, (-30.0, -12.0), (60.0, 350.0), (0.6, 1.2), (0.01, 0.05)),
   }
   models = {
     "six_squares": (_ELECTRONIC, _squares(-6.0, seconds, (4000.0, 8000.0), (0.5, 1.2))),
@@ -142,12 +143,12 @@ def _hats(seconds, is_open):
     "plates": (_ACOUSTIC, {
       **_plate(-4.0, seconds, (3000.0, 10000.0), (1.0, 2.5), (200.0, 700.0), (-0.1, 0.4)),
       **_noise(1, rattle, (3500.0, 9000.0), (0.8, 2.0), seconds, attack_s),
-      **clang((-16.0, 2.0)), **stick,
+      **clang((-22.0, -5.0)), **stick,
     }),
     "small_plates": (_ACOUSTIC, {
       **_plate(-4.0, seconds, (4000.0, 10000.0), (0.8, 2.0), (300.0, 900.0), (-0.2, 0.3)),
       **_noise(1, rattle, (5000.0, 9000.0), (0.6, 1.5), seconds, (0.0003, 0.004)),
-      **clang((-24.0, -4.0)), **stick,
+      **clang((-30.0, -10.0)), **stick,
     }),
   }  # fmt: skip
   return {name: (source, {**ranges, **choke}) for name, (source, ranges) in models.items()}
@@ -158,7 +159,7 @@ def _closed_hats():
     **_plate(-6.0, (0.02, 0.05), (2500.0, 9000.0), (0.8, 2.0), (250.0, 700.0), (-0.1, 0.4),
              metal_attack_s=(0.003, 0.012)),
     **_noise(1, (-12.0, 0.0), (3000.0, 8000.0), (0.8, 1.5), (0.015, 0.045), (0.003, 0.012)),
-    **_tone("bell", (200.0, 600.0), (0.02, 0.06), (-18.0, 0.0), detune=0.1,
+    **_tone("bell", (200.0, 600.0), (0.02, 0.06), (-24.0, -6.0), detune=0.1,
             tone_attack_s=(0.002, 0.006)),
   }  # fmt: skip
   # Plates that are still ringing when they touch.
@@ -166,7 +167,7 @@ def _closed_hats():
     **_plate(-6.0, (0.02, 0.06), (2500.0, 9000.0), (0.8, 2.0), (250.0, 700.0), (-0.1, 0.4)),
     **_noise(1, (-8.0, 0.0), (2500.0, 8000.0), (0.8, 1.8), (0.015, 0.045), (0.0005, 0.003),
              bursts=(2.0, 3.5), burst_gap_s=(0.015, 0.05), burst_s=(0.005, 0.02)),
-    **_tone("bell", (270.0, 620.0), (0.01, 0.05), (-18.0, 0.0), detune=0.1),
+    **_tone("bell", (270.0, 620.0), (0.01, 0.05), (-24.0, -6.0), detune=0.1),
   }  # fmt: skip
   return {
     **_hats((0.012, 0.06), False),
@@ -248,18 +249,18 @@ def _cymbals():
       **_plate(-6.0, (0.3, 0.75), (2000.0, 9000.0), (1.0, 2.8), (80.0, 350.0), (0.0, 0.5),
                metal_attack_s=(0.001, 0.03)),
       **_noise(1, (-16.0, -2.0), (2000.0, 7500.0), (0.8, 1.6), (0.15, 0.6), (0.001, 0.02)),
-      **stick((-24.0, -6.0)), **clang((-16.0, 0.0)),
+      **stick((-24.0, -6.0)), **clang((-24.0, -8.0)),
       **_noise(3, (-26.0, -12.0), (300.0, 1200.0), (0.7, 1.3), (0.1, 0.5)),
     }),
     "splash": (_ACOUSTIC, {
       **_plate(-6.0, (0.12, 0.35), (3000.0, 9000.0), (0.8, 2.0), (300.0, 800.0), (0.0, 0.4)),
       **_noise(1, (-14.0, 0.0), (3500.0, 8000.0), (0.6, 1.2), (0.06, 0.25), (0.0005, 0.006)),
-      **stick((-20.0, -6.0)), **clang((-24.0, -4.0), (0.1, 0.35)),
+      **stick((-20.0, -6.0)), **clang((-30.0, -10.0), (0.1, 0.35)),
     }),
     "ride": (_ACOUSTIC, {
       **_plate(-6.0, (0.3, 0.9), (2000.0, 9000.0), (1.0, 2.5), (150.0, 450.0), (0.1, 0.6)),
       **stick((-10.0, 4.0)),
-      **clang((-16.0, 2.0)),
+      **clang((-22.0, -5.0)),
       **_noise(1, (-28.0, -14.0), (2500.0, 7000.0), (0.7, 1.3), (0.2, 0.6), (0.002, 0.02)),
     }),
     "ride_bell": (_ACOUSTIC, {
