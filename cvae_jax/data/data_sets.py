@@ -83,7 +83,7 @@ def _expand_home(config):
   """The `data` section with ~ expanded, which may also come from a config file or from Python."""
   config = config.copy_and_resolve_references()
   sections = {None: ("dir", "tfds_dir"), "soundfont": ("path",), "folder": ("labels",)}
-  sections["sounds"] = ("labels",)
+  sections["sounds"] = sections["drums"] = ("labels",)
   for section, names in sections.items():
     fields = config if section is None else config.get(section, {})
     for name in names:

@@ -1,6 +1,7 @@
-"""General MIDI's 128 programs with NSynth's family and source of each.
+"""General MIDI's 128 programs with NSynth's family and source of each, and its percussion keys.
 
-Source: General MIDI Level 1, the table of sounds; families and sources of Engel et al. 2017.
+Source: General MIDI Level 1, the tables of sounds and of percussion, and for keys 82 to 87 Roland's
+GS; families and sources of Engel et al. 2017.
 """
 
 from typing import NamedTuple
@@ -46,6 +47,25 @@ _RANGES: tuple[tuple[int, str | None, str], ...] = (
   (114, "mallet", "acoustic"),  # steel drums
   (115, None, ""),  # percussion, sound effects
 )
+
+
+# Keys of the percussion channel by kind of drum; whistles (71, 72) are left out.
+_PERCUSSION_KEYS = {
+  "kick": (35, 36),
+  "rim": (37,),
+  "snare": (38, 40),
+  "clap": (39,),
+  "hihat_closed": (42, 44),
+  "hihat_open": (46,),
+  "tom": (41, 43, 45, 47, 48, 50),
+  "cymbal": (49, 51, 52, 53, 55, 57, 59),
+  "cowbell": (56,),
+  "percussion": (54, 58, *range(60, 71), *range(73, 88)),
+}
+PERCUSSION = {key: kind for kind, keys in _PERCUSSION_KEYS.items() for key in keys}
+# Percussion programs whose keys are of other instruments: an orchestra, sound effects.
+OTHER_KITS = (48, 56)
+ELECTRONIC_KITS = range(24, 32)  # of Roland's GS: electronic, TR-808, dance
 
 
 class Program(NamedTuple):

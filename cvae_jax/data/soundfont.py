@@ -16,7 +16,7 @@ from cvae_jax.data import notes
 
 PEAK = 0.5  # of a program's loudest note, in full scale
 _SILENCE = 10 ** (-60 / 20)  # of that peak; softer notes count as silent
-_HOLD = int(labels.HOLD_S * labels.SAMPLE_RATE)
+PERCUSSION_BANK = 128
 # Default soundfonts of Debian, Arch, Fedora and Homebrew.
 DEFAULTS = (
   "/usr/share/sounds/sf2/default-GM.sf2",
@@ -65,25 +65,52 @@ def find_soundfont(path: str | None) -> str:
   return path
 
 
+class Protocol(NamedTuple):
+  """How notes are played.
+
+  Attributes:
+    bank: of the programs.
+    sample_rate: in Hz.
+    hold_s: time of the release.
+    duration_s: length of a note.
+  """
+
+  bank: int = 0
+  sample_rate: int = labels.SAMPLE_RATE
+  hold_s: float = labels.HOLD_S
+  duration_s: float = labels.NUM_SAMPLES / labels.SAMPLE_RATE
+
+
+NSYNTH = Protocol()
+
+
 class Synthesizer:
   """FluidSynth with a soundfont; not thread-safe."""
 
-  def __init__(self, path: str):
+  def __init__(self, path: str, protocol: Protocol = NSYNTH):
     try:
       import fluidsynth
     except (ImportError, AttributeError) as e:  # The latter where the C library is missing.
       raise errors.UserError(
-        "soundfont_notes needs FluidSynth: `pip install 'cvae_jax[soundfont]'` and its library, on "
+        "soundfonts need FluidSynth: `pip install 'cvae_jax[soundfont]'` and its library, on "
         f"Debian `apt-get install fluidsynth` ({e})"
       ) from None
     settings = {"synth.reverb.active": 0, "synth.chorus.active": 0, "synth.polyphony": 64}
-    self._synth = fluidsynth.Synth(0.2, float(labels.SAMPLE_RATE), **settings)
+    self._synth = fluidsynth.Synth(0.2, float(protocol.sample_rate), **settings)
+    self._bank = protocol.bank
+    self._hold = round(protocol.hold_s * protocol.sample_rate)
+    self._size = round(protocol.duration_s * protocol.sample_rate)
     self._font = self._synth.sfload(path)
     if self._font < 0:
       raise errors.UserError(f"data.soundfont.path {path} cannot be loaded by FluidSynth")
 
   def has(self, program: int) -> bool:
-    return self._synth.sfpreset_name(self._font, 0, program) is not None
+    return self.name(program) is not None
+
+  def name(self, program: int) -> str | None:
+    """The name of a program; None if there is none."""
+    name = self._synth.sfpreset_name(self._font, self._bank, program)
+    return name.decode(errors="replace") if isinstance(name, bytes) else name
 
   def set_gain(self, gain: float) -> None:
     self._synth.setting("synth.gain", float(gain))
@@ -91,11 +118,11 @@ class Synthesizer:
   def play(self, program: int, pitch: int, velocity: int) -> np.ndarray:
     """Renders one note ([T] float32), after resetting the synthesizer."""
     self._synth.system_reset()
-    self._synth.program_select(0, self._font, 0, program)
+    self._synth.program_select(0, self._font, self._bank, program)
     self._synth.noteon(0, pitch, velocity)
-    hold = self._synth.get_samples(_HOLD)
+    hold = self._synth.get_samples(self._hold)
     self._synth.noteoff(0, pitch)
-    release = self._synth.get_samples(labels.NUM_SAMPLES - _HOLD)
+    release = self._synth.get_samples(self._size - self._hold)
     stereo = np.concatenate([hold, release]).reshape(-1, 2)
     return stereo.astype(np.float32).mean(axis=1) / notes.FULL_SCALE
 
@@ -167,7 +194,10 @@ def reachable(zones: list[tuple[int, int, int]], pitch: int, max_stretch: int) -
 
 
 def play_ahead(
-  path: str, planned: Mapping[int, tuple[list[int], list[tuple[int, int]]]], loudest: int
+  path: str,
+  planned: Mapping[int, tuple[list[int], list[tuple[int, int]]]],
+  loudest: int,
+  protocol: Protocol = NSYNTH,
 ) -> Iterator[tuple[int, Played]]:
   """Renders programs in order, on all cores: FluidSynth releases the GIL.
 
@@ -175,10 +205,11 @@ def play_ahead(
     path: of the soundfont.
     planned: by program, all its pitches and the keys to render, see `play_program`.
     loudest: see `play_program`.
+    protocol: how the notes are played.
   """
   cores, programs = os.cpu_count() or 1, list(planned)
   idle: queue.SimpleQueue[Synthesizer] = queue.SimpleQueue()
-  synths = [Synthesizer(path) for _ in range(min(cores, len(programs)))]
+  synths = [Synthesizer(path, protocol) for _ in range(min(cores, len(programs)))]
   for synth in synths:
     idle.put(synth)
 

@@ -9,6 +9,7 @@ complete. Files are resampled once, in parts, so that memory does not grow with 
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import csv
@@ -56,6 +57,9 @@ class Entry(NamedTuple):
 
 # The split of a file, or consecutive shares of it: ((split, share), ...).
 Place = str | tuple[tuple[str, float], ...]
+
+# The consecutive parts of an entry's audio, at the rate of the store; read again if it is too loud.
+Read = Callable[[Entry], Iterable[files.Recording]]
 
 
 class Stored(NamedTuple):
@@ -145,9 +149,7 @@ def _quantise(audio: np.ndarray, gain: float) -> bytes:
   return np.clip(samples, -notes.FULL_SCALE, notes.FULL_SCALE - 1).astype("<i2").tobytes()
 
 
-def _write_file(
-  entry: Entry, out: BinaryIO, rate: int, max_s: float | None
-) -> tuple[int, tuple[str, ...]]:
+def _write_file(entry: Entry, out: BinaryIO, read: Read) -> tuple[int, tuple[str, ...]]:
   """Writes a file's samples; returns their number, and the changes made.
 
   A file that exceeds full scale is written again with one gain for the whole file.
@@ -161,7 +163,7 @@ def _write_file(
     while True:
       peak, count, changes = 0.0, 0, tuple[str, ...]()
       out.seek(begin)
-      for audio, part_changes in files.read_parts(entry.path, rate, max_s):
+      for audio, part_changes in read(entry):
         changes = part_changes
         peak = max(peak, float(np.abs(audio).max(initial=0.0)))
         count += audio.size
@@ -197,7 +199,7 @@ def _write(
   entries: Sequence[Entry],
   vocabulary: vocabulary_lib.Vocabulary,
   rate: int,
-  max_s: float | None,
+  read: Read,
   split: Callable[[Sequence[Entry]], Mapping[str, Place]],
 ) -> None:
   """Writes a store into an empty folder."""
@@ -206,7 +208,7 @@ def _write(
   with open(os.path.join(folder, _AUDIO), "wb+") as out:
     for entry in entries:
       try:
-        count, changes = _write_file(entry, out, rate, max_s)
+        count, changes = _write_file(entry, out, read)
       except errors.UserError as e:
         report.append(Stored(entry.name, "no", str(e), labels=_describe(entry, vocabulary)))
         continue
@@ -222,7 +224,10 @@ def _write(
     names = "+".join(name for name, _, _ in pieces)
     labels, seconds = _describe(entry, vocabulary), round(count / rate, 3)
     report.append(Stored(entry.name, "yes", " ".join(changes), seconds, names, labels))
-  with open(os.path.join(folder, REPORT), "w", newline="", encoding="utf-8") as f:
+  # File names may hold bytes that are not UTF-8.
+  with open(
+    os.path.join(folder, REPORT), "w", newline="", encoding="utf-8", errors="backslashreplace"
+  ) as f:
     writer = csv.writer(f)
     writer.writerow(Stored._fields)
     writer.writerows(sorted(report))
@@ -260,6 +265,7 @@ def prepare(
   rate: int,
   split: Callable[[Sequence[Entry]], Mapping[str, Place]],
   max_s: float | None = None,
+  read: Read | None = None,
 ) -> Index:
   """Opens the store in a folder; if it is missing, writes it first, one process at a time.
 
@@ -270,10 +276,12 @@ def prepare(
     rate: sample rate of the store, in Hz.
     split: assigns the usable files to splits, by name.
     max_s: seconds of each file to store; None for all.
+    read: reads an entry that is not simply a file; by default its path is read.
 
   Raises:
     UserError: if no file can be used, or the folder cannot be written.
   """
+  read = read or (lambda entry: files.read_parts(entry.path, rate, max_s))
   try:
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):
@@ -286,7 +294,7 @@ def prepare(
       temporary = f"{folder}.{uuid.uuid4().hex}.incomplete"
       os.makedirs(temporary)
       try:
-        _write(temporary, entries, vocabulary, rate, max_s, split)
+        _write(temporary, entries, vocabulary, rate, read, split)
         shutil.rmtree(folder, ignore_errors=True)  # A store without a readable index.
         os.replace(temporary, folder)
       finally:

@@ -58,7 +58,7 @@ def kind_of(name: str, otherwise: str) -> str:
 
 def split(names: Sequence[str]) -> dict[str, str]:
   """Splits three or more names by their hashes: a tenth each for validation and test."""
-  order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+  order = sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
   count = max(1, round(_HELD_OUT_SHARE * len(order)))
   return {
     name: "valid" if i < count else "test" if i < 2 * count else "train"
@@ -109,9 +109,8 @@ def split_groups(groups: Sequence[str], classes: Sequence[str]) -> dict[str, str
     while True:
       train_rows = [i for i, name in enumerate(names) if split_of[name] == "train"]
       best = min(train_rows, key=lambda i: cost(held_counts + counts[i]))
-      if (held_counts.any() and cost(held_counts + counts[best]) >= cost(held_counts)) or len(
-        train_rows
-      ) < 3:
+      is_worse = cost(held_counts + counts[best]) >= cost(held_counts)
+      if held_counts.any() and (is_worse or len(train_rows) < 3):
         break
       held_counts = held_counts + counts[best]
       split_of[names[best]] = split_name
