@@ -43,11 +43,12 @@ def eval_step(
   fill_rng, noise_rng = jax.random.split(rng)
   z = parts_lib.heard(parts, params, posterior, fill_rng)
   made = parts_lib.decode(parts, params, z, noise_rng)
-  of_bands, of_audio = parts_lib.distance(parts, bands, audio, made, False)
+  made_audio = pqmf.from_bands(made)
+  of_bands, of_audio = parts_lib.distance(parts, bands, audio, made, made_audio, False)
   divergence = parts_lib.kl(posterior)
   rate, hop_length = parts.form.sample_rate, parts.config.method.num_bands * 8
   loudness = [controls.measure_loudness(x, rate, hop_length)
-              for x in (audio, pqmf.from_bands(made))]  # fmt: skip
+              for x in (audio, made_audio)]  # fmt: skip
   by_example = {
     "loss": of_bands + of_audio + parts.config.method.beta * divergence,
     "spectral": of_audio,
@@ -185,6 +186,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.fft_sizes = (2048, 1024, 512, 256, 128)
   config.log_floor = 1e-7  # of magnitudes in the logarithms of distances that are trained on
   config.crop = 65_536  # samples that are trained on; 0 for whole examples
+  config.margins = (0, 0)  # latent frames of an excerpt's ends that nothing is measured of
   config.phase_share = 0.8  # of the excerpts, whose phases are turned
   # Of the KL, in distances of spectra a nat; the original has 0.1, of a KL twice as large.
   config.beta = 0.2

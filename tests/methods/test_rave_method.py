@@ -88,6 +88,25 @@ def test_losses_are_what_they_are_made_of(trained):
   assert float(decoder["loss"]) == pytest.approx(float(total), rel=1e-5)
 
 
+def test_what_is_in_the_margins_is_not_trained_on():
+  """A sound that differs in its margins alone has the same loss, once its latents are frozen."""
+  fields = {"method.margins": (4, 32), "method.version": "v2", "method.crop": 2048}
+  fields |= {"method.phase_share": 0.0, "method.adversarial_from": 0, "method.causal": True}
+  method = make_method(**fields)
+  audio = np.stack([sing(0.128, 300.0, 400.0), sing(0.128, 500.0, 300.0)])
+  changed = audio.copy()
+  changed[:, 2048 - 64 :] += 0.5  # The last two frames, of 64; the filter bank spreads them.
+  state = jax.jit(method.init)(jax.random.key(0), {"audio": audio})
+  step = jax.jit(method.turn(1).train_step)
+  losses = [float(step(state, {"audio": x})[1]["loss"]) for x in (audio, changed)]
+  assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+  without = jax.jit(make_method(**{**fields, "method.margins": (0, 0)}).turn(1).train_step)
+  others = [float(without(state, {"audio": x})[1]["loss"]) for x in (audio, changed)]
+  assert abs(others[0] - others[1]) > 1e-3 * others[0]
+  with pytest.raises(errors.UserError, match="method.margins must leave some of the 64"):
+    make_method(**{**fields, "method.margins": (63, 1)})
+
+
 def test_a_causal_network_sees_as_much_ahead_as_it_is_given():
   late = {}
   for lookahead in (0, 2):

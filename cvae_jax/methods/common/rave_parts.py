@@ -125,6 +125,12 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
       f"method.crop must not be longer than an example of {form.num_samples} samples, "
       f"got {settings.crop}"
     )
+  frames = settings.crop // hop_length or -(-form.num_samples // hop_length)
+  if min(settings.margins) < 0 or sum(settings.margins) >= frames:
+    raise errors.UserError(
+      f"method.margins must leave some of the {frames} latent frames of an excerpt, "
+      f"got {tuple(settings.margins)}"
+    )
   per_latent = math.prod(settings.ratios)
   if settings.noise_ratios and per_latent % math.prod(settings.noise_ratios):
     raise errors.UserError(
@@ -195,7 +201,12 @@ def decode(
 
 
 def distance(
-  parts: Parts, bands: jax.Array, audio: jax.Array, made: jax.Array, is_training: bool
+  parts: Parts,
+  bands: jax.Array,
+  audio: jax.Array,
+  made: jax.Array,
+  made_audio: jax.Array,
+  is_training: bool,
 ) -> tuple[jax.Array, jax.Array]:
   """[B] distances of bands, and of the waveforms that they are; see `losses.relative_spectral`.
 
@@ -206,6 +217,7 @@ def distance(
     bands: [B, N, M] of the recordings.
     audio: [B, T] the recordings.
     made: [B, N, M] bands of the decoder.
+    made_audio: [B, T] waveforms that they are.
     is_training: whether the batch is measured as one, as in the original, and with
       `method.log_floor`.
   """
@@ -219,7 +231,6 @@ def distance(
     floor = settings.log_floor if is_training else _LOG_FLOOR
     return losses.relative_spectral(a, b, fit(a), not is_paper, is_paper, is_training, floor)
 
-  made_audio = pqmf.from_bands(made)
   of_bands = measure(bands.swapaxes(1, 2), made.swapaxes(1, 2))
   of_audio = measure(audio, made_audio)
   if is_paper:

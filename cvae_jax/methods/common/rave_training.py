@@ -78,6 +78,26 @@ def draw_excerpts(parts: parts_lib.Parts, batch: methods.Batch, rng: jax.Array) 
   return parts_lib.fill_up(parts, audio)
 
 
+def cut_ends(parts: parts_lib.Parts, x: jax.Array) -> jax.Array:
+  """[B, N, ...] of an excerpt without `method.margins`, for its samples or the frames of its bands.
+
+  Near its ends an excerpt lacks what was before it and what came after: discriminators would tell
+  what is made by that alone.
+  """
+  before, after = parts.config.method.margins
+  frames = parts.config.method.crop // parts.hop_length or parts.num_frames
+  length = x.shape[1] // frames
+  return x[:, before * length : x.shape[1] - after * length]
+
+
+def measure(
+  parts: parts_lib.Parts, bands: jax.Array, audio: jax.Array, made: jax.Array, made_audio: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """`rave_parts.distance` of an excerpt, without its margins."""
+  cut = lambda x: cut_ends(parts, x)
+  return parts_lib.distance(parts, cut(bands), cut(audio), cut(made), cut(made_audio), True)
+
+
 def begin_step(
   parts: parts_lib.Parts, state: State, batch: methods.Batch
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -109,7 +129,8 @@ def train_autoencoder(
     posterior, statistics = parts_lib.encode(parts, whole, bands, train=True)
     z = networks_lib.draw(posterior, z_rng)
     made = parts_lib.decode(parts, whole, z, noise)
-    of_bands, of_audio = parts_lib.distance(parts, bands, audio, made, True)
+    made_audio = pqmf.from_bands(made)
+    of_bands, of_audio = measure(parts, bands, audio, made, made_audio)
     divergence = jnp.mean(parts_lib.kl(posterior))
     spectral = jnp.mean(of_bands + of_audio)
     beta = losses.beta_schedule(state.step, settings.beta, settings.beta_warmup_steps)
@@ -137,13 +158,14 @@ def train_decoder(
   """A decoder's turn of phase 2: distances of spectra, of features, and the hinge."""
   settings = parts.config.method
   audio, bands, z, noise_rng = begin_frozen_step(parts, state, batch)
-  real = parts.critic.apply(state.critic.params, audio)
+  real = parts.critic.apply(state.critic.params, cut_ends(parts, audio))
   is_v2 = settings.version == parts_lib.V2
 
   def loss_fn(params):
     made = parts_lib.decode(parts, params, z, noise_rng)
-    of_bands, of_audio = parts_lib.distance(parts, bands, audio, made, True)
-    fake = parts.critic.apply(state.critic.params, pqmf.from_bands(made))
+    made_audio = pqmf.from_bands(made)
+    of_bands, of_audio = measure(parts, bands, audio, made, made_audio)
+    fake = parts.critic.apply(state.critic.params, cut_ends(parts, made_audio))
     matching = adversarial.feature_matching(real, fake, is_v2, int(is_v2), is_v2)
     if settings.version == parts_lib.PAPER:
       matching *= len(real)  # Its scales are summed.
@@ -174,7 +196,7 @@ def train_critic(
   fake = pqmf.from_bands(parts_lib.decode(parts, state.params, z, noise_rng))
 
   def loss_fn(params):
-    both = parts.critic.apply(params, jnp.concatenate([audio, fake]))
+    both = parts.critic.apply(params, cut_ends(parts, jnp.concatenate([audio, fake])))
     real, made = ([[x[part] for x in layers] for layers in both]
                   for part in (slice(len(audio)), slice(len(audio), None)))  # fmt: skip
     return jnp.mean(adversarial.discriminator_hinge(real, made))
