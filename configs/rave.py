@@ -27,8 +27,10 @@ def small(config):
   config.method.update(beta=0.005, beta_warmup_steps=1000, early_noise=True)
   # With the original's 1e-7 the gradient is of noise floors first: half as many steps more.
   config.method.log_floor = 1e-2
-  config.method.adversarial_from = 9000
-  config.optimizer.update(learning_rate=1e-3, schedule="exponential", decay_steps=12_000)
+  # Discriminators that begin with nothing learnt judge by nothing, or by the ends of excerpts.
+  config.method.update(adversarial_from=14_000, critic_warmup=400, margins=(3, 1))
+  config.method.critic.learning_rate = 5e-4
+  config.optimizer.update(learning_rate=1e-3, schedule="exponential", decay_steps=14_000)
   config.optimizer.update(decay_rate=0.1, warmup_steps=200, ema_decay=0.999)
   config.train.steps = 16_000
   config.eval.every_steps = config.checkpoint.every_steps = 1000
