@@ -31,8 +31,13 @@ def own_fields(section, name):
 
 
 def sources(module):
-  """The text of a part without its fields, and of what it imports of the package."""
-  text = pathlib.Path(module.__file__).read_text()
+  """The text of a part without its fields, and of what it imports of the package.
+
+  Files that are named after it, as methods/common/rave_training.py, are parts of it.
+  """
+  own = pathlib.Path(module.__file__)
+  beside = sorted(own.parent.glob(f"common/{own.stem}_*.py"))
+  text = "\n".join(path.read_text() for path in (own, *beside))
   parts_of_text = [re.sub(r"\ndef get_config\(.*?\n  return config\n", "\n", text, flags=re.S)]
   for room, name in re.findall(r"^ *from (cvae_jax[\w.]*) import (\w+)", text, flags=re.M):
     for dotted in (room, f"{room}.{name}"):
