@@ -62,11 +62,19 @@ class Ear:
 
   Args:
     data: of which the training examples teach the classifier.
-    audio: [M, T] held-out recordings.
     rate: in Hz.
+
+  Attributes:
+    batches: of the held-out recordings.
+    audio: [M, T] all of them.
   """
 
-  def __init__(self, data: pipeline.Data, audio: np.ndarray, rate: int):
+  def __init__(self, data: pipeline.Data, rate: int):
+    self.batches = [
+      {name: batch[name] for name in ("audio", "mask")}
+      for batch in pipeline.eval_batches(data.held_out, 8)
+    ]
+    audio = np.concatenate([batch["audio"][batch["mask"] > 0] for batch in self.batches])
     self.audio, self.rate = audio, rate
     levels = log_mel(audio, rate)
     self._floor = levels.max() + _FLOOR_DB
@@ -86,6 +94,8 @@ class Ear:
     batch = read(rows)
     found = self._classifier.predict(batch["audio"]).predict(_LABEL)
     self.accuracy = float(np.mean(found == batch[_LABEL]))
+    self._compared = (self.mel_windows, self.features)
+    self._recordings = [of(audio) for of in self._compared]
 
   def mel_windows(self, made: np.ndarray) -> np.ndarray:
     """Of the first Fréchet distance."""
@@ -103,40 +113,29 @@ class Ear:
   def frechet(self, made: np.ndarray) -> tuple[float, float]:
     """Both Fréchet distances of what is made of the recordings."""
     return tuple(
-      distribution.frechet_distance(of(self.audio), of(made))
-      for of in (self.mel_windows, self.features)
+      distribution.frechet_distance(of_audio, of(made))
+      for of_audio, of in zip(self._recordings, self._compared, strict=True)
     )
 
   def halves(self) -> tuple[float, float]:
     """Both Fréchet distances between alternate windows of the recordings."""
-    pairs = [of(self.audio) for of in (self.mel_windows, self.features)]
-    return tuple(distribution.frechet_distance(x[::2], x[1::2]) for x in pairs)
+    return tuple(distribution.frechet_distance(x[::2], x[1::2]) for x in self._recordings)
 
 
 def measure(synth, ear: Ear, seed: int = 0) -> dict[str, float]:
   """The row of a run; its method's fidelity is the config's."""
-  method, audio = synth.method, ear.audio
-  key, batches = jax.random.key(seed), list(split(audio, 8))
+  method, key = synth.method, jax.random.key(seed)
   evaluated = evaluate.average(
-    compilation.jit(method.eval_step), synth.params, batches, key, lambda batch: batch
+    compilation.jit(method.eval_step), synth.params, ear.batches, key, lambda batch: batch
   )
   reconstruct = compilation.jit(method.reconstruct)
   made = [
     np.asarray(reconstruct(synth.params, {"audio": batch["audio"]}, jax.random.fold_in(key, i)))
-    for i, batch in enumerate(batches)
+    for i, batch in enumerate(ear.batches)
   ]
-  made = np.concatenate(made)[: len(audio)]
+  made = np.concatenate(made)[: len(ear.audio)]
   row = {name: evaluated[name] for name in ("spectral", "spectral_of_bands", "loudness_l1_db")}
   return {**row, "mel_db": ear.mel_error(made), "frechet": ear.frechet(made)}
-
-
-def split(audio: np.ndarray, size: int):
-  """Batches with a mask, the last one filled up with silence."""
-  for start in range(0, len(audio), size):
-    part = audio[start : start + size]
-    spare = size - len(part)
-    mask = (np.arange(size) < len(part)).astype(np.float32)
-    yield {"audio": np.pad(part, [(0, spare), (0, 0)]), "mask": mask}
 
 
 def measure_drawn(synth, ear: Ear, seed: int = 0) -> list[tuple[float, float]]:
@@ -171,9 +170,7 @@ def main() -> None:
     config = synth.config.copy_and_resolve_references()
     config_lib.override(config, f"data.dir={args.data_dir}")
     if ear is None:
-      data = pipeline.open_data(config.data)
-      audio = np.stack([data.held_out[i]["audio"] for i in range(len(data.held_out))])
-      ear = Ear(data, audio, synth.sample_rate)
+      ear = Ear(pipeline.open_data(config.data), synth.sample_rate)
     for fidelity in args.fidelities:
       asked = synth.with_fields({"method.fidelity": fidelity})
       row = measure(asked, ear)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cvae_jax.core import errors
+from cvae_jax.data import data_sets
 from cvae_jax.data import forms
 from cvae_jax.data import sources
 from cvae_jax.data import store
@@ -144,3 +145,19 @@ def find_places(
         rows.append(row)
         places.append(place)
   return np.asarray(rows, np.int64), np.asarray(places, np.int64)
+
+
+def make_data_set(
+  name: str, index: store.Index, form: forms.Waveform, remark: str = ""
+) -> data_sets.DataSet:
+  """The data set of a store, of which every file is an example."""
+  return data_sets.DataSet(
+    name,
+    form,
+    index.vocabulary,
+    {split: len(index.of_split(split)) for split in store.SPLITS},
+    lambda split, cache_gb, num_threads: Clips(index, split, form),
+    index.folder,
+    2 * int(index.lengths.sum()),
+    remark=remark,
+  )

@@ -7,8 +7,6 @@ import re
 
 import ml_collections
 
-from cvae_jax.data import clips
-from cvae_jax.data import data_sets
 from cvae_jax.data import forms
 from cvae_jax.data import store
 from cvae_jax.data import vocabulary as vocabulary_lib
@@ -60,22 +58,6 @@ def split(entries: Sequence[store.Entry]) -> Mapping[str, store.Place]:
       break
   split_of = audio_folder.split_groups(names, classes)
   return {entry.name: split_of[name] for entry, name in zip(entries, names, strict=True)}
-
-
-def make_data_set(
-  name: str, index: store.Index, form: forms.Waveform, remark: str = ""
-) -> data_sets.DataSet:
-  """The data set of a store of drums."""
-  return data_sets.DataSet(
-    name,
-    form,
-    index.vocabulary,
-    {split: len(index.of_split(split)) for split in store.SPLITS},
-    lambda split, cache_gb, num_threads: clips.Clips(index, split, form),
-    index.folder,
-    2 * int(index.lengths.sum()),
-    remark=remark,
-  )
 
 
 def get_config() -> ml_collections.ConfigDict:

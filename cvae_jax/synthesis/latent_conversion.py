@@ -182,19 +182,10 @@ def convert(
   frames = latent_streams.block_frames(synth, "converting")
   stream = Stream(synth, frames, change, is_drawn, seed)
   steady, size = stream.change, stream.block_length
-  count = 0
-
-  def with_silence():
-    """The sound after what it starts with, and then silence, out of which comes what is late."""
-    nonlocal count
-    yield np.zeros(streamer.start, np.float32)
-    for block in blocks:
-      count += len(block)
-      yield block
-    yield np.zeros(streamer.latency, np.float32)
+  sound = latent_streams.Padded(blocks, streamer.start, streamer.latency)
 
   def play():
-    for number, block in enumerate(latent_streams.cut(with_silence(), size)):
+    for number, block in enumerate(latent_streams.cut(sound, size)):
       if curves:
         passed = number * frames - streamer.code_delay + np.arange(frames)
         added = sample_curves(
@@ -208,7 +199,7 @@ def convert(
     kept = made[min(late, size) :]
     late = max(late - size, 0)
     # While the recording goes on, less has been made than has come.
-    kept = kept[: max(count - written, 0)]
+    kept = kept[: max(sound.count - written, 0)]
     written += len(kept)
     yield kept
 

@@ -50,6 +50,30 @@ def cut(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     yield np.concatenate([waiting, np.zeros((size - len(waiting), *waiting.shape[1:]), np.float32)])
 
 
+class Padded:
+  """Parts of a sound with silence before and after them, which can be gone through once.
+
+  Attributes:
+    count: samples of the parts that were asked for so far, without the silence.
+
+  Args:
+    parts: [n] samples each.
+    before: samples of silence.
+    after: the same.
+  """
+
+  def __init__(self, parts: Iterable[np.ndarray], before: int, after: int):
+    self.count = 0
+    self._parts, self._before, self._after = parts, before, after
+
+  def __iter__(self) -> Iterator[np.ndarray]:
+    yield np.zeros(self._before, np.float32)
+    for part in self._parts:
+      self.count += len(part)
+      yield part
+    yield np.zeros(self._after, np.float32)
+
+
 def trim(blocks: Iterable[np.ndarray], late: int, count: int) -> Iterator[np.ndarray]:
   """`count` rows of blocks, after the first `late` ones; no block is asked for that is not used."""
   if count <= 0:
@@ -87,22 +111,14 @@ def encode(
   params = compilation.jit(streamer.prepare)(synth.params)
   run = compilation.jit(streamer.encode)
   key = jax.random.key(seed)
-  num_samples = 0
-
-  def counted():
-    nonlocal num_samples
-    yield np.zeros(streamer.start, np.float32)
-    for part in parts:
-      num_samples += len(part)
-      yield part
-    yield np.zeros(streamer.code_delay * streamer.hop_length, np.float32)  # What is late follows.
-
+  # What is late comes out of the silence that follows.
+  sound = Padded(parts, streamer.start, streamer.code_delay * streamer.hop_length)
   state, made = begin(streamer, params, frames), []
-  for number, block in enumerate(cut(counted(), frames * streamer.hop_length)):
+  for number, block in enumerate(cut(sound, frames * streamer.hop_length)):
     rng = jax.random.fold_in(key, number) if is_drawn else None
     codes, state = run(params, state, jnp.asarray(block)[None], rng)
     made.append(np.asarray(codes)[0])
-  count = -(-num_samples // streamer.hop_length)
+  count = -(-sound.count // streamer.hop_length)
   return np.concatenate(made)[streamer.code_delay :][:count]
 
 

@@ -15,6 +15,7 @@ from ml_collections import config_dict
 import numpy as np
 
 from cvae_jax.core import errors
+from cvae_jax.data import clips
 from cvae_jax.data import data_sets
 from cvae_jax.data import drums
 from cvae_jax.data import one_shots
@@ -131,7 +132,7 @@ def open_set(config, variant, on_request):
     drums.split,
     read=read,
   )
-  return drums.make_data_set(f"drums of {os.path.normpath(folder)}", index, form, _describe(index))
+  return clips.make_data_set(f"drums of {os.path.normpath(folder)}", index, form, _describe(index))
 
 
 def get_config():

@@ -15,6 +15,7 @@ import numpy as np
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
+from cvae_jax.data import clips
 from cvae_jax.data import data_sets
 from cvae_jax.data import drums
 from cvae_jax.data import general_midi
@@ -151,7 +152,7 @@ def open_set(config, variant, on_request):
     drums.split,
     read=read,
   )
-  return drums.make_data_set(f"drums of {path}", index, form, _describe(index))
+  return clips.make_data_set(f"drums of {path}", index, form, _describe(index))
 
 
 def _describe(index: store.Index) -> str:

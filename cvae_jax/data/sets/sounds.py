@@ -109,15 +109,7 @@ def open_set(config, variant, on_request):
   index = store.prepare(
     store_dir, entries, vocabulary, form.sample_rate, split, max_s=form.duration_s
   )
-  return data_sets.DataSet(
-    f"sounds of {folder}",
-    form,
-    index.vocabulary,
-    {name: len(index.of_split(name)) for name in store.SPLITS},
-    lambda name, cache_gb, num_threads: clips.Clips(index, name, form),
-    index.folder,
-    2 * int(index.lengths.sum()),
-  )
+  return clips.make_data_set(f"sounds of {folder}", index, form)
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -2,6 +2,7 @@
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
+from cvae_jax.data import clips
 from cvae_jax.data import data_sets
 from cvae_jax.data import drums
 from cvae_jax.data import store
@@ -47,7 +48,7 @@ def open_set(config, variant, on_request):
     split,
     read=lambda entry: [files.Recording(next(rendered), ())],
   )
-  return drums.make_data_set(f"synth_drums/{variant}", index, form)
+  return clips.make_data_set(f"synth_drums/{variant}", index, form)
 
 
 def get_config():
