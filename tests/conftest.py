@@ -294,6 +294,17 @@ def rave_run(shared_dir, rave_fields):
 
 
 @pytest.fixture(scope="module")
+def client(player):
+  """Of the API, for a test file's own `player`."""
+  from fastapi import testclient
+
+  from cvae_jax.play import api
+
+  with testclient.TestClient(api.make_app(player), raise_server_exceptions=False) as made:
+    yield made
+
+
+@pytest.fixture(scope="module")
 def played_run(tiny_run, tmp_path_factory):
   """A copy of it to be played: its map is kept in its workdir, which others read meanwhile."""
   workdir = tmp_path_factory.mktemp("played") / "cvae"

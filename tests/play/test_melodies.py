@@ -30,12 +30,6 @@ def player(ddsp_run, tmp_path_factory):
   made.engine.close()
 
 
-@pytest.fixture(scope="module")
-def client(player):
-  with testclient.TestClient(api.make_app(player), raise_server_exceptions=False) as made:
-    yield made
-
-
 def wav(audio, rate=SR):
   out = io.BytesIO()
   soundfile.write(out, audio, rate, format="WAV")

@@ -32,12 +32,6 @@ def player(played_run):
   made.engine.close()
 
 
-@pytest.fixture(scope="module")
-def client(player):
-  with testclient.TestClient(api.make_app(player), raise_server_exceptions=False) as made:
-    yield made
-
-
 def read_wav(response):
   assert response.status_code == 200, response.text
   assert response.headers["content-type"] == "audio/wav"

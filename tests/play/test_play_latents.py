@@ -37,12 +37,6 @@ def player(workdir):
   made.engine.close()
 
 
-@pytest.fixture(scope="module")
-def client(player):
-  with testclient.TestClient(api.make_app(player), raise_server_exceptions=False) as made:
-    yield made
-
-
 def wav(audio, rate=SR):
   out = io.BytesIO()
   soundfile.write(out, audio, rate, format="WAV", subtype="FLOAT")
