@@ -58,6 +58,8 @@ def _get_data() -> ml_collections.ConfigDict:
   filters.instruments = ()  # by name
   filters.exclude_instruments = ()  # by name
   filters.known_faults = False  # whether NSynth's notes that are known to be noise are kept
+  # Label of names whose values every training batch has equally often; '' for as they come.
+  data.balance = ""
   data.num_threads = 2  # that read notes ahead
   data.prefetch = 8  # batches read ahead
   data.cache_gb = 2.0  # notes kept in memory once read, as 16-bit samples; 0.0 for none

@@ -51,6 +51,37 @@ def _process_rows(batch_size: int) -> slice:
   return slice(first, first + local_size)
 
 
+def _shuffle(source: sources.Source, balance: str, batch_size: int, seed: int) -> grain.MapDataset:
+  """Rows without end: each once in an epoch, or the values of a label in turn.
+
+  Of a label, the examples of each value have epochs of their own: those of a rare one come again
+  sooner. Examples of which it is unknown are left out.
+
+  Raises:
+    UserError: a label that is not of names, or a batch that cannot have its values equally often.
+  """
+  if not balance:
+    return grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
+  label = source.vocabulary.find(balance)
+  if label is None or label.kind != vocabulary_lib.NAMES:
+    named = ", ".join(x.name for x in source.vocabulary.of_kind(vocabulary_lib.NAMES)) or "none"
+    raise errors.UserError(
+      f"data.balance must be a label of names of these examples ({named}), got '{balance}'"
+    )
+  column = source.labels[balance]
+  values = np.unique(column[column >= 0])
+  if not values.size or batch_size % len(values):
+    raise errors.UserError(
+      f"train.batch_size must be a multiple of the {len(values)} values of '{balance}' that "
+      f"data.balance has every batch hold equally often, got {batch_size}"
+    )
+  by_value = [
+    grain.MapDataset.source(np.flatnonzero(column == value)).seed(seed + i).shuffle().repeat()
+    for i, value in enumerate(values)
+  ]
+  return grain.MapDataset.mix(by_value, [1.0 / len(values)] * len(values)).seed(seed)
+
+
 def make_train_iterator(
   source: sources.Source, config: ml_collections.ConfigDict, batch_size: int, seed: int
 ) -> grain.DatasetIterator:
@@ -93,7 +124,7 @@ def make_train_iterator(
   def draw(rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     return load(rows, rng.integers(2**32, size=len(rows)))
 
-  dataset = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
+  dataset = _shuffle(source, config.balance, batch_size, seed)
   dataset = dataset.batch(batch_size, drop_remainder=True)
   dataset = dataset.random_map(draw) if source.is_random else dataset.map(load)
   # Examples on the device need no reader threads.

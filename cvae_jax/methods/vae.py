@@ -1,8 +1,10 @@
-"""Autoencoders: AE, VAE and CVAE are one method with other settings.
+"""Autoencoders: AE, VAE, CVAE and WAE are one method with other settings.
 
     AE    posterior 'point', no condition: minimises the reconstruction error
     VAE   posterior 'gaussian', no condition: -ELBO = -log p(x|z) + KL(q(z|x) || p(z))
     CVAE  posterior 'gaussian' and a condition c: q(z|x, c), p(x|z, c), p(z|c)
+    WAE   posterior 'point' and `mmd_weight`: the codes of all examples together are to be N(0, I),
+          and with `mmd_by` those of each value of a label (the CWAE of Neural Drum Machine)
 
 log p(x|z, c) is a Gaussian of fixed standard deviation `method.sigma` around the decoder's output,
 so that minimising it is minimising the squared error, as the thesis does; sigma sets how much of it
@@ -13,7 +15,8 @@ what makes it a Guided-VAE.
 The functions of a method come from this file's functions of the same names, each with `Parts` as
 its first argument.
 
-Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins et al. 2017 for beta.
+Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins et al. 2017 for beta;
+Tolstikhin et al. 2018 for the WAE; Aouameur, Esling & Hadjeres 2019 for the CWAE.
 """
 
 from collections.abc import Callable
@@ -35,6 +38,7 @@ from cvae_jax.core import config_check
 from cvae_jax.core import errors
 from cvae_jax.core import parts as parts_lib
 from cvae_jax.data import forms
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import corruption
 from cvae_jax.methods.common import flow_prior
@@ -148,6 +152,8 @@ def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[
   inputs: dict[str, Any] = {"x": x, "corrupted": corrupted, "c": c, "noise": noise}
   if config.method.spectral_weight:
     inputs["audio"] = audio
+  if config.method.mmd_weight and config.method.mmd_by:
+    inputs["classes"] = batch[config.method.mmd_by]
   if parts.targets:
     inputs["targets"] = tuple(target.read(batch) for target in parts.targets)
   if parts.networks.critic is not None:
@@ -166,7 +172,7 @@ def loss(
   predicted = parts.apply("decode", params, z, c)
   nll = jnp.mean(parts.apply("nll", params, x, predicted))
   prior = parts.apply("conditional_prior", params, c, z)
-  cost, metrics = parts.penalty(latent, prior, z, step, mmd_rng)
+  cost, metrics = parts.penalty(latent, prior, z, step, mmd_rng, inputs.get("classes"))
   total = nll + cost
   if settings.level_weight:
     metrics["level_error"] = jnp.mean(losses.level_weighted_error(x, predicted))
@@ -320,6 +326,11 @@ def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) 
   return jnp.sum(log_p - log_q, axis=-1) - nll
 
 
+def has_prior(parts: Parts) -> bool:
+  """Whether codes can be drawn: of an autoencoder, where its codes have a distribution."""
+  return parts.is_gaussian or parts.flow is not None or bool(parts.config.method.mmd_weight)
+
+
 def make_phase(parts: Parts) -> methods.Phase | None:
   """The training of the flow on the codes; None without one."""
   if parts.flow is None:
@@ -349,6 +360,24 @@ def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
   return (*upper, latent_dim - sum(upper))
 
 
+def check_mmd(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
+  """Raises UserError for a MMD by what is no label of names, or of what a batch has no two of."""
+  settings = config.method
+  if settings.mmd_weight and config.train.accumulate_steps > 1:
+    raise errors.UserError(
+      "method.mmd_weight compares the codes of a whole batch: train.accumulate_steps must be 1, "
+      f"got {config.train.accumulate_steps}"
+    )
+  if not settings.mmd_by:
+    return
+  label = vocabulary.find(settings.mmd_by)
+  if label is None or label.kind != vocabulary_lib.NAMES:
+    named = ", ".join(x.name for x in vocabulary.of_kind(vocabulary_lib.NAMES)) or "none"
+    raise errors.UserError(
+      f"method.mmd_by must be a label of names of these examples ({named}), got '{settings.mmd_by}'"
+    )
+
+
 def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   """Builds the networks, the penalty and the optimizer that a whole config asks for."""
   representation, form = task.need_representation()
@@ -357,6 +386,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   models = parts_lib.load("cvae_jax.models", config.model.name, "make_model", "model.name")
   has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
   targets = guidance.make_targets(settings.guidance, task.vocabulary)
+  check_mmd(config, task.vocabulary)
   critic_labels: tuple[str, ...] = ()
   if settings.leak_weight > 0:
     critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
@@ -400,7 +430,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     meanings=guidance.meanings(config.method.guidance),
     encode=bind(encode),
     decode=bind(decode),
-    draw_code=bind(draw_code) if parts.is_gaussian or parts.flow is not None else None,
+    draw_code=bind(draw_code) if has_prior(parts) else None,
     full_level=True,
     score=bind(score),
     log_weight=bind(log_weight) if has_density else None,
@@ -415,7 +445,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
 def get_config() -> ml_collections.ConfigDict:
   """Its fields."""
   config = ml_collections.ConfigDict()
-  config.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE: no KL, nothing to sample from)
+  config.posterior = "gaussian"  # gaussian (VAE, CVAE), point (AE, and WAE with mmd_weight)
   config.likelihood = "gaussian"  # gaussian (squared error), laplace (absolute error)
   config.sigma = 0.08  # std of the observation, in features (1.0 is floor_db / 2)
   config.learn_sigma = False  # whether it is learnt, from this value on
@@ -435,7 +465,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.capacity = 0.0  # nats that the KL is held at, in place of 0
   config.capacity_steps = 1000  # until it is grown
   config.tc_weight = 1.0  # of the total correlation within the KL (beta-TCVAE); 1.0 for no more
-  config.mmd_weight = 0.0  # nats a note for a unit of the codes' MMD to the prior (InfoVAE)
+  config.mmd_weight = 0.0  # nats a note for a unit of the codes' MMD to N(0, I) (InfoVAE, WAE)
+  config.mmd_by = ""  # label of names: the MMD is the mean of those of its values; '' for one
   config.leak_weight = 0.0  # nats a note for a nat that a critic reads of the labels in z
   config.guidance = guidance.get_config()  # of single dimensions of z (Guided-VAE)
   # dB by which the decoder's levels may differ from those around them and still be averaged with

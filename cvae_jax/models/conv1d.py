@@ -3,7 +3,8 @@
 A layer sees all frequencies at once, so harmonics that lie far apart meet in one step, and the
 first and last layers carry most of the parameters. The condition enters at every layer, as a bias
 that is linear in c: the same as concatenating c to the channels of each layer's input, at a
-fraction of the work.
+fraction of the work. Or it scales and shifts the normalised channels (conditional normalisation,
+Dumoulin et al. 2017; FiLM, Perez et al. 2018).
 
 At the output a bias can add a spectrum that belongs to a pitch, but not let it fade. So c also
 gives a few spectra of its own, the templates, whose weights over time come from the decoder: a
@@ -25,6 +26,7 @@ import ml_collections
 
 from cvae_jax import models
 from cvae_jax.audio import representations
+from cvae_jax.core import config_check
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.models.common import harmonics
 from cvae_jax.models.common import latent
@@ -48,6 +50,7 @@ class Conv1D(nn.Module):
     vibrato_cents: depths of vibrato that there are wider templates for.
     pitch: where in c the pitch is; None where it is not, and then there are none either.
     condition_dim: K.
+    conditioning: what c does to hidden layers: 'bias' or 'norm', see `get_config`.
     linear_ranks: of the linear path, see `linear_path.LinearPath`; () for none.
     dtype: of the computation.
   """
@@ -64,6 +67,7 @@ class Conv1D(nn.Module):
   vibrato_cents: tuple[float, ...] = ()
   pitch: tuple[int, int] | None = None
   condition_dim: int = 0
+  conditioning: str = "bias"
   linear_ranks: tuple[int, ...] = ()
   dtype: jnp.dtype = jnp.float32
 
@@ -76,7 +80,7 @@ class Conv1D(nn.Module):
     dense = functools.partial(nn.Dense, dtype=self.dtype)
     settings: dict[str, Any] = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
     self.down = [layers.Conv(c, **settings) for c in self.channels]
-    self.down_condition = [dense(c) for c in self.channels]
+    self.down_condition = [self._make_conditioning(c) for c in self.channels]
     self.down_norm = [nn.LayerNorm(dtype=self.dtype) for _ in self.channels]
     self.head = latent.LatentHead(self.latent_dim, self.gaussian, linear)
     if linear:
@@ -92,7 +96,7 @@ class Conv1D(nn.Module):
       layers.ConvTranspose(self.num_outputs, output=output, **settings),
     ]
     self.up_condition = [
-      *(dense(c) for c in hidden),
+      *(self._make_conditioning(c) for c in hidden),
       dense(self.num_outputs, kernel_init=nn.initializers.zeros),
     ]
     self.up_norm = [nn.LayerNorm(dtype=self.dtype) for _ in hidden]
@@ -101,6 +105,21 @@ class Conv1D(nn.Module):
     count = harmonics.num_templates(self.partials, self.vibrato_cents)
     mix_output = (False,) * count if linear else None
     self.harmonic_mix = layers.ConvTranspose(count, output=mix_output, **settings)
+
+  def _make_conditioning(self, features):
+    """What the condition does to a hidden layer of so many channels."""
+    if self.conditioning == "norm":  # As no condition, to begin with.
+      return nn.Dense(2 * features, kernel_init=nn.initializers.zeros, dtype=self.dtype)
+    return nn.Dense(features, dtype=self.dtype)
+
+  def _activate(self, x, to_condition, norm, condition):
+    """[B, N, C] of a hidden layer, normalised, conditioned and activated."""
+    if not condition.shape[-1]:
+      return nn.gelu(norm(x))
+    if self.conditioning == "norm":
+      scale, shift = jnp.split(to_condition(condition)[:, None], 2, axis=-1)
+      return nn.gelu(norm(x) * (1.0 + scale) + shift)
+    return nn.gelu(norm(x + to_condition(condition)[:, None]))
 
   def _partials(self, condition):
     """[B, K, F] templates of the pitch in c; between two pitches, of both."""
@@ -125,11 +144,10 @@ class Conv1D(nn.Module):
       level = jnp.einsum("bnf,bkf->bnk", above_floor, partials)
       # A mean over each template, of about the size of a feature.
       x = jnp.concatenate([x, 3.0 * level / (jnp.sum(partials, axis=-1) + 1.0)[:, None]], axis=-1)
-    for layer, to_bias, norm in zip(self.down, self.down_condition, self.down_norm, strict=True):
-      x = layer(x)  # [B, N / 2, C]
-      if condition.shape[-1]:
-        x = x + to_bias(condition)[:, None]
-      x = nn.gelu(norm(x))
+    for layer, to_condition, norm in zip(
+      self.down, self.down_condition, self.down_norm, strict=True
+    ):
+      x = self._activate(layer(x), to_condition, norm, condition)  # [B, N / 2, C]
     code = self.head(x.reshape(x.shape[0], -1))
     if not self.linear_ranks:
       return code
@@ -142,12 +160,11 @@ class Conv1D(nn.Module):
     x = self.start(x).reshape(-1, self.start_frames, self.channels[-1])
     x = nn.gelu(self.start_norm(x))
     conditional = condition.shape[-1] > 0
-    for i, (layer, to_bias) in enumerate(zip(self.up, self.up_condition, strict=True)):
-      h, x = x, layer(x)
-      if conditional:
-        x = x + to_bias(condition)[:, None]
-      if i < len(self.up) - 1:
-        x = nn.gelu(self.up_norm[i](x))
+    *hidden, last = zip(self.up, self.up_condition, strict=True)
+    for (layer, to_condition), norm in zip(hidden, self.up_norm, strict=True):
+      x = self._activate(layer(x), to_condition, norm, condition)
+    h, (layer, to_bias) = x, last
+    x = layer(h) + to_bias(condition)[:, None] if conditional else layer(h)
     if conditional and self.num_templates:
       spectra = self.templates(condition).reshape(-1, self.num_templates, self.num_outputs)
       x = x + self.mix(h) @ spectra  # [B, N, S] @ [B, S, F C] for S templates
@@ -186,6 +203,7 @@ def make_model(
     vibrato_cents=tuple(config.vibrato_cents),
     pitch=condition.pitch,
     condition_dim=condition.dim,
+    conditioning=config.conditioning,
     linear_ranks=models.choose_linear_ranks(config, representation),
     dtype=jnp.dtype(config.dtype),
   )
@@ -197,6 +215,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.latent_dim = 128
   config.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
   config.kernel_size = 3  # frames
+  # bias (c is added to a layer's channels), norm (it scales and shifts the normalised channels)
+  config.conditioning = "bias"
   config.num_templates = 16  # spectra that the condition gives to the output; 0 for none
   config.harmonics = True  # templates of the partials too, where the condition has the pitch
   config.partials = (1, 2, 3, 4, 5, 6, 8, 11, 16, 23, 32, 48, 64)  # their bands, by number
@@ -210,6 +230,7 @@ def get_config() -> ml_collections.ConfigDict:
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that it cannot use; `config` is a whole one."""
   models.check(config)
+  config_check.need_choices(config, {"model.conditioning": ("bias", "norm")})
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:

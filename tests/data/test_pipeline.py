@@ -4,11 +4,13 @@ import pytest
 
 from cvae_jax.core import errors
 from cvae_jax.data import data_sets
+from cvae_jax.data import forms
 from cvae_jax.data import label_index
 from cvae_jax.data import labels
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,46 @@ def test_an_iterator_goes_on_where_its_state_says(builder, config):
     a, b = next(resumed), next(unbroken)
     assert list(a["id"]) == list(b["id"])
     np.testing.assert_array_equal(a["audio"], b["audio"])
+
+
+def test_balanced_batches_have_every_value_equally_often_and_go_on(builder, config):
+  train = pipeline.open_split(builder, "train")
+  column = np.where(np.arange(len(train)) < 5, 0, np.arange(len(train)) % 3 + 1)
+  column[-2:] = -1  # Unknown ones are left out.
+  label = vocabulary_lib.Label("drum", vocabulary_lib.NAMES, ("a", "b", "c", "d"))
+  audio = np.zeros((len(train), 4), np.float32)
+  source = sources.Arrays(
+    forms.Waveform(100, 4), audio, vocabulary_lib.Vocabulary((label,)), {"drum": column}
+  )
+  settings = config.copy_and_resolve_references()
+  settings.balance = "drum"
+  make = lambda: pipeline.make_train_iterator(source, settings, 8, seed=0)
+  iterator = make()
+  rows = []
+  for _ in range(9):
+    batch = next(iterator)
+    np.testing.assert_array_equal(np.bincount(batch["drum"]), [2, 2, 2, 2])
+    rows.append(batch["row"])
+  of_rare = np.concatenate(rows)[np.concatenate([column[r] for r in rows]) == 0]
+  assert sorted(of_rare[:5]) == sorted(of_rare[5:10]) == [0, 1, 2, 3, 4]  # Epochs of its own.
+  resumed = make()
+  resumed.set_state(iterator.get_state())
+  np.testing.assert_array_equal(next(resumed)["row"], next(iterator)["row"])
+
+
+@pytest.mark.parametrize(
+  "fields, batch_size, message",
+  [
+    ({"balance": "colour"}, 8, "must be a label of names of these examples .family, source"),
+    ({"balance": "pitch"}, 8, "must be a label of names"),
+    ({"balance": "family"}, 7, "must be a multiple of the [0-9]+ values of 'family'"),
+  ],
+)
+def test_what_cannot_be_balanced_is_refused(builder, config, fields, batch_size, message):
+  settings = config.copy_and_resolve_references()
+  settings.update(fields)
+  with pytest.raises(errors.UserError, match=message):
+    pipeline.make_train_iterator(pipeline.open_split(builder, "train"), settings, batch_size, 0)
 
 
 def test_the_cache_changes_nothing(builder):

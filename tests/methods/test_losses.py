@@ -139,6 +139,24 @@ def test_mmd_is_near_0_for_equal_distributions_and_not_for_others():
   assert losses.maximum_mean_discrepancy(a[:4], b[:5]) == pytest.approx(wanted, rel=1e-4)
 
 
+def test_the_mmd_by_class_is_the_mean_of_the_classes_own():
+  keys = jax.random.split(jax.random.key(1), 2)
+  a, b = (jax.random.normal(key, (12, 3)) for key in keys)
+  classes = np.asarray([2, 0, 0, 2, 5, 0, 2, -1, 2, 0, 0, -1], np.int32)  # 5 has one point.
+  wanted = np.mean(
+    [losses.maximum_mean_discrepancy(a[classes == c], b[classes == c]) for c in (0, 2)]
+  )
+  found = losses.class_mean_discrepancy(a, b, jnp.asarray(classes))
+  assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+  # Codes that are right together, and wrong class by class, cost something.
+  classes = jnp.asarray(np.arange(400) % 2)
+  a, b = (jax.random.normal(key, (400, 3)) for key in keys)
+  sorted_codes = a[jnp.argsort(a[:, 0])].reshape(2, 200, 3).transpose(1, 0, 2).reshape(400, 3)
+  assert float(losses.class_mean_discrepancy(a, b, classes)) < 0.05
+  assert float(losses.maximum_mean_discrepancy(sorted_codes, b)) < 0.05
+  assert float(losses.class_mean_discrepancy(sorted_codes, b, classes)) > 0.3
+
+
 def test_sparsity_is_least_at_its_target():
   logit = lambda p: np.log(p / (1 - p))
   costs = {

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cvae_jax.core import errors
+
 
 @pytest.fixture(scope="module")
 def batch(real_batch):
@@ -204,6 +206,12 @@ OPTIONS = {
     "method.corruption_amount": 0.3,
   },
   "spectral": {"method.spectral_weight": 100.0, "representation.name": "mdct"},
+  "wasserstein": {
+    "method.posterior": "point",
+    "method.mmd_weight": 1000.0,
+    "method.mmd_by": "family",
+    "model.conditioning": "norm",
+  },
 }
 QUICK = ("prior and condition",)
 SMALL = {
@@ -306,6 +314,41 @@ def test_an_encoder_that_plays_against_a_critic_says_less_of_the_labels(batch):
   assert found[1e-6]["critic"] < 0.5 < 2.0 < found[3000.0]["critic"] < 8.0
   assert found[3000.0]["leak"] < 0.3 * found[1e-6]["leak"]
   assert found[3000.0]["kl"] < 2.0 * found[1e-6]["kl"]  # And z is not driven away.
+
+
+def test_a_wasserstein_autoencoder_has_codes_that_are_normal_in_every_class(batch):
+  """Tolstikhin et al. 2018: without the penalty codes are anywhere, and nothing can be drawn."""
+  fields = {
+    "method.posterior": "point",
+    "method.prior": "standard",
+    "optimizer.learning_rate": 5e-3,
+  }
+  plain = build(**fields)
+  assert not plain.can_sample
+  classes = {**batch, "family": jnp.asarray([0, 0, 0, 0, 3, 3, 3, 3])}
+  found = {}
+  for weight in (1e-3, 1e5):
+    method = build(**fields, **{"method.mmd_weight": weight, "method.mmd_by": "family"})
+    state = jax.jit(method.init)(jax.random.key(0), classes)
+    for _ in range(30):
+      state, metrics = method.train_step(state, classes)
+    found[weight] = float(metrics["mmd"])
+    assert method.can_sample
+  # Of four points a class the estimate may be negative.
+  assert found[1e-3] > 1.0 and found[1e5] < 0.1 * found[1e-3]
+
+
+@pytest.mark.parametrize(
+  "fields, message",
+  [
+    ({"method.mmd_by": "colour"}, "method.mmd_by must be a label of names .* got 'colour'"),
+    ({"method.mmd_by": "pitch"}, "method.mmd_by must be a label of names"),
+    ({"train.accumulate_steps": 2}, "train.accumulate_steps must be 1, got 2"),
+  ],
+)
+def test_a_discrepancy_that_cannot_be_is_refused(fields, message):
+  with pytest.raises(errors.UserError, match=message):
+    build(**{"method.mmd_weight": 10.0, **fields})
 
 
 def test_a_label_that_is_not_known_is_no_label(batch):

@@ -10,9 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cvae_jax import methods
 from cvae_jax.audio import representations
 from cvae_jax.core import errors
+from cvae_jax.data import data_sets
 from cvae_jax.data import labels
+from cvae_jax.data.sets import mixed_drums
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.models.common import layers
 
@@ -37,14 +40,23 @@ PARAMETERS = {
   ("rave", ""): 17_622_578,  # The paper's 17.6 M.
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,
+  ("drums", ""): 2_776_144,
 }
 
 
 def count(config):
   if "crop" in config.method:
     config.method.crop = 8192  # It may be longer than a note.
-  method = make_method(config, instruments=165)
-  state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
+  batch = example_batch()
+  if "drums" in config.data:
+    form = data_sets.make_form(config.data)
+    vocabulary = mixed_drums.make_vocabulary(("synth_drums", "soundfont_drums"), ("a", "b"))
+    zeros = {name: np.zeros(2, np.int32) for name in vocabulary.names}
+    batch = {"audio": np.zeros((2, form.num_samples), np.float32), **zeros}
+    method = methods.make_method(config, form, vocabulary)
+  else:
+    method = make_method(config, instruments=165)
+  state = jax.eval_shape(lambda rng: method.init(rng, batch), jax.random.key(0))
   return sum(leaf.size for leaf in jax.tree.leaves(state.params))
 
 
@@ -113,8 +125,16 @@ def test_the_thesis_network_has_its_channels_mirrored():
   config = get_config("cvae", "thesis")
   if "crop" in config.method:
     config.method.crop = 8192  # It may be longer than a note.
-  method = make_method(config, instruments=165)
-  state = jax.eval_shape(lambda rng: method.init(rng, example_batch()), jax.random.key(0))
+  batch = example_batch()
+  if "drums" in config.data:
+    form = data_sets.make_form(config.data)
+    vocabulary = mixed_drums.make_vocabulary(("synth_drums", "soundfont_drums"), ("a", "b"))
+    zeros = {name: np.zeros(2, np.int32) for name in vocabulary.names}
+    batch = {"audio": np.zeros((2, form.num_samples), np.float32), **zeros}
+    method = methods.make_method(config, form, vocabulary)
+  else:
+    method = make_method(config, instruments=165)
+  state = jax.eval_shape(lambda rng: method.init(rng, batch), jax.random.key(0))
   kernels = {k: v["kernel"].shape for k, v in state.params["params"].items() if "kernel" in v}
   assert [kernels[f"down_{i}"] for i in range(3)] == [
     (3, 3, 1, 32),

@@ -31,7 +31,8 @@ from cvae_jax.core import npz_file
 from cvae_jax.training import compilation
 
 NUM_FEATURES = 128
-_N_FFT, _HOP_LENGTH, _NUM_MELS, _FLOOR_DB = 2048, 1024, 256, -80.0
+_NUM_MELS, _FLOOR_DB = 256, -80.0
+_LONGEST_HOP, _NUM_FRAMES = 1024, 62  # a sound has at least so many frames
 _BATCH_SIZE = 64
 _PEAK_RATE = 2e-3
 
@@ -55,14 +56,24 @@ class _Network(nn.Module):
     return features, {name: nn.Dense(n, name=name)(features) for name, n in self.classes}
 
 
+def choose_hop(num_samples: int) -> int:
+  """Samples between the frames that sounds of this length are seen in: fewer for short sounds."""
+  hop = _LONGEST_HOP
+  while hop > 64 and num_samples // hop < _NUM_FRAMES:
+    hop //= 2
+  return hop
+
+
 def _spectrogram(audio, sample_rate):
   """[B, N, 256] mel levels, -1 (silence) to 1."""
-  magnitude = jnp.abs(stft.stft(level.normalize(audio), _N_FFT, _HOP_LENGTH, _N_FFT, "hann"))
+  hop = choose_hop(audio.shape[-1])
+  n_fft = 2 * hop
+  magnitude = jnp.abs(stft.stft(level.normalize(audio), n_fft, hop, n_fft, "hann"))
   bands = mel.linear_to_mel(
     magnitude, sample_rate=sample_rate, n_mels=_NUM_MELS, fmin=27.5, fmax=sample_rate / 2
   )
-  # A full-scale sine peaks at _N_FFT / 4 times the filters' height of some 2 / width: about 0 dB.
-  ref = _N_FFT / 4.0 * 0.05
+  # A full-scale sine peaks at n_fft / 4 times the filters' height of some 2 / width: about 0 dB.
+  ref = n_fft / 4.0 * 0.05
   floor = ref * 10.0 ** (_FLOOR_DB / 20.0)
   return 1.0 - 2.0 * decibel.amplitude_to_db(bands, ref, floor, None) / _FLOOR_DB
 

@@ -48,10 +48,20 @@ def make_penalty(config: ml_collections.ConfigDict, num_notes: int) -> Callable[
     num_notes: of the training split, for the total correlation.
 
   Returns:
-    (latent, prior or None, z [B, D], step, rng) to a `Penalty`.
+    (latent, prior or None, z [B, D], step, rng, classes [B] or None) to a `Penalty`; classes are
+    those that the MMD is taken of one by one.
   """
 
-  def of_gaussian(latent, prior, z, step, rng):
+  def discrepancy(z, rng, classes):
+    """What the MMD of the codes of all examples to the prior costs, and the MMD."""
+    noise = jax.random.normal(rng, z.shape)
+    if classes is None:
+      mmd = losses.maximum_mean_discrepancy(z, noise)
+    else:
+      mmd = losses.class_mean_discrepancy(z, noise, classes)
+    return config.mmd_weight * mmd, {"mmd": mmd}
+
+  def of_gaussian(latent, prior, z, step, rng, classes=None):
     by_dimension = divergence(latent, prior)
     kl = jnp.mean(jnp.sum(by_dimension, axis=-1))
     beta = losses.beta_schedule(
@@ -77,22 +87,24 @@ def make_penalty(config: ml_collections.ConfigDict, num_notes: int) -> Callable[
     cost = beta * cost
     if config.mmd_weight:
       # Zhao et al. 2017: how far the codes of all notes together are from the prior.
-      mmd = losses.maximum_mean_discrepancy(z, jax.random.normal(rng, z.shape))
-      metrics["mmd"] = mmd
-      cost += config.mmd_weight * mmd
+      extra, found = discrepancy(z, rng, classes)
+      cost, metrics = cost + extra, metrics | found
     return Penalty(cost, metrics)
 
-  def of_point(latent, prior, z, step, rng):
-    del prior, z, step, rng
+  def of_point(latent, prior, z, step, rng, classes=None):
+    del prior, step
     metrics = {"kl": jnp.zeros(()), "beta": jnp.zeros(())}
     cost = jnp.zeros(())
+    if config.mmd_weight:  # Tolstikhin et al. 2018: a Wasserstein autoencoder.
+      extra, found = discrepancy(z, rng, classes)
+      cost, metrics = cost + extra, metrics | found
     if config.sparsity == "l1":
       sparsity = jnp.mean(jnp.sum(jnp.abs(latent.mean), axis=-1))
     elif config.sparsity == "kl":
       sparsity = losses.sparsity_kl(latent.mean, config.sparsity_target)
     else:
       return Penalty(cost, metrics)
-    return Penalty(config.sparsity_weight * sparsity, {**metrics, "sparsity": sparsity})
+    return Penalty(cost + config.sparsity_weight * sparsity, {**metrics, "sparsity": sparsity})
 
   return of_gaussian if config.posterior == "gaussian" else of_point
 
