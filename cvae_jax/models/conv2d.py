@@ -94,6 +94,8 @@ class Conv2D(nn.Module):
     latent_dim: D.
     channels: of the encoder's layers; the decoder has them mirrored.
     kernel_size: frames, and bins.
+    strides: of each hidden layer, over frames and bins.
+    hidden_units: of dense layers between the flattened code and the latent; mirrored.
     gaussian: whether the latent has a variance.
     flat_channels: channels of what is flattened; None for those of the last layer.
     downsampling: of `resampling.DOWN`.
@@ -114,8 +116,10 @@ class Conv2D(nn.Module):
   floored: tuple[bool, ...]
   latent_dim: int
   channels: tuple[int, ...]
-  kernel_size: int
+  kernel_size: tuple[int, int]
   gaussian: bool
+  strides: tuple[int, int] = (2, 2)
+  hidden_units: tuple[int, ...] = ()
   flat_channels: int | None = None
   downsampling: str = "stride"
   upsampling: str = "transposed"
@@ -136,17 +140,19 @@ class Conv2D(nn.Module):
       )
     # Beside a linear path the network begins at 0, and not at silence.
     output = (False,) * self.feature_shape[-1] if linear else self.floored
-    size = (self.kernel_size,) * 2
+    size, strides = self.kernel_size, self.strides
     self.down = [
-      resampling.make_down(self.downsampling, c, size, self.dtype) for c in self.channels
+      resampling.make_down(self.downsampling, c, size, self.dtype, strides) for c in self.channels
     ]
+    self.down_dense = [nn.Dense(n, dtype=self.dtype) for n in self.hidden_units]
+    self.up_dense = [nn.Dense(n, dtype=self.dtype) for n in self.hidden_units[::-1]]
     self.head = latent.LatentHead(self.latent_dim, self.gaussian, linear)
-    shrink = 2 ** len(self.channels)
+    shrink = [stride ** len(self.channels) for stride in strides]
     flat_channels = self.flat_channels or self.channels[-1]
     if self.output_size == "exact":
-      start = (-(-n // shrink) for n in self.feature_shape[:2])
+      start = (-(-n // s) for n, s in zip(self.feature_shape, shrink, strict=False))
     else:
-      start = (max(n // shrink, 1) for n in self.feature_shape[:2])
+      start = (max(n // s, 1) for n, s in zip(self.feature_shape, shrink, strict=False))
     self.start_shape = (*start, flat_channels)
     rows, columns, depth = self.start_shape
     self.start = nn.Dense(rows * columns * depth, dtype=self.dtype)
@@ -155,8 +161,10 @@ class Conv2D(nn.Module):
       self.widen = nn.Dense(self.channels[-1], dtype=self.dtype)
     hidden = self.channels[::-1][1:]
     self.up = [
-      *(resampling.make_up(self.upsampling, c, size, self.dtype) for c in hidden),
-      resampling.make_up(self.upsampling, self.feature_shape[-1], size, self.dtype, output),
+      *(resampling.make_up(self.upsampling, c, size, self.dtype, strides=strides) for c in hidden),
+      resampling.make_up(
+        self.upsampling, self.feature_shape[-1], size, self.dtype, output, strides
+      ),
     ]
     stage = functools.partial(
       Stage,
@@ -179,6 +187,8 @@ class Conv2D(nn.Module):
     if self.flat_channels:
       x = ACTIVATIONS[self.activation](self.narrow(x))
     x = x.reshape(x.shape[0], -1)
+    for dense in self.down_dense:
+      x = ACTIVATIONS[self.activation](dense(x))
     code = self.head(x, None if self.conditioning == "film" else condition)
     if not self.linear_ranks:
       return code
@@ -190,6 +200,8 @@ class Conv2D(nn.Module):
     activation = ACTIVATIONS[self.activation]
     x = z if self.conditioning == "film" else jnp.concatenate([z, condition], axis=-1)
     x = x.astype(self.dtype)
+    for dense in self.up_dense:
+      x = activation(dense(x))
     x = activation(self.start(x)).reshape(-1, *self.start_shape)
     if self.flat_channels:
       x = activation(self.widen(x))
@@ -219,8 +231,10 @@ def make_model(
     floored=representation.floored,
     latent_dim=config.latent_dim,
     channels=tuple(config.channels),
-    kernel_size=config.kernel_size,
+    kernel_size=(config.kernel_size, config.kernel_bins or config.kernel_size),
     gaussian=gaussian,
+    strides=tuple(config.strides),
+    hidden_units=tuple(config.hidden_units),
     flat_channels=config.flat_channels,
     downsampling=config.downsampling,
     upsampling=config.upsampling,
@@ -240,7 +254,10 @@ def get_config() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.latent_dim = 128
   config.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
-  config.kernel_size = 3
+  config.kernel_size = 3  # frames
+  config.kernel_bins = config_dict.placeholder(int)  # bins; as many as frames if none
+  config.strides = (2, 2)  # of a hidden layer, over frames and bins
+  config.hidden_units = ()  # of dense layers between flattened code and latent; mirrored
   config.flat_channels = config_dict.placeholder(int)  # that are flattened; all if none
   config.downsampling = "stride"  # stride, max_pool, avg_pool, blur_pool
   config.upsampling = "transposed"  # transposed, resize (and convolve), subpixel
@@ -270,6 +287,21 @@ def check(config: ml_collections.ConfigDict) -> None:
   models.check(config)
   config_check.need_choices(config, CHOICES)
   config_check.need_not_negative(config, "model.residual_blocks")
+  settings = config.model
+  positive = (*settings.strides, *settings.hidden_units, settings.kernel_bins or 1)
+  if len(settings.strides) != 2 or min(positive) < 1:
+    raise errors.UserError(
+      "model.strides must be two positive numbers, and model.kernel_bins and hidden_units positive, "
+      f"got {settings.strides}, {settings.kernel_bins} and {settings.hidden_units}"
+    )
+  if tuple(settings.strides) != (2, 2) and (settings.downsampling, settings.upsampling) != (
+    "stride",
+    "transposed",
+  ):
+    raise errors.UserError(
+      f"model.strides={settings.strides} need model.downsampling=stride and upsampling=transposed: "
+      f"{settings.downsampling} and {settings.upsampling} halve and double"
+    )
   flat_channels = config.model.flat_channels
   if flat_channels is not None and flat_channels < 1:
     raise errors.UserError(f"model.flat_channels must be positive, got {flat_channels}")

@@ -238,6 +238,13 @@ NETWORKS = {
     "model.residual_blocks": 1,
     "model.output_size": "zero_pad",
   },
+  "strided": {
+    "model.kernel_bins": 5,
+    "model.strides": (2, 3),
+    "model.hidden_units": (12, 6),
+    "model.norm": "group",
+    "model.conditioning": "both",
+  },
 }
 
 

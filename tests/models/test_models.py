@@ -17,6 +17,8 @@ from cvae_jax.data import data_sets
 from cvae_jax.data import labels
 from cvae_jax.data.sets import mixed_drums
 from cvae_jax.methods.common import condition as condition_lib
+from cvae_jax.methods.common import feature_statistics
+from cvae_jax.models import conv2d
 from cvae_jax.models.common import layers
 
 # Parameters of every config, exactly. A change here is a change of architecture: mean it.
@@ -40,7 +42,10 @@ PARAMETERS = {
   ("rave", ""): 17_622_578,  # The paper's 17.6 M.
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,
-  ("drums", ""): 2_776_144,
+  ("drums", ""): 2_134_608,
+  ("drums", "recorded"): 2_134_608,
+  ("drums", "cvae"): 2_585_232,
+  ("drums", "paper"): 57_075_777,
 }
 
 
@@ -53,7 +58,9 @@ def count(config):
     vocabulary = mixed_drums.make_vocabulary(("synth_drums", "soundfont_drums"), ("a", "b"))
     zeros = {name: np.zeros(2, np.int32) for name in vocabulary.names}
     batch = {"audio": np.zeros((2, form.num_samples), np.float32), **zeros}
-    method = methods.make_method(config, form, vocabulary)
+    plain = feature_statistics.FeatureStatistics(np.zeros(1), np.ones(1))
+    statistics = plain if config.representation.standardize else None
+    method = methods.make_method(config, form, vocabulary, statistics=statistics)
   else:
     method = make_method(config, instruments=165)
   state = jax.eval_shape(lambda rng: method.init(rng, batch), jax.random.key(0))
@@ -168,3 +175,30 @@ def test_parts_that_are_not_there_are_named(field, name, says):
 def test_a_part_may_live_outside_the_package():
   config = get_config("cvae", "tiny", **{"model.name": "cvae_jax.models.conv2d"})
   make_method(config, instruments=1)
+
+
+def test_strides_divide_frames_and_bins_as_neural_drum_machine_has_it():
+  """512 x 87 to 171 x 44, 57 x 22 and 19 x 11 (Aouameur, Esling & Hadjeres 2019), and back."""
+  settings = {"channels": (2, 3, 4), "kernel_size": 5, "kernel_bins": 11, "strides": (2, 3)}
+  network = make("conv2d", (87, 512, 1), hidden_units=(10, 6), **settings)
+  x, none = jnp.zeros((1, 87, 512, 1)), jnp.zeros((1, 0))
+  variables = network.init(jax.random.key(0), x, none)
+  assert network.apply(variables, x, none).shape == x.shape
+  kernels = {k: v["kernel"].shape for k, v in variables["params"].items() if "kernel" in v}
+  assert kernels["down_0"] == (5, 11, 1, 2) and kernels["down_dense_0"] == (11 * 19 * 4, 10)
+  assert kernels["down_dense_1"] == (10, 6) and kernels["up_dense_0"][1] == 6
+  assert kernels["up_dense_1"] == (6, 10) and kernels["start"] == (10, 11 * 19 * 4)
+
+
+@pytest.mark.parametrize(
+  "fields, message",
+  [
+    ({"model.strides": (2, 0)}, "model.strides must be two positive numbers"),
+    ({"model.strides": (2, 2, 2)}, "model.strides must be two positive numbers"),
+    ({"model.hidden_units": (0,)}, "hidden_units positive, got"),
+    ({"model.strides": (2, 3), "model.upsampling": "resize"}, "stride and resize halve and double"),
+  ],
+)
+def test_strides_that_cannot_be_are_refused(fields, message):
+  with pytest.raises(errors.UserError, match=message):
+    conv2d.check(get_config("cvae", "tiny", **{"model.name": "conv2d", **fields}))

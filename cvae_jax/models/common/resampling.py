@@ -101,11 +101,18 @@ class _Up(nn.Module):
 
 
 def make_down(
-  kind: str, features: int, kernel_size: tuple[int, int], dtype: jnp.dtype
+  kind: str,
+  features: int,
+  kernel_size: tuple[int, int],
+  dtype: jnp.dtype,
+  strides: tuple[int, int] = (2, 2),
 ) -> nn.Module:
-  """A layer that halves: [B, N, F, C] to [B, ceil(N / 2), ceil(F / 2), features]."""
+  """A layer that halves: [B, N, F, C] to [B, ceil(N / 2), ceil(F / 2), features].
+
+  Of kind 'stride' it may divide each axis by another number.
+  """
   if kind == "stride":
-    return layers.Conv(features, kernel_size, (2, 2), dtype)
+    return layers.Conv(features, kernel_size, strides, dtype)
   return _Down(kind, features, kernel_size, dtype)
 
 
@@ -115,8 +122,12 @@ def make_up(
   kernel_size: tuple[int, int],
   dtype: jnp.dtype,
   output: tuple[bool, ...] | None = None,
+  strides: tuple[int, int] = (2, 2),
 ) -> nn.Module:
-  """A layer that doubles: [B, N, F, C] to [B, 2 N, 2 F, features]."""
+  """A layer that doubles: [B, N, F, C] to [B, 2 N, 2 F, features].
+
+  Of kind 'transposed' it may multiply each axis by another number.
+  """
   if kind == "transposed":
-    return layers.ConvTranspose(features, kernel_size, (2, 2), dtype, output)
+    return layers.ConvTranspose(features, kernel_size, strides, dtype, output)
   return _Up(kind, features, kernel_size, dtype, output)
