@@ -291,8 +291,8 @@ def check(config: ml_collections.ConfigDict) -> None:
   positive = (*settings.strides, *settings.hidden_units, settings.kernel_bins or 1)
   if len(settings.strides) != 2 or min(positive) < 1:
     raise errors.UserError(
-      "model.strides must be two positive numbers, and model.kernel_bins and hidden_units positive, "
-      f"got {settings.strides}, {settings.kernel_bins} and {settings.hidden_units}"
+      "model.strides must be two positive numbers, and model.kernel_bins and hidden_units "
+      f"positive, got {settings.strides}, {settings.kernel_bins} and {settings.hidden_units}"
     )
   if tuple(settings.strides) != (2, 2) and (settings.downsampling, settings.upsampling) != (
     "stride",

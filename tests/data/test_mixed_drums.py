@@ -41,7 +41,7 @@ def open_mixed(tfds_dir, folder, **settings):
     "data.dir": folder,
     "data.drums.labels": "labels.csv",
   }
-  return data_sets.load(get_config("drums", "tiny", **{**fields, **settings}).data)
+  return data_sets.load(get_config("drums", "mixed,tiny", **{**fields, **settings}).data)
 
 
 def test_kinds_are_shared_kits_are_not_and_origins_tell_them_apart(tfds_dir, folder):

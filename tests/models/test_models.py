@@ -14,6 +14,7 @@ from cvae_jax import methods
 from cvae_jax.audio import representations
 from cvae_jax.core import errors
 from cvae_jax.data import data_sets
+from cvae_jax.data import drums
 from cvae_jax.data import labels
 from cvae_jax.data.sets import mixed_drums
 from cvae_jax.methods.common import condition as condition_lib
@@ -42,9 +43,10 @@ PARAMETERS = {
   ("rave", ""): 17_622_578,  # The paper's 17.6 M.
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,
-  ("drums", ""): 2_134_608,
-  ("drums", "recorded"): 2_134_608,
-  ("drums", "cvae"): 2_585_232,
+  ("drums", ""): 2_111_056,
+  ("drums", "mixed"): 2_134_608,
+  ("drums", "recorded"): 2_146_384,
+  ("drums", "cvae"): 2_561_680,
   ("drums", "paper"): 57_075_777,
 }
 
@@ -55,7 +57,9 @@ def count(config):
   batch = example_batch()
   if "drums" in config.data:
     form = data_sets.make_form(config.data)
-    vocabulary = mixed_drums.make_vocabulary(("synth_drums", "soundfont_drums"), ("a", "b"))
+    vocabulary = drums.make_vocabulary(("a", "b"))
+    if "mixed" in config.data:
+      vocabulary = mixed_drums.make_vocabulary(config.data.mixed.names, ("a", "b"))
     zeros = {name: np.zeros(2, np.int32) for name in vocabulary.names}
     batch = {"audio": np.zeros((2, form.num_samples), np.float32), **zeros}
     plain = feature_statistics.FeatureStatistics(np.zeros(1), np.ones(1))
