@@ -12,104 +12,38 @@ a nat of KL is worth. `observation.py` has its other forms, `regularization.py` 
 the KL and the terms beside it, `corruption.py` the noise of a denoising autoencoder, `guidance.py`
 what makes it a Guided-VAE.
 
-The functions of a method come from this file's functions of the same names, each with `Parts` as
-its first argument.
+The functions of a method come from this file's functions of the same names and from those of
+`vae_training.py`, each with the `Parts` of `vae_parts.py` as its first argument.
 
 Source: Kingma & Welling 2014; Sohn, Lee & Yan 2015 for the condition; Higgins et al. 2017 for beta;
 Tolstikhin et al. 2018 for the WAE; Aouameur, Esling & Hadjeres 2019 for the CWAE.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
 import functools
 import math
 from typing import Any
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
-import optax
 
 from cvae_jax import methods
-from cvae_jax.audio import representations
 from cvae_jax.core import config_check
 from cvae_jax.core import errors
-from cvae_jax.core import parts as parts_lib
-from cvae_jax.data import forms
-from cvae_jax.data import vocabulary as vocabulary_lib
-from cvae_jax.methods.common import condition as condition_lib
-from cvae_jax.methods.common import corruption
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import guidance
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
+from cvae_jax.methods.common import vae_parts as parts_lib
+from cvae_jax.methods.common import vae_training as training
 from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
-from cvae_jax.models.common import linear_path
-from cvae_jax.training import compilation
-from cvae_jax.training import gradients
 from cvae_jax.training import state as state_lib
 
 
-class Parts(NamedTuple):
-  """What the functions of the method work with.
-
-  Attributes:
-    config: a whole one.
-    form: of the waveforms.
-    representation: of the features.
-    condition: from labels to c.
-    networks: all of them, but for a flow.
-    flow: the prior where it is a flow, else None.
-    penalty: see `regularization.make_penalty`.
-    optimizer: of all parameters.
-    critic_labels: names of the labels that z should not contain.
-    prior_levels: dimensions of each level of z.
-    targets: labels that dimensions of z should say.
-  """
-
-  config: ml_collections.ConfigDict
-  form: forms.Waveform
-  representation: representations.Representation
-  condition: condition_lib.Condition
-  networks: networks_lib.Networks
-  flow: flow_prior.FlowPrior | None
-  penalty: Callable[..., regularization.Penalty]
-  optimizer: optax.GradientTransformation
-  critic_labels: tuple[str, ...]
-  prior_levels: tuple[int, ...]
-  targets: tuple[guidance.Target, ...]
-
-  @property
-  def is_gaussian(self) -> bool:
-    """Whether the posterior is a distribution; a point has no density and no prior."""
-    return self.config.method.posterior == "gaussian"
-
-  @property
-  def num_features(self) -> int:
-    """Numbers of one example's features."""
-    return math.prod(self.representation.shape)
-
-  def apply(self, function: str, params: Any, *inputs: Any) -> Any:
-    """A function of `networks` with these parameters."""
-    return self.networks.apply(params, *inputs, method=function)
-
-  def reconstruct(self, params: Any, z: jax.Array, c: jax.Array) -> jax.Array:
-    """[B, N, F, C] features that are heard of a code: the decoder's, steadied over time."""
-    predicted = self.apply("decode", params, z, c)
-    return waveforms.steady_levels(self.config, self.representation, self.form, predicted)
-
-  def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
-    """Features x and condition c of a batch."""
-    x = waveforms.encode_features(self.representation, batch)
-    return x, self.condition.encode(batch)
-
-
-def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainState:
+def init(parts: parts_lib.Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainState:
   """The state that a run begins with."""
   params_rng, run_rng = jax.random.split(rng)
   c = parts.condition.encode(batch)
@@ -123,124 +57,7 @@ def init(parts: Parts, rng: jax.Array, batch: methods.Batch) -> state_lib.TrainS
   return flow_prior.attach(state, parts.flow, parts.config.method.flow, flow_rng, c)
 
 
-def training_inputs(parts: Parts, batch: methods.Batch, rng: jax.Array) -> dict[str, Any]:
-  """What the loss of a batch is computed from; all that is random of an example is in it.
-
-  The batch may then be split, see `gradients.of_mean`.
-
-  Returns:
-    'x' features, 'corrupted' features, 'c' conditions, 'noise' of z (None for a point); 'audio'
-    where the loss compares waveforms, 'labels' where there is a critic, 'targets' where labels
-    guide.
-  """
-  config = parts.config
-  augment_rng, z_rng = jax.random.split(rng)
-  drop_rng, corrupt_rng = (jax.random.fold_in(z_rng, i) for i in (0, 1))
-  audio = waveforms.vary(config.augment, parts.form, batch["audio"], augment_rng)
-  x, c = parts.representation.encode(audio), parts.condition.encode(batch)
-  if config.condition.drop_rate and parts.condition.dim:
-    c = parts.condition.drop(c, drop_rng, config.condition.drop_rate)
-  corrupted = corruption.corrupt(
-    x,
-    corrupt_rng,
-    config.method.corruption,
-    config.method.corruption_amount,
-    parts.representation.floored,
-  )
-  shape = (c.shape[0], config.model.latent_dim)
-  noise = jax.random.normal(z_rng, shape) if parts.is_gaussian else None
-  inputs: dict[str, Any] = {"x": x, "corrupted": corrupted, "c": c, "noise": noise}
-  if config.method.spectral_weight:
-    inputs["audio"] = audio
-  if config.method.mmd_weight and config.method.mmd_by:
-    inputs["classes"] = batch[config.method.mmd_by]
-  if parts.targets:
-    inputs["targets"] = tuple(target.read(batch) for target in parts.targets)
-  if parts.networks.critic is not None:
-    inputs["labels"] = {name: batch[name] for name in parts.critic_labels}
-  return inputs
-
-
-def loss(
-  parts: Parts, step: jax.Array, rng: jax.Array, params: Any, inputs: dict[str, Any]
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-  """-ELBO and the terms beside it, in nats per feature, of `training_inputs`; and metrics."""
-  settings, x, c = parts.config.method, inputs["x"], inputs["c"]
-  mmd_rng, phase_rng = (jax.random.fold_in(rng, i) for i in (2, 3))
-  latent = parts.apply("encode", params, inputs["corrupted"], c)
-  z = networks_lib.reparameterize(latent, inputs["noise"])
-  predicted = parts.apply("decode", params, z, c)
-  nll = jnp.mean(parts.apply("nll", params, x, predicted))
-  prior = parts.apply("conditional_prior", params, c, z)
-  cost, metrics = parts.penalty(latent, prior, z, step, mmd_rng, inputs.get("classes"))
-  total = nll + cost
-  if settings.level_weight:
-    metrics["level_error"] = jnp.mean(losses.level_weighted_error(x, predicted))
-    total += settings.level_weight * metrics["level_error"] / (2.0 * settings.sigma**2)
-  if settings.spectral_weight:
-    audio = parts.representation.decode(predicted, phase_rng)
-    metrics["spectral"] = jnp.mean(losses.multi_resolution_stft(inputs["audio"], audio))
-    total += settings.spectral_weight * metrics["spectral"]
-  if parts.networks.guide is not None:
-    guide = functools.partial(parts.apply, "guide_with")
-    targets = inputs.get("targets", ())
-    extra = guidance.losses(settings.guidance, guide, params, x, z, targets, settings.sigma)
-    metrics |= extra.metrics
-    total += extra.cost
-  if parts.networks.critic is not None:
-    logits = functools.partial(parts.apply, "label_logits")
-    targets = [inputs["labels"][name] for name in parts.critic_labels]
-    critic_loss, leakage = regularization.critic_losses(logits, params, z, targets)
-    metrics["critic"], metrics["leak"] = jnp.mean(critic_loss), jnp.mean(leakage)
-    # Adam is indifferent to the critic's weight, but the gradient's clipping is not.
-    total += 0.1 * parts.num_features * metrics["critic"] + settings.leak_weight * metrics["leak"]
-  error_db2 = waveforms.squared_error_db(parts.representation, x, predicted)
-  metrics = {"nll": nll / parts.num_features, **metrics, "mse_db2": jnp.mean(error_db2)}
-  return total / parts.num_features, metrics
-
-
-def fit(
-  parts: Parts, state: state_lib.TrainState, batches: Iterable[methods.Batch]
-) -> state_lib.TrainState:
-  """The state with the linear path fitted on training examples."""
-  settings = parts.config.method
-  encode = compilation.jit(parts.inputs)
-
-  def examples():
-    for batch in batches:
-      is_real = np.asarray(batch["mask"]) > 0
-      inputs = {key: value for key, value in batch.items() if key != "id"}
-      x, c = encode(inputs)
-      yield np.asarray(x)[is_real], np.asarray(c)[is_real]
-
-  variance = settings.beta * settings.sigma**2 if parts.is_gaussian else None
-  variables = state.buffers[linear_path.COLLECTION][linear_path.NAME]
-  fitted = {linear_path.NAME: linear_path.fit(variables, examples(), variance)}
-  return state.replace(buffers={**state.buffers, linear_path.COLLECTION: fitted})
-
-
-def train_step(
-  parts: Parts, state: state_lib.TrainState, batch: methods.Batch
-) -> tuple[state_lib.TrainState, dict[str, jax.Array]]:
-  """One step of the optimizer."""
-  optimizer = parts.config.optimizer
-  rng = jax.random.fold_in(state.rng, state.step)
-  inputs = training_inputs(parts, batch, rng)
-  loss_rng, buffers = jax.random.split(rng)[1], state.buffers or {}
-
-  def loss_fn(params, inputs):
-    return loss(parts, state.step, loss_rng, {**params, **buffers}, inputs)
-
-  (value, metrics), grads = gradients.of_mean(
-    loss_fn, state.params, inputs, parts.config.train.accumulate_steps
-  )
-  metrics["rmse_db"] = jnp.sqrt(metrics.pop("mse_db2"))
-  metrics = {"loss": value, **metrics, "grad_norm": optax.global_norm(grads)}
-  state = state_lib.apply_gradients(state, grads, parts.optimizer, optimizer.ema_decay)
-  return state, metrics
-
-
-def _elbo_terms(parts: Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.Array):
+def _elbo_terms(parts: parts_lib.Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.Array):
   """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO.
 
   The KL to a flow is that of the sample: log q(z|x, c) - log p(z|c).
@@ -256,7 +73,9 @@ def _elbo_terms(parts: Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.
   return nll, jnp.sum(regularization.divergence(latent, prior), axis=-1)
 
 
-def eval_step(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> methods.Sums:
+def eval_step(
+  parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
+) -> methods.Sums:
   """Sums over a batch, and counts: the ELBO of one sample, errors at the posterior's mean."""
   x, c = parts.inputs(batch)
   nll, kl = _elbo_terms(parts, params, x, c, rng)
@@ -276,21 +95,23 @@ def eval_step(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -
   return {name: (jnp.sum(mask * value), jnp.sum(mask)) for name, value in by_example.items()}
 
 
-def encode(parts: Parts, params: Any, batch: methods.Batch, rng: Any = None) -> jax.Array:
+def encode(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: Any = None) -> jax.Array:
   """[B, D] mean of the posterior; with a key, a draw from it."""
   latent = parts.apply("encode", params, *parts.inputs(batch))
   return latent.mean if rng is None else networks_lib.draw(latent, rng)
 
 
 def decode(
-  parts: Parts, params: Any, z: jax.Array, labels: methods.Batch, rng: jax.Array
+  parts: parts_lib.Parts, params: Any, z: jax.Array, labels: methods.Batch, rng: jax.Array
 ) -> jax.Array:
   """[B, T] waveforms of [B, D] latents."""
   features = parts.reconstruct(params, z, parts.condition.encode(labels, len(z)))
   return waveforms.decode_features(parts.representation, parts.form, features, rng)
 
 
-def draw_code(parts: Parts, params: Any, labels: methods.Batch, rng: jax.Array) -> jax.Array:
+def draw_code(
+  parts: parts_lib.Parts, params: Any, labels: methods.Batch, rng: jax.Array
+) -> jax.Array:
   """[B, D] z of the prior, at the temperature of the labels."""
   c = parts.condition.encode(labels)
   noise = jax.random.normal(rng, (c.shape[0], sum(parts.prior_levels)))
@@ -305,13 +126,15 @@ def draw_code(parts: Parts, params: Any, labels: methods.Batch, rng: jax.Array) 
   return z
 
 
-def score(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
+def score(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
   """[B] ELBO in nats, of one sample."""
   nll, kl = _elbo_terms(parts, params, *parts.inputs(batch), rng)
   return -(nll + kl)
 
 
-def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
+def log_weight(
+  parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
+) -> jax.Array:
   """[B] log p(x, z|c) - log q(z|x, c) of one sample, in nats."""
   if parts.flow is not None:
     return score(parts, params, batch, rng)  # Its KL is that of the sample already.
@@ -326,12 +149,12 @@ def log_weight(parts: Parts, params: Any, batch: methods.Batch, rng: jax.Array) 
   return jnp.sum(log_p - log_q, axis=-1) - nll
 
 
-def has_prior(parts: Parts) -> bool:
+def has_prior(parts: parts_lib.Parts) -> bool:
   """Whether codes can be drawn: of an autoencoder, where its codes have a distribution."""
   return parts.is_gaussian or parts.flow is not None or bool(parts.config.method.mmd_weight)
 
 
-def make_phase(parts: Parts) -> methods.Phase | None:
+def make_phase(parts: parts_lib.Parts) -> methods.Phase | None:
   """The training of the flow on the codes; None without one."""
   if parts.flow is None:
     return None
@@ -345,86 +168,16 @@ def make_phase(parts: Parts) -> methods.Phase | None:
   return flow_prior.make_phase(parts.flow, parts.config.method.flow, encode_batch, drop)
 
 
-def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
-  """Dimensions of each level of z: `method.prior_levels` and the rest.
-
-  Raises:
-    UserError: levels that leave no dimension to the lowest one.
-  """
-  upper, latent_dim = tuple(config.method.prior_levels), config.model.latent_dim
-  if sum(upper) >= latent_dim:
-    raise errors.UserError(
-      f"method.prior_levels must leave dimensions of model.latent_dim {latent_dim} to "
-      f"the lowest level, got {upper}"
-    )
-  return (*upper, latent_dim - sum(upper))
-
-
-def check_mmd(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
-  """Raises UserError for a MMD by what is no label of names, or of what a batch has no two of."""
-  settings = config.method
-  if settings.mmd_weight and config.train.accumulate_steps > 1:
-    raise errors.UserError(
-      "method.mmd_weight compares the codes of a whole batch: train.accumulate_steps must be 1, "
-      f"got {config.train.accumulate_steps}"
-    )
-  if not settings.mmd_by:
-    return
-  label = vocabulary.find(settings.mmd_by)
-  if label is None or label.kind != vocabulary_lib.NAMES:
-    named = ", ".join(x.name for x in vocabulary.of_kind(vocabulary_lib.NAMES)) or "none"
-    raise errors.UserError(
-      f"method.mmd_by must be a label of names of these examples ({named}), got '{settings.mmd_by}'"
-    )
-
-
-def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
-  """Builds the networks, the penalty and the optimizer that a whole config asks for."""
-  representation, form = task.need_representation()
-  condition, settings = task.condition, config.method
-  is_gaussian, levels = settings.posterior == "gaussian", make_prior_levels(config)
-  models = parts_lib.load("cvae_jax.models", config.model.name, "make_model", "model.name")
-  has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
-  targets = guidance.make_targets(settings.guidance, task.vocabulary)
-  check_mmd(config, task.vocabulary)
-  critic_labels: tuple[str, ...] = ()
-  if settings.leak_weight > 0:
-    critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
-  sizes = tuple(condition.places[x][1] - condition.places[x][0] for x in critic_labels)
-  networks = networks_lib.Networks(
-    models.make_model(config.model, representation, condition, is_gaussian),
-    observation_lib.make_observation(settings, representation),
-    latent_lib.PriorNetwork(levels) if has_prior else None,
-    latent_lib.LabelCritic(sizes) if critic_labels else None,
-    guidance.make_guide(config, representation, targets),
-  )
-  return Parts(
-    config,
-    form,
-    representation,
-    condition,
-    networks,
-    flow_prior.make_flow_prior(settings.flow, config.model.latent_dim)
-    if settings.prior == "flow"
-    else None,
-    regularization.make_penalty(settings, task.num_examples),
-    state_lib.make_optimizer(config.optimizer, task.total_steps),
-    critic_labels,
-    levels,
-    targets,
-  )
-
-
 def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> methods.Method:
   """Builds the method; `config` is a whole one. See `methods.Method` for the functions."""
-  parts = make_parts(config, task)
+  parts = parts_lib.make_parts(config, task)
   bind = lambda function: functools.partial(function, parts)
   has_linear_path = bool(getattr(parts.networks.autoencoder, "linear_ranks", ()))
   # An estimate of a density has a right mean, and its exponential has not.
   has_density = parts.is_gaussian and not (parts.flow is not None and parts.flow.probes)
   return methods.Method(
     init=bind(init),
-    train_step=bind(train_step),
+    train_step=bind(training.train_step),
     eval_step=bind(eval_step),
     code_shape=(config.model.latent_dim,),
     meanings=guidance.meanings(config.method.guidance),
@@ -438,7 +191,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     level_db=parts.representation.level_db,
     phase=make_phase(parts),
     warm_start=flow_prior.warm_start,
-    fit=bind(fit) if has_linear_path else None,
+    fit=bind(training.fit) if has_linear_path else None,
   )
 
 

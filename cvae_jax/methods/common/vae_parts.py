@@ -1,0 +1,150 @@
+"""What the functions of an autoencoder work with, and how a config makes it: see `methods.vae`."""
+
+from collections.abc import Callable
+import math
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import ml_collections
+import optax
+
+from cvae_jax import methods
+from cvae_jax.audio import representations
+from cvae_jax.core import errors
+from cvae_jax.core import parts as core_parts
+from cvae_jax.data import forms
+from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.methods.common import condition as condition_lib
+from cvae_jax.methods.common import flow_prior
+from cvae_jax.methods.common import guidance
+from cvae_jax.methods.common import networks as networks_lib
+from cvae_jax.methods.common import observation as observation_lib
+from cvae_jax.methods.common import regularization
+from cvae_jax.methods.common import waveforms
+from cvae_jax.models.common import latent as latent_lib
+from cvae_jax.training import state as state_lib
+
+
+class Parts(NamedTuple):
+  """What the functions of the method work with.
+
+  Attributes:
+    config: a whole one.
+    form: of the waveforms.
+    representation: of the features.
+    condition: from labels to c.
+    networks: all of them, but for a flow.
+    flow: the prior where it is a flow, else None.
+    penalty: see `regularization.make_penalty`.
+    optimizer: of all parameters.
+    critic_labels: names of the labels that z should not contain.
+    prior_levels: dimensions of each level of z.
+    targets: labels that dimensions of z should say.
+  """
+
+  config: ml_collections.ConfigDict
+  form: forms.Waveform
+  representation: representations.Representation
+  condition: condition_lib.Condition
+  networks: networks_lib.Networks
+  flow: flow_prior.FlowPrior | None
+  penalty: Callable[..., regularization.Penalty]
+  optimizer: optax.GradientTransformation
+  critic_labels: tuple[str, ...]
+  prior_levels: tuple[int, ...]
+  targets: tuple[guidance.Target, ...]
+
+  @property
+  def is_gaussian(self) -> bool:
+    """Whether the posterior is a distribution; a point has no density and no prior."""
+    return self.config.method.posterior == "gaussian"
+
+  @property
+  def num_features(self) -> int:
+    """Numbers of one example's features."""
+    return math.prod(self.representation.shape)
+
+  def apply(self, function: str, params: Any, *inputs: Any) -> Any:
+    """A function of `networks` with these parameters."""
+    return self.networks.apply(params, *inputs, method=function)
+
+  def reconstruct(self, params: Any, z: jax.Array, c: jax.Array) -> jax.Array:
+    """[B, N, F, C] features that are heard of a code: the decoder's, steadied over time."""
+    predicted = self.apply("decode", params, z, c)
+    return waveforms.steady_levels(self.config, self.representation, self.form, predicted)
+
+  def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
+    """Features x and condition c of a batch."""
+    x = waveforms.encode_features(self.representation, batch)
+    return x, self.condition.encode(batch)
+
+
+def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
+  """Dimensions of each level of z: `method.prior_levels` and the rest.
+
+  Raises:
+    UserError: levels that leave no dimension to the lowest one.
+  """
+  upper, latent_dim = tuple(config.method.prior_levels), config.model.latent_dim
+  if sum(upper) >= latent_dim:
+    raise errors.UserError(
+      f"method.prior_levels must leave dimensions of model.latent_dim {latent_dim} to "
+      f"the lowest level, got {upper}"
+    )
+  return (*upper, latent_dim - sum(upper))
+
+
+def check_mmd(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
+  """Raises UserError for a MMD by what is no label of names, or of what a batch has no two of."""
+  settings = config.method
+  if settings.mmd_weight and config.train.accumulate_steps > 1:
+    raise errors.UserError(
+      "method.mmd_weight compares the codes of a whole batch: train.accumulate_steps must be 1, "
+      f"got {config.train.accumulate_steps}"
+    )
+  if not settings.mmd_by:
+    return
+  label = vocabulary.find(settings.mmd_by)
+  if label is None or label.kind != vocabulary_lib.NAMES:
+    named = ", ".join(x.name for x in vocabulary.of_kind(vocabulary_lib.NAMES)) or "none"
+    raise errors.UserError(
+      f"method.mmd_by must be a label of names of these examples ({named}), got '{settings.mmd_by}'"
+    )
+
+
+def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
+  """Builds the networks, the penalty and the optimizer that a whole config asks for."""
+  representation, form = task.need_representation()
+  condition, settings = task.condition, config.method
+  is_gaussian, levels = settings.posterior == "gaussian", make_prior_levels(config)
+  models = core_parts.load("cvae_jax.models", config.model.name, "make_model", "model.name")
+  has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
+  targets = guidance.make_targets(settings.guidance, task.vocabulary)
+  check_mmd(config, task.vocabulary)
+  critic_labels: tuple[str, ...] = ()
+  if settings.leak_weight > 0:
+    critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
+  sizes = tuple(condition.places[x][1] - condition.places[x][0] for x in critic_labels)
+  networks = networks_lib.Networks(
+    models.make_model(config.model, representation, condition, is_gaussian),
+    observation_lib.make_observation(settings, representation),
+    latent_lib.PriorNetwork(levels) if has_prior else None,
+    latent_lib.LabelCritic(sizes) if critic_labels else None,
+    guidance.make_guide(config, representation, targets),
+  )
+  return Parts(
+    config,
+    form,
+    representation,
+    condition,
+    networks,
+    flow_prior.make_flow_prior(settings.flow, config.model.latent_dim)
+    if settings.prior == "flow"
+    else None,
+    regularization.make_penalty(settings, task.num_examples),
+    state_lib.make_optimizer(config.optimizer, task.total_steps),
+    critic_labels,
+    levels,
+    targets,
+  )
