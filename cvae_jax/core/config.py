@@ -204,6 +204,19 @@ def make_section(section: str, name: str) -> ml_collections.ConfigDict:
   return fields
 
 
+def _keep_changes(
+  fields: ml_collections.ConfigDict,
+  changed: ml_collections.ConfigDict,
+  defaults: ml_collections.ConfigDict,
+) -> None:
+  """Copies what is changed from its default into `fields`, where they have it; in place."""
+  for name in set(fields) & set(defaults):
+    if all(isinstance(x[name], ml_collections.ConfigDict) for x in (fields, changed, defaults)):
+      _keep_changes(fields[name], changed[name], defaults[name])
+    elif changed[name] != defaults[name]:
+      fields[name] = changed[name]
+
+
 def set_part(config: ml_collections.ConfigDict, section: str, name: str) -> None:
   """Puts another part into a config: the fields of its section become that part's.
 
@@ -215,10 +228,8 @@ def set_part(config: ml_collections.ConfigDict, section: str, name: str) -> None
   """
   fields, old = make_section(section, name), config.get(section)
   if old is not None:
-    defaults = make_section(section, old.name)
-    for field in set(fields) & set(defaults) - {"name"}:
-      if old[field] != defaults[field]:
-        fields[field] = old[field]
+    _keep_changes(fields, old, make_section(section, old.name))
+    fields.name = name
   with config.unlocked():
     config[section] = fields
 

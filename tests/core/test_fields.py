@@ -155,3 +155,11 @@ def test_a_flag_of_no_field_is_named(flag, says):
   with pytest.raises(errors.UserError) as error:
     config_lib.check_flags(["main", "--config=a.py", flag], config_lib.get_base_config())
   assert says in str(error.value)
+
+
+def test_another_part_keeps_what_was_changed_field_by_field():
+  config = config_lib.get_base_config(data="synth_drums")
+  config.data.drums.update(sample_rate=22_050, hits=5)
+  config_lib.set_part(config, "data", "drums")
+  assert config.data.name == "drums" and config.data.drums.sample_rate == 22_050
+  assert config.data.drums.max_s == 12.0 and "hits" not in config.data.drums
