@@ -1,18 +1,22 @@
-"""Exports a sampler instrument, or a run's decoder as a program for other runtimes.
+"""Exports a sampler instrument, a drum kit, or a run's decoder as a program for other runtimes.
 
     python -m cvae_jax.export --workdir=runs/cvae --family=organ --seed=3 --out=organ/
+    python -m cvae_jax.export --workdir=runs/drums --format=hydrogen --seed=3 --out=kit/
     python -m cvae_jax.export --workdir=runs/cvae --format=stablehlo --out=decoder.stablehlo
     python -m cvae_jax.export --workdir=runs/rave --format=onnx --block=2048 --out=step.onnx
 
 `--format=sfz` (the default) writes NAME.sfz and its looped samples, for samplers that read SFZ,
 such as the free sforzando and sfizz. `--format=sf2` writes a soundfont, for FluidSynth and others;
-`--format=wav` writes only the samples. `--format=stablehlo` and `--format=onnx` write the decoder,
-from z and labels to waveforms, or with `--block` a step of a run that streams: see `portable.py`.
+`--format=wav` writes only the samples. A run of drums makes a kit instead, of sixteen keys of
+General MIDI's percussion: as SFZ, as WAVs, or as a drumkit of Hydrogen with `--format=hydrogen`.
+`--format=stablehlo` and `--format=onnx` write the decoder, from z and labels to waveforms, or with
+`--block` a step of a run that streams: see `portable.py`.
 """
 
 import argparse
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from cvae_jax import play
 from cvae_jax.core import atomic
@@ -22,6 +26,9 @@ from cvae_jax.core import flag_types
 from cvae_jax.core import outputs
 from cvae_jax.core import run_flags
 from cvae_jax.data import vocabulary as vocabulary_lib
+
+if TYPE_CHECKING:
+  from cvae_jax.synthesis import synthesizer
 
 _log = logging.getLogger("cvae_jax.export")  # Also when run as __main__.
 
@@ -87,16 +94,23 @@ def write_program(args: argparse.Namespace) -> None:
 
 def write_instrument(args: argparse.Namespace) -> None:
   """Exports an instrument to the directory --out."""
-  velocities = parse_velocities(args.velocities)
+  velocities = parse_velocities(args.velocities or "127")
   pitches = None if args.pitches is None else parse_pitches(args.pitches)
   outputs.check_directory(args.out)
   title = os.path.basename(os.path.abspath(args.out))
-  outputs.check_file(os.path.join(args.out, f"{title}.{args.format}"), "--out")
+  ending = "h2drumkit" if args.format == "hydrogen" else args.format
+  outputs.check_file(os.path.join(args.out, f"{title}.{ending}"), "--out")
 
+  from cvae_jax.synthesis import drum_kit
   from cvae_jax.synthesis import formats
   from cvae_jax.synthesis import instrument
 
   synth = run_flags.load_run(args)
+  if drum_kit.is_drums(synth):
+    write_kit(args, synth, title)
+    return
+  if args.format not in play.FORMATS:
+    drum_kit.check(synth, f"--format={args.format}")
   instrument.check(synth)
   if pitches is None:
     trained_pitches = synth.table.known("pitch")
@@ -114,22 +128,47 @@ def write_instrument(args: argparse.Namespace) -> None:
     _log.info("%s", os.path.join(args.out, f"{title}.{args.format}"))
 
 
+def write_kit(args: argparse.Namespace, synth: "synthesizer.Synthesizer", title: str) -> None:
+  """Exports a kit of a run of drums to the directory --out."""
+  from cvae_jax.synthesis import drum_kit
+  from cvae_jax.synthesis import kit_formats
+
+  if args.format not in play.KIT_FORMATS:
+    known = ", ".join(play.KIT_FORMATS)
+    raise errors.UserError(
+      f"a run of drums makes kits: --format must be one of {known}, got {args.format}"
+    )
+  for flag in ("pitches", "velocities"):
+    if getattr(args, flag) is not None:
+      raise errors.UserError(f"--{flag} is of runs with a pitch: this one makes drums")
+  labels = run_flags.asked_labels(args)
+  hits = drum_kit.make_kit(synth, None, args.seed, args.temperature, **labels)
+  packed = kit_formats.pack(hits, args.format, synth.sample_rate, title)
+  for name, body in packed.items():
+    with atomic.open_file(os.path.join(args.out, name), "wb") as f:
+      f.write(body)
+  kit_file = next((name for name in packed if not name.endswith(".wav")), "")
+  _log.info("%s: %d drums", os.path.join(args.out, kit_file), len(hits))
+
+
 def main(argv: list[str] | None = None) -> None:
-  """Exports an instrument or a program."""
+  """Exports an instrument, a kit or a program."""
   parser = cli.Parser(
     prog="python -m cvae_jax.export",
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   run_flags.add_run(parser)
-  parser.add_argument("--format", default="sfz", help="sfz (default), sf2, wav; stablehlo, onnx")
   parser.add_argument(
-    "--out", default="instrument", help="directory of an instrument, or file of a program"
+    "--format",
+    default="sfz",
+    help="sfz (default), sf2, wav, of a run of drums hydrogen; stablehlo, onnx",
+  )
+  parser.add_argument(
+    "--out", default="instrument", help="directory of an instrument or a kit, or file of a program"
   )
   parser.add_argument("--pitches", help="36-84 or 36-84:3; the training range by default")
-  parser.add_argument(
-    "--velocities", default="127", help="of the velocity layers, such as 50,127 (default 127)"
-  )
+  parser.add_argument("--velocities", help="of the velocity layers, such as 50,127 (default 127)")
   run_flags.add_draw(parser)
   parser.add_argument(
     "--batch",
@@ -145,7 +184,7 @@ def main(argv: list[str] | None = None) -> None:
   excluded_labels = (vocabulary_lib.PITCH, vocabulary_lib.VELOCITY)
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv), excluded_labels)
   args = parser.parse_args(argv)
-  all_formats = (*play.FORMATS, *_PROGRAMS)
+  all_formats = (*dict.fromkeys((*play.FORMATS, *play.KIT_FORMATS)), *_PROGRAMS)
   if args.format not in all_formats:
     raise errors.UserError(f"--format must be one of {', '.join(all_formats)}, got {args.format}")
   if args.block is not None and args.format not in _PROGRAMS:

@@ -293,6 +293,17 @@ def rave_run(shared_dir, rave_fields):
   return make_run(shared_dir, "rave", lambda: get_config("rave", "tiny", **rave_fields))
 
 
+@pytest.fixture(scope="session")
+def drums_run(shared_dir):
+  """The workdir of a finished run of configs/cvae.py:tiny on synthetic drums, of their kinds."""
+  fields = {
+    **{k: v for k, v in SHORT.items() if k != "method.prior"}, "data.name": "synth_drums/tiny",
+    "data.tfds_dir": str(shared_dir / "drums_tfds"), "condition.labels": ("kind",),
+    "method.prior": "standard",
+  }  # fmt: skip
+  return str(make_run(shared_dir, "drums", lambda: get_config("cvae", "tiny", **fields)))
+
+
 @pytest.fixture(scope="module")
 def client(player):
   """Of the API, for a test file's own `player`."""

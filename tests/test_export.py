@@ -85,7 +85,7 @@ def test_the_command_writes_what_the_map_names(synth, tiny_run, tmp_path):
 @pytest.mark.parametrize(
   "arguments,says",
   [
-    (["--format=sf3"], "--format must be one of sfz, sf2, wav, stablehlo, onnx, got sf3"),
+    (["--format=sf3"], "--format must be one of sfz, sf2, wav, hydrogen, stablehlo, onnx, got sf3"),
     (["--pitches=84-36"], "--pitches must be an increasing range within 0-127, got 84-36"),
     (["--pitches=low"], "--pitches must be a range such as 36-84 or 36-84:3, got low"),
     (["--velocities=soft"], "--velocities must be numbers such as 50,100,127, got soft"),

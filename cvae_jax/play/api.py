@@ -19,6 +19,7 @@ from starlette.middleware import trustedhost
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
+from cvae_jax.play import drum_routes
 from cvae_jax.play import engine as engine_lib
 from cvae_jax.play import middleware
 from cvae_jax.play import player as player_lib
@@ -281,6 +282,8 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     """Plays curves of latents."""
     audio = await thread(player.play_latents, request)
     return responses.Response(files.to_wav(audio, player.synth.sample_rate), media_type="audio/wav")
+
+  drum_routes.add_routes(app, player, decode, _BAD)
 
   @app.websocket("/api/live")
   async def live(socket: fastapi.WebSocket):

@@ -19,6 +19,7 @@ from cvae_jax.data import forms
 from cvae_jax.data import pipeline
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.play import drums
 from cvae_jax.play import engine as engine_lib
 from cvae_jax.play import latents
 from cvae_jax.play import live
@@ -78,6 +79,7 @@ def make_card(
     performed=performed,
     latents=latents.count_heard(synth),
     can_extend=synth.method.streamer is not None and synth.method.extend_code is not None,
+    percussion=drums.describe_keys(synth),
     directions=0 if palette is None else len(palette.directions),
     training_examples=synth.table.num_examples,
     results=evaluate.load_results(workdir) or {},
@@ -121,6 +123,8 @@ class Player:
     if not self.card.can_sample:
       code = [0.0] * self.card.code_size
     self.engine.warm_up(sounds.to_point(self.synth, self.palette, sounds.Sound(code=code)))
+    if self.card.percussion and self.card.can_sample:
+      drums.to_point(self.synth, self.palette, [schema.Sound()])
     if self.card.latents:
       self.begin_live(schema.LiveStart(follow=True))
       self.play_latents(schema.LatentsPlayed(codes=[[0.0]]))

@@ -258,6 +258,15 @@ class Label(Strict):
   mixed: bool = pydantic.Field(False, description="whether names can be mixed")
 
 
+class PercussionKey(Strict):
+  """A key of General MIDI's percussion."""
+
+  key: int
+  name: str
+  kind: str = pydantic.Field(description="of the label kind")
+  choke: int = pydantic.Field(description="group of keys of which one sounds at a time; 0 for none")
+
+
 class Card(Strict):
   """Describes a run: its form, labels and capabilities."""
 
@@ -283,6 +292,9 @@ class Card(Strict):
   )
   can_extend: bool = pydantic.Field(
     False, description="whether such curves of any length can be drawn of the prior"
+  )
+  percussion: list[PercussionKey] = pydantic.Field(
+    [], description="of a run of drums, the keys that it has drums for, the most usual ones first"
   )
   directions: int = pydantic.Field(description="of the map; 0 without a map")
   training_examples: int

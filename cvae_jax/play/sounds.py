@@ -51,16 +51,10 @@ def to_point(
   Raises:
     UserError: if the run does not support the labels, the code or the coordinates.
   """
-  size, method = synth.method.code_size, synth.method
   for pitch in pitches:
     if not 0 <= pitch <= _HIGHEST:
       raise errors.UserError(f"pitch must be 0-{_HIGHEST}, got {pitch:g}")
-  if sound.code is not None and len(sound.code) != size:
-    raise errors.UserError(f"code must be {size} numbers, got {len(sound.code)}")
-  if sound.code is None and not method.can_sample:
-    raise errors.UserError("this run has no prior to draw from: give a code")
-  if any(p is not None for p in sound.places) and palette is None:
-    raise errors.UserError("this run has no map of its latent space: places must be empty")
+  _check(synth, palette, sound)
   count = len(pitches)
   drawn_labels = synth.draw_labels(1, sound.seed, **sound.labels)
   columns = {name: np.repeat(value, count, axis=0) for name, value in drawn_labels.items()}
@@ -68,14 +62,59 @@ def to_point(
     is_whole = all(float(p).is_integer() for p in pitches)
     columns[vocabulary_lib.PITCH] = np.asarray(pitches, np.int32 if is_whole else np.float32)
   if sound.code is not None:
-    given_code = np.asarray(sound.code, np.float32).reshape(1, *(method.code_shape or ()))
-    code = np.repeat(given_code, count, axis=0)
+    code = np.repeat(_given_code(synth, sound)[None], count, axis=0)
   else:
     soft = synth.vocabulary.soften(columns)
     code = latent_space.draw_code(synth, soft, sound.seed, sound.temperature, count)
   if palette is not None:
     code = palette.move(code, sound.places)
   return latent_space.Point(code, columns)
+
+
+def to_points(
+  synth: synthesizer.Synthesizer,
+  palette: palette_lib.Palette | None,
+  sounds: Sequence[Sound],
+) -> latent_space.Point:
+  """Several sounds without pitches as a point of as many, whose codes are drawn in one batch.
+
+  Row i is `to_point` of sound i, with softened labels.
+
+  Raises:
+    UserError: as `to_point`.
+  """
+  rows = []
+  for sound in sounds:
+    _check(synth, palette, sound)
+    rows.append(synth.vocabulary.soften(synth.draw_labels(1, sound.seed, **sound.labels)))
+  columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+  if all(sound.code is not None for sound in sounds):
+    code = np.stack([_given_code(synth, sound) for sound in sounds])
+  else:
+    code = latent_space.draw_codes(
+      synth, columns, [s.seed for s in sounds], [s.temperature for s in sounds]
+    ).copy()
+  for i, sound in enumerate(sounds):
+    if sound.code is not None:
+      code[i] = _given_code(synth, sound)
+    if palette is not None:
+      code[i : i + 1] = palette.move(code[i : i + 1], sound.places)
+  return latent_space.Point(code, columns)
+
+
+def _check(synth, palette, sound):
+  """Raises UserError for a code or coordinates that the run does not support."""
+  size, method = synth.method.code_size, synth.method
+  if sound.code is not None and len(sound.code) != size:
+    raise errors.UserError(f"code must be {size} numbers, got {len(sound.code)}")
+  if sound.code is None and not method.can_sample:
+    raise errors.UserError("this run has no prior to draw from: give a code")
+  if any(p is not None for p in sound.places) and palette is None:
+    raise errors.UserError("this run has no map of its latent space: places must be empty")
+
+
+def _given_code(synth, sound):
+  return np.asarray(sound.code, np.float32).reshape(synth.method.code_shape or ())
 
 
 def describe_labels(synth: synthesizer.Synthesizer, point: latent_space.Point) -> dict[str, Any]:

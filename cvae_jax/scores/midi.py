@@ -1,6 +1,7 @@
 """Reads the notes of MIDI files, with pedals and the controllers that end notes."""
 
 import collections
+from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
@@ -26,15 +27,41 @@ def read_notes(path: str) -> list[scores.Note]:
   Raises:
     UserError: if the file does not exist, is not a MIDI file, has no notes, or is too long.
   """
+  notes = _read(path, collect)
+  if not notes:
+    raise errors.UserError(f"{path} holds no notes other than percussion")
+  return notes
+
+
+def read_percussion(path: str) -> list[scores.Note]:
+  """Reads the percussion of a MIDI file, channel 10, sorted by start; pitches are its keys.
+
+  Raises:
+    UserError: if the file does not exist, is not a MIDI file, has no percussion, or is too long.
+  """
+  notes = _read(path, lambda messages: collect(messages, percussion=True))
+  if not notes:
+    raise errors.UserError(f"{path} holds no percussion: nothing is played on channel 10")
+  return notes
+
+
+def count_notes(path: str) -> int:
+  """Number of notes of a MIDI file other than percussion.
+
+  Raises:
+    UserError: if the file does not exist, is not a MIDI file, or is too long.
+  """
+  return len(_read(path, collect))
+
+
+def _read(path: str, collect_notes: Callable[[Iterable[Any]], list[scores.Note]]):
   notes = []
   for start_s, messages in midi_file.read_parts(path):
     notes += [
       note._replace(start_s=start_s + note.start_s, end_s=start_s + note.end_s)
-      for note in collect(messages)
+      for note in collect_notes(messages)
     ]
-  if not notes:
-    raise errors.UserError(f"{path} holds no notes other than percussion")
-  last_s = max(note.end_s for note in notes)
+  last_s = max((note.end_s for note in notes), default=0.0)
   if last_s > _MAX_DURATION_S:
     raise errors.UserError(
       f"{path} lasts {last_s / 3600:.1f} hours: it must be at most {_MAX_DURATION_S / 3600:.0f}"
@@ -119,7 +146,7 @@ class _Channel:
     self.finished.append(scores.Note(note.start_s, now, note.pitch, note.velocity, note.program))
 
 
-def collect(messages: Iterable[Any]) -> list[scores.Note]:
+def collect(messages: Iterable[Any], percussion: bool = False) -> list[scores.Note]:
   """Collects notes from mido messages, whose times are seconds since the previous message.
 
   Supported are notes, program changes and these controllers: sustain (64), sostenuto (66), all
@@ -127,6 +154,10 @@ def collect(messages: Iterable[Any]) -> list[scores.Note]:
   it (124 to 127). Ignored are all other controllers, among them volume (7), expression (11), bank
   select (0, 32), soft pedal (67) and hold 2 (69); and pitch bend, aftertouch and system exclusive
   messages.
+
+  Args:
+    messages: of mido.
+    percussion: whether the notes are those of channel 10 alone, or of all others.
 
   Source: "MIDI 1.0 Detailed Specification" 4.2, and RP-015 for the reset of controllers.
   """
@@ -136,7 +167,7 @@ def collect(messages: Iterable[Any]) -> list[scores.Note]:
   for message in messages:
     now += message.time
     number = getattr(message, "channel", _DRUMS)
-    if number == _DRUMS:
+    if not hasattr(message, "channel") or (number == _DRUMS) != percussion:
       continue
     channel = channels[number]
     if message.type == "program_change":

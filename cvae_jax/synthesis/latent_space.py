@@ -5,6 +5,7 @@ be mixed: a pitch may be fractional, a family or a source a vector of weights.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import functools
 from typing import Any
 from typing import NamedTuple
@@ -90,7 +91,7 @@ def decode(synth: Synthesizer, point: Point, seed: int = 0) -> np.ndarray:
 
 
 @functools.cache
-def _drawer(synth: Synthesizer):
+def _drawer(synth: Synthesizer, key_axis: int | None = None):
   draw = synth.method.draw_code
   if draw is None:
     raise errors.UserError("this run has no prior to draw from: it can only reconstruct")
@@ -98,7 +99,17 @@ def _drawer(synth: Synthesizer):
   def one(params, labels, key):
     return draw(params, jax.tree.map(lambda x: x[None], labels), key)[0]
 
-  return compilation.jit(jax.vmap(one, in_axes=(None, 0, None)))
+  return compilation.jit(jax.vmap(one, in_axes=(None, 0, key_axis)))
+
+
+def _noise_key(seed):
+  """The key of the first example of `Synthesizer.sample` with a seed."""
+  return jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
+
+
+@compilation.jit
+def _noise_keys(seeds):
+  return jax.vmap(_noise_key)(seeds)
 
 
 def draw_code(
@@ -123,12 +134,39 @@ def draw_code(
   if count is None:
     count = len(next(iter(run_labels.values()))) if run_labels else 1
   conditions = methods.at_temperature(run_labels, count, temperature)
-  key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
+  key = _noise_key(seed)
   size = 1 if count == 1 else _BATCH_SIZE  # Two compiled sizes serve all counts.
   codes = []
   for rows, padded_rows in notes.batches(np.arange(count), size):
     batch_labels = {name: column[padded_rows] for name, column in conditions.items()}
     codes.append(np.asarray(_drawer(synth)(synth.params, batch_labels, key))[: rows.size])
+  return np.concatenate(codes)
+
+
+def draw_codes(
+  synth: Synthesizer,
+  labels: Mapping[str, np.ndarray],
+  seeds: Sequence[int],
+  temperatures: Sequence[float],
+) -> np.ndarray:
+  """Draws [M, ...] codes from the prior, each with the noise of its own seed.
+
+  Row i is that of `draw_code` with `seeds[i]` and `temperatures[i]`.
+
+  Args:
+    synth: the run.
+    labels: of M examples, as returned by `Synthesizer.draw_labels`.
+    seeds: M, as in `Synthesizer.sample`.
+    temperatures: M, as in `Synthesizer.sample`.
+  """
+  run_labels = vocabulary_lib.select(labels, synth.vocabulary)
+  conditions = methods.at_temperature(run_labels, len(seeds))
+  conditions[methods.TEMPERATURE] = np.asarray(temperatures, np.float32)
+  codes = []
+  for rows, padded_rows in notes.batches(np.arange(len(seeds)), _BATCH_SIZE):
+    batch_labels = {name: column[padded_rows] for name, column in conditions.items()}
+    keys = _noise_keys(np.asarray(seeds, np.uint32)[padded_rows])
+    codes.append(np.asarray(_drawer(synth, 0)(synth.params, batch_labels, keys))[: rows.size])
   return np.concatenate(codes)
 
 
