@@ -23,8 +23,8 @@ from cvae_jax.synthesis import synthesizer
 
 
 def describe_keys(synth: synthesizer.Synthesizer) -> list[schema.PercussionKey]:
-  """The percussion keys of a run of drums, the most usual ones first; none of other runs."""
-  if not drum_kit.is_drums(synth):
+  """The percussion keys of a run that draws drums, the most usual ones first; none of others."""
+  if not (drum_kit.is_drums(synth) and synth.method.can_sample):
     return []
   keys = [percussion.KEYS[k] for k in drum_kit.known_keys(synth, percussion.PREFERRED)]
   return [schema.PercussionKey(key=k.key, name=k.name, kind=k.kind, choke=k.choke) for k in keys]

@@ -123,7 +123,7 @@ class Player:
     if not self.card.can_sample:
       code = [0.0] * self.card.code_size
     self.engine.warm_up(sounds.to_point(self.synth, self.palette, sounds.Sound(code=code)))
-    if self.card.percussion and self.card.can_sample:
+    if self.card.percussion:
       drums.to_point(self.synth, self.palette, [schema.Sound()])
     if self.card.latents:
       self.begin_live(schema.LiveStart(follow=True))

@@ -108,7 +108,7 @@ def test_patterns_are_downloaded(client, tmp_path):
     ("pattern/midi", {"pattern": {"tracks": PATTERN["tracks"] * 9}}, 422, "pattern.tracks"),
     ("pattern/midi", {"pattern": {"tracks": [{"key": 36, "steps": [1]}]}}, 422, "steps"),
     ("pattern/midi", {"pattern": PATTERN, "bars": 65}, 422, "bars"),
-    ("pattern/loop", {"pattern": PATTERN, "sounds": [{}]}, 400, "tracks need as many sounds, got 1"),
+    ("pattern/loop", {"pattern": PATTERN, "sounds": [{}]}, 400, "as many sounds, got 1"),
     ("pattern/loop", {"pattern": PATTERN, "sounds": [{}] * 3}, 400, "got 3"),
   ],
 )  # fmt: skip

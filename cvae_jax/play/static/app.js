@@ -4,6 +4,7 @@
 
 import {download, get, post, save, upload} from './api.js';
 import {$, addDirection, addLabel, chosenValue, showNeeds, showSound, showValue} from './controls.js';
+import {Drums} from './drums.js';
 import {History} from './history.js';
 import {Keyboard, noteName} from './keyboard.js';
 import {fromHash, normalize, toHash} from './link.js';
@@ -30,6 +31,7 @@ const held = new Set(); // pressed keys
 const kept = new Set(); // released keys that hold or the pedal sustains
 let pedal = false;
 let latents = null; // once the page is wired, of a run that streams
+let drums = null; // once the page is wired, of a run of drums
 let live = null; // once the page is wired, of a run that is played live
 
 function say(text, bad = false) {
@@ -56,6 +58,7 @@ const playsLive = () => live !== null && (live.isKeys() || !hasKeys());
 /** Generates the notes of all visible keys, nearest to the last one first. */
 async function prepare() {
   notes.renew();
+  if (drums) return prepareDrums();
   const mine = notes.version;
   say('generating notes');
   const wanted = hasKeys() ? keyboard.pitches : [lastPitch];
@@ -66,6 +69,17 @@ async function prepare() {
     if (mine !== notes.version) return;
     await notes.fill(wanted, lastPitch);
     if (mine === notes.version) say(`ready (${wanted.length} keys in ${Math.round(performance.now() - started)} ms)`);
+  });
+}
+
+/** Generates the pads whose sounds have changed. */
+async function prepareDrums() {
+  const mine = notes.version;
+  say('generating drums');
+  await attempt(async () => {
+    const started = performance.now();
+    const [count] = await Promise.all([drums.fill(notes.signal), locate()]);
+    if (mine === notes.version) say(`ready (${count} ${count === 1 ? 'pad' : 'pads'} in ${Math.round(performance.now() - started)} ms)`);
   });
 }
 
@@ -92,6 +106,7 @@ function show(note, text) {
 }
 
 async function down(pitch, strength) {
+  if (drums) return drums.strikeKey(pitch, strength);
   player.wake();
   lastPitch = pitch;
   held.add(pitch);
@@ -131,11 +146,13 @@ function silence() {
   pedal = false;
   live?.silence();
   latents?.silence();
+  drums?.silence();
   player.stopAll();
 }
 
 /** Plays the last key once, after a change. */
 async function preview() {
+  if (drums) return attempt(() => drums.preview());
   const mine = ++previewed;
   const pitch = lastPitch;
   await attempt(async () => {
@@ -152,6 +169,7 @@ async function preview() {
 /** Changes the sound. If `done`, the change is complete: it enters the history, and notes are generated. */
 function change(fields, done = true) {
   sound = normalize({...sound, ...fields});
+  drums?.put(sound);
   showAll();
   if (!done) return;
   remember();
@@ -159,10 +177,13 @@ function change(fields, done = true) {
   prepare();
 }
 
-/** Enters the sound and the curves of latents into the history. */
+/** The fragment of a link to what the page plays. */
+const toFragment = () => (drums ? drums.link : toHash(sound));
+
+/** Enters the sound, the curves of latents and the drum machine into the history. */
 function remember() {
-  if (!history.push({sound: JSON.stringify(sound), curves: latents?.edit})) return;
-  window.history.replaceState(null, '', toHash(sound));
+  if (!history.push({sound: JSON.stringify(sound), curves: latents?.edit, drums: drums?.state})) return;
+  window.history.replaceState(null, '', toFragment());
   showHistory();
 }
 
@@ -171,12 +192,21 @@ function travel(steps) {
   if (state === undefined) return;
   showHistory();
   if (state.curves !== latents?.edit) latents.restore(state.curves);
+  if (drums) return travelDrums(state.drums);
   if (state.sound === JSON.stringify(sound)) return;
   sound = JSON.parse(state.sound);
   window.history.replaceState(null, '', toHash(sound));
   showAll();
   live?.change(sound);
   prepare().then(preview);
+}
+
+function travelDrums(state) {
+  const isOtherSound = drums.restore(state);
+  ({sound} = drums);
+  window.history.replaceState(null, '', toFragment());
+  showAll();
+  prepare().then(() => isOtherSound && preview());
 }
 
 function showHistory() {
@@ -193,8 +223,8 @@ function showAll() {
 
 function showPlaces() {
   pad.setPlace([places[0] ?? 0, places[1] ?? 0]);
-  document.querySelectorAll('#directions input').forEach((input, i) => {
-    input.value = places[i + 2] ?? 0;
+  document.querySelectorAll('#directions input').forEach((input) => {
+    input.value = places[input.dataset.direction] ?? 0;
     showValue(input);
   });
 }
@@ -252,7 +282,7 @@ const pad = new Pad($('pad'), {
       player.start('preview', note, 0.8);
       show(note, `training example ${dot.id}`);
       const use = document.createElement('button');
-      use.textContent = 'Play it on the keys';
+      use.textContent = drums ? 'Use it for this pad' : 'Play it on the keys';
       use.addEventListener('click', () =>
         attempt(async () => {
           const made = await get(`/api/notes/${index}`);
@@ -316,6 +346,7 @@ async function surprise() {
   } else {
     fields.seed = Math.floor(Math.random() * 2 ** 32);
     fields.labels = {...sound.labels};
+    if (drums) return change(fields), preview(); // Of the kind that the pad is.
     // Names of one training example: some combinations, such as synthetic notes of some families, do not exist.
     const dot = pad.dots.length ? pick(pad.dots) : null;
     for (const label of askedLabels()) {
@@ -323,6 +354,16 @@ async function surprise() {
     }
   }
   change(fields);
+  await preview();
+}
+
+/** A sound near the present one: a quarter of the way to a random one with the same labels. */
+async function vary() {
+  player.wake();
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const other = {...sound, seed, temperature: Math.max(sound.temperature, 0.5), code: null, places: []};
+  const {sounds} = await post('/api/interpolate', {a: sound, b: other, steps: 5, part: 'code'});
+  change({...sounds[1].sound, labels: sound.labels});
   await preview();
 }
 
@@ -362,6 +403,7 @@ function wire() {
   if (card.can_perform) live = wireLive(page);
   if (card.latents) latents = wireLatents(page, card.latents);
   on('surprise', 'click', surprise);
+  on('vary', 'click', vary);
   on('forget', 'click', () => change({code: null, places: []}));
   on('recenter', 'click', () => {
     change({places: []});
@@ -414,9 +456,21 @@ function wire() {
     travel(event.shiftKey ? 1 : -1);
   });
   window.addEventListener('hashchange', () => {
+    if (drums && location.hash !== toFragment() && drums.open(location.hash)) change(drums.sound);
+    if (drums) return;
     const linked = fromHash(location.hash);
     if (linked && toHash(linked) !== toHash(sound)) change(linked);
   });
+}
+
+/** Shows the sound of the pad that is chosen; a change of several pads is complete. */
+function chooseSound(chosen, isChange = false) {
+  sound = chosen;
+  showAll();
+  window.history.replaceState(null, '', toFragment());
+  if (isChange) remember();
+  if (isChange) prepare().then(preview);
+  else attempt(locate);
 }
 
 async function note() {
@@ -425,7 +479,7 @@ async function note() {
 }
 
 async function share() {
-  window.history.replaceState(null, '', toHash(sound));
+  window.history.replaceState(null, '', toFragment());
   try {
     await navigator.clipboard.writeText(location.href);
     say('link copied');
@@ -448,14 +502,20 @@ async function start() {
   }
   pad.main = card.labels.find((label) => label.name === card.main) ?? null;
   if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one. It is encoded and played.';
-  for (let k = 2; k < card.directions; k++) {
+  const isDrums = card.percussion.length > 0;
+  for (let k = isDrums ? 0 : 2; k < card.directions; k++) {
     addDirection(k, (value) => {
       player.wake();
       change({places: placed({[k]: value})});
       preview();
     });
   }
-  if (!hasKeys() && !card.can_perform) {
+  if (isDrums) {
+    keyboard.usesCodes = false;
+    keyboard.draw = () => {};
+    $('drop-hint').textContent = 'Drop an audio file here, or choose one. It is encoded, and the chosen pad plays it.';
+    $('keys-hint').firstChild.textContent = 'Pads: A S D F G H J K; space plays the beat; ';
+  } else if (!hasKeys() && !card.can_perform) {
     $('keyboard').innerHTML = '<button id="keyless" class="primary">Play the sound</button>';
     document.querySelector('.keys-tools').hidden = true;
     keyboard.draw = () => {};
@@ -464,7 +524,13 @@ async function start() {
   }
   wire();
   if (card.directions) pad.dots = await get('/api/notes');
-  const linked = fromHash(location.hash);
+  if (isDrums) {
+    const {kind: _, ...labels} = firstLabels();
+    const page = {player, say, attempt, show, remember, onChoose: chooseSound};
+    drums = new Drums(page, card, labels);
+    drums.open(location.hash);
+  }
+  const linked = drums ? drums.sound : fromHash(location.hash);
   const first = {labels: firstLabels()};
   if (!linked && !card.can_sample && pad.dots.length) Object.assign(first, (await get('/api/notes/0')).sound);
   shownOnce();

@@ -8,7 +8,7 @@ const semitones = (x) => (x > 0 ? `+${x}` : String(x));
 const decibels = (x) => `${x} dB`;
 const cents = (x) => `${x} ct`;
 const FORMATS = {
-  volume: percent, morph: percent, 'latents-weight': percent, attack: seconds, release: seconds, bend: semitones, swell: decibels, vibrato: cents,
+  volume: percent, swing: (x) => `${x} %`, morph: percent, 'latents-weight': percent, attack: seconds, release: seconds, bend: semitones, swell: decibels, vibrato: cents,
 };
 
 /** Shows a slider's value beside it. */
@@ -154,6 +154,7 @@ export function showNeeds(card) {
     ...(card.can_perform ? ['performing'] : []),
     ...(card.has_room ? ['room'] : []),
     ...(card.directions >= 2 ? ['map'] : []),
+    ...(card.percussion.length ? ['drums'] : ['no-drums']),
   ]);
   document.querySelectorAll('[data-needs]').forEach((element) => {
     element.classList.toggle('missing', !has.has(element.dataset.needs));
@@ -168,5 +169,6 @@ export function addDirection(k, onChange) {
     <input id="direction-${k}" type="range" min="-3" max="3" step="0.05"><output for="direction-${k}"></output>`;
   $('directions').append(row);
   const input = row.querySelector('input');
+  input.dataset.direction = k;
   input.addEventListener('change', () => onChange(Number(input.value)));
 }

@@ -34,6 +34,7 @@ export class Keyboard {
     this.codes = new Map(); // computer key to the pitch that it plays
     this.inputs = new Map(); // MIDI input to its pressed pitches and its pedal
     this.trained = null;
+    this.usesCodes = true; // whether the computer's keys are keys
     root.addEventListener('pointerdown', (e) => this.#onPointer(e));
     root.addEventListener('pointermove', (e) => {
       if (this.pointers.has(e.pointerId)) this.#onPointer(e);
@@ -141,6 +142,7 @@ export class Keyboard {
   }
 
   #onKey(event) {
+    if (!this.usesCodes) return;
     const typing = event.target.closest?.('input:not([type=range]):not([type=checkbox]), select, textarea');
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const button = event.target.closest?.('#keyboard button[data-pitch]');

@@ -1,0 +1,47 @@
+// Plays a beat on a clock: steps are handed over ahead of their time, so that the audio thread keeps it.
+
+import {offsetOf, STEPS} from './pattern.js';
+
+export const LOOK_AHEAD_S = 0.25; // that steps are handed over ahead: what the page may be busy for
+const START_S = 0.06; // from the start to the first step
+const LATEST_S = 0.05; // that a late step is still played
+
+export class Sequencer {
+  /**
+   * @param {{now: function(): number, onStep: function(number, number)}} calls the clock in seconds; and
+   *   `onStep` gets a step and its time on that clock
+   */
+  constructor(calls) {
+    this.calls = calls;
+    this.isOn = false;
+    this.late = 0; // steps handed over after their time
+    this.dropped = 0; // of these, those that came too late to be played
+  }
+
+  start(beat) {
+    this.beat = beat;
+    this.isOn = true;
+    this.step = 0;
+    this.time = this.calls.now() + START_S;
+    this.advance();
+  }
+
+  stop() {
+    this.isOn = false;
+  }
+
+  /** Hands over the steps of the next moments; to be called more often than once in LOOK_AHEAD_S. */
+  advance() {
+    if (!this.isOn) return;
+    const now = this.calls.now();
+    while (this.time < now + LOOK_AHEAD_S) {
+      const isLate = this.time < now;
+      if (isLate) this.late += 1;
+      if (now - this.time > LATEST_S) this.dropped += 1;
+      else this.calls.onStep(this.step, isLate ? now : this.time);
+      // By differences, so that a new tempo begins with the next step.
+      this.time += offsetOf(this.beat, this.step + 1) - offsetOf(this.beat, this.step);
+      this.step = (this.step + 1) % STEPS;
+    }
+  }
+}
