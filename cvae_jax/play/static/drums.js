@@ -17,6 +17,7 @@ const FIRST_PATTERN = 'Four on the floor';
 
 export class Drums {
   #made = []; // by pad: the sound, as text, that it has been made of
+  #asked = []; // by pad: the sound, as text, that was asked for last, and the request
   #shown = []; // steps that are to be marked, with their times
   #ticker = null;
 
@@ -113,24 +114,39 @@ export class Drums {
     showValue($('swing'));
   }
 
-  /** Makes the pads whose sounds have changed, in one request; how many they are. */
+  /** Makes the pads whose sounds have changed, in one request; how many it asks for. */
   async fill(signal) {
-    const asked = this.sounds.map((sound) => JSON.stringify(sound));
-    const missing = asked.map((_, k) => k).filter((k) => asked[k] !== this.#made[k]);
-    if (!missing.length) return 0;
-    missing.forEach((k) => this.pads.setWaiting(k, true));
+    const wanted = this.sounds.map((sound) => JSON.stringify(sound));
+    wanted.forEach((text, k) => text === this.#made[k] && (this.#asked[k] = null)); // Back to what is there.
+    const isAsked = (k) => this.#asked[k]?.text === wanted[k] && !this.#asked[k].signal?.aborted;
+    const missing = wanted.map((_, k) => k).filter((k) => wanted[k] !== this.#made[k] && !isAsked(k));
+    if (missing.length) {
+      const work = this.#make(missing, wanted, signal);
+      missing.forEach((k) => (this.#asked[k] = {text: wanted[k], signal, work}));
+    }
+    await Promise.all(wanted.map((text, k) => (text !== this.#made[k] ? this.#asked[k].work : null)));
+    return missing.length;
+  }
+
+  async #make(pads, texts, signal) {
+    pads.forEach((k) => this.pads.setWaiting(k, true));
+    const isLast = (k) => this.#asked[k]?.text === texts[k];
     try {
-      const made = await post('/api/kit', {sounds: missing.map((k) => this.sounds[k])}, signal);
-      missing.forEach((k, i) => {
-        this.#made[k] = asked[k];
+      const made = await post('/api/kit', {sounds: pads.map((k) => JSON.parse(texts[k]))}, signal);
+      pads.forEach((k, i) => {
+        if (!isLast(k)) return; // Another sound of the pad has been asked for since.
+        this.#made[k] = texts[k];
         this.voices.load(k, {samples: toSamples(made.sounds[i]), rate: made.sample_rate});
         this.pads.setWaiting(k, false);
       });
     } catch (error) {
-      if (error.name !== 'AbortError') missing.forEach((k) => this.pads.setWaiting(k, false));
+      for (const k of pads.filter(isLast)) {
+        if (this.#asked[k].signal !== signal) continue; // It has been asked for again.
+        this.#asked[k] = null;
+        this.pads.setWaiting(k, false);
+      }
       throw error;
     }
-    return missing.length;
   }
 
   /** Plays the chosen pad after a change, unless the beat plays it. */
