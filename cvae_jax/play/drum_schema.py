@@ -46,7 +46,7 @@ class KitDownload(schema.Strict):
 
   drums: list[Drum] = pydantic.Field(min_length=1, max_length=drum_kit.MAX_HITS)
   format: Literal["hydrogen", "sfz", "wav"] = "hydrogen"
-  title: str = pydantic.Field("kit", min_length=1, max_length=60, pattern=r"^[\w -]+$")
+  title: str = pydantic.Field("kit", min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_ -]+$")
 
 
 class Track(schema.Strict):

@@ -107,9 +107,9 @@ def _noise_key(seed):
   return jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))[0]
 
 
-@compilation.jit
-def _noise_keys(seeds):
-  return jax.vmap(_noise_key)(seeds)
+@functools.cache
+def _noise_keys():  # Not at import: a process whose backend has started cannot be forked.
+  return compilation.jit(jax.vmap(_noise_key))
 
 
 def draw_code(
@@ -165,7 +165,7 @@ def draw_codes(
   codes = []
   for rows, padded_rows in notes.batches(np.arange(len(seeds)), _BATCH_SIZE):
     batch_labels = {name: column[padded_rows] for name, column in conditions.items()}
-    keys = _noise_keys(np.asarray(seeds, np.uint32)[padded_rows])
+    keys = _noise_keys()(np.asarray(seeds, np.uint32)[padded_rows])
     codes.append(np.asarray(_drawer(synth, 0)(synth.params, batch_labels, keys))[: rows.size])
   return np.concatenate(codes)
 

@@ -10,6 +10,7 @@ from fastapi import testclient
 import numpy as np
 import pytest
 import soundfile
+import test_play_api
 
 from cvae_jax.play import api
 from cvae_jax.play import player as player_lib
@@ -117,6 +118,12 @@ def test_bad_requests_are_refused_in_one_line(client, path, body, status, messag
   assert response.status_code == status
   detail = response.json()["detail"]
   assert message in detail and "\n" not in detail
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_whatever_is_asked_of_drums_is_no_server_error(player, mode):
+  test_play_api.test_whatever_is_asked_is_no_server_error_and_answered_by_the_schema(player, mode)
 
 
 def test_a_run_of_notes_has_no_kit(played_run):
