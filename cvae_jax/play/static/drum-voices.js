@@ -77,6 +77,20 @@ export class DrumVoices {
     if (voice.started) voice.source.stop(time + CHOKE_S);
   }
 
+  /** Takes back the strokes from a time on, and lets those ring on that these would have cut off. */
+  takeBack(time) {
+    for (const voice of this.#voices) {
+      if (voice.at >= time) {
+        voice.source.stop();
+        this.#voices.delete(voice);
+      } else if (voice.end >= time && voice.end < Infinity) {
+        voice.end = Infinity;
+        voice.envelope.gain.cancelScheduledValues(time);
+        voice.source.stop(voice.at + voice.source.buffer.duration);
+      }
+    }
+  }
+
   /** Cuts off all strokes, and takes back those that are to come. */
   stop() {
     for (const voice of this.#voices) {

@@ -38,6 +38,10 @@ export class Drums {
     this.sequencer = new Sequencer({
       now: () => page.player.context.currentTime,
       onStep: (step, time) => this.#playStep(step, time),
+      onTakeBack: (time) => {
+        this.voices.takeBack(time);
+        this.#shown = this.#shown.filter((shown) => shown.time < time);
+      },
     });
     this.pads = new DrumPads($('keyboard'), NUM_PADS, {
       onStrike: (pad, isPointed) => this.#strikeAndShow(pad, isPointed),
@@ -139,6 +143,7 @@ export class Drums {
         this.voices.load(k, {samples: toSamples(made.sounds[i]), rate: made.sample_rate});
         this.pads.setWaiting(k, false);
       });
+      this.sequencer.change(this.beat); // So that they are heard with the next step.
     } catch (error) {
       for (const k of pads.filter(isLast)) {
         if (this.#asked[k].signal !== signal) continue; // It has been asked for again.
@@ -214,7 +219,8 @@ export class Drums {
   }
 
   #setBeat(beat, isDone) {
-    this.beat = this.sequencer.beat = beat;
+    this.beat = beat;
+    this.sequencer.change(beat);
     if (isDone) {
       this.show();
       this.page.remember();

@@ -1,15 +1,20 @@
-// Plays a beat on a clock: steps are handed over ahead of their time, so that the audio thread keeps it.
+// Plays a beat on a clock: steps are handed over ahead of their time, so that the audio thread keeps it. Steps that
+// are to come are taken back when the beat changes, and handed over anew.
 
 import {offsetOf, STEPS} from './pattern.js';
 
-export const LOOK_AHEAD_S = 0.25; // that steps are handed over ahead: what the page may be busy for
+export const LOOK_AHEAD_S = 0.8; // that steps are handed over ahead: what the page may be busy for
 const START_S = 0.06; // from the start to the first step
+const KEPT_S = 0.03; // before its time a step is not taken back any more
 const LATEST_S = 0.05; // that a late step is still played
 
 export class Sequencer {
+  #ahead = []; // steps that were handed over and are to come, with their times
+
   /**
-   * @param {{now: function(): number, onStep: function(number, number)}} calls the clock in seconds; and
-   *   `onStep` gets a step and its time on that clock
+   * @param {{now: function(): number, onStep: function(number, number), onTakeBack: function(number)}} calls
+   *   the clock in seconds; `onStep` gets a step and its time on that clock, and `onTakeBack` the time from which
+   *   on steps are taken back
    */
   constructor(calls) {
     this.calls = calls;
@@ -23,6 +28,7 @@ export class Sequencer {
     this.isOn = true;
     this.step = 0;
     this.time = this.calls.now() + START_S;
+    this.#ahead = [];
     this.advance();
   }
 
@@ -30,15 +36,34 @@ export class Sequencer {
     this.isOn = false;
   }
 
+  /** Plays another beat, or the same with other sounds, from the next step on. */
+  change(beat) {
+    this.beat = beat;
+    if (!this.isOn) return;
+    const from = this.calls.now() + KEPT_S;
+    const first = this.#ahead.findIndex(({time}) => time > from);
+    if (first >= 0) {
+      ({step: this.step, time: this.time} = this.#ahead[first]);
+      this.#ahead.length = first;
+      this.calls.onTakeBack(this.time);
+    }
+    this.advance();
+  }
+
   /** Hands over the steps of the next moments; to be called more often than once in LOOK_AHEAD_S. */
   advance() {
     if (!this.isOn) return;
     const now = this.calls.now();
+    this.#ahead = this.#ahead.filter(({time}) => time > now);
     while (this.time < now + LOOK_AHEAD_S) {
       const isLate = this.time < now;
       if (isLate) this.late += 1;
-      if (now - this.time > LATEST_S) this.dropped += 1;
-      else this.calls.onStep(this.step, isLate ? now : this.time);
+      if (now - this.time > LATEST_S) {
+        this.dropped += 1;
+      } else {
+        this.calls.onStep(this.step, isLate ? now : this.time);
+        this.#ahead.push({step: this.step, time: this.time});
+      }
       // By differences, so that a new tempo begins with the next step.
       this.time += offsetOf(this.beat, this.step + 1) - offsetOf(this.beat, this.step);
       this.step = (this.step + 1) % STEPS;
