@@ -155,8 +155,10 @@ def test_a_beat_is_played_on_the_clock_while_its_pads_are_renewed(page):
   until(page, "document.querySelector('#status').textContent.startsWith('ready')")
   page.click("#silence")
   times = np.asarray(page.evaluate("window.times"))
-  assert len(times) >= 15
-  np.testing.assert_allclose(np.diff(times[:, 0]), 0.25, atol=1e-9)  # No step is left out,
+  # Those that were to come when the kit was there were taken back, and handed over anew.
+  steps = np.unique(np.round(times[:, 0], 9))
+  assert 15 <= len(steps) < len(times)
+  np.testing.assert_allclose(np.diff(steps), 0.25, atol=1e-8)  # No step is left out,
   assert np.all(times[:, 0] >= times[:, 1])  # and none is late.
   assert page.inner_text("#beat-play") == "Play"
 
