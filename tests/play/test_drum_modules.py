@@ -106,7 +106,7 @@ steps.forEach(({step, time, now: when}, i) => {
   assert.ok(Math.abs(time - expected) < 1e-8);
 });
 // A change begins with the next step: what is to come is taken back and handed over anew.
-const [next, ...others] = steps.filter((other) => other.time > now + 0.03);
+const [next, ...others] = steps.filter((other) => other.time > now + 0.15);
 assert.ok(others.length > 3);
 const before = steps.length;
 beat = setTime(beat, {tempo: 60, swing: 50});

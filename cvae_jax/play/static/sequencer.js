@@ -5,7 +5,7 @@ import {offsetOf, STEPS} from './pattern.js';
 
 export const LOOK_AHEAD_S = 0.8; // that steps are handed over ahead: what the page may be busy for
 const START_S = 0.06; // from the start to the first step
-const KEPT_S = 0.03; // before its time a step is not taken back any more
+const KEPT_S = 0.15; // before its time a step is not taken back any more: what taking back may last
 const LATEST_S = 0.05; // that a late step is still played
 
 export class Sequencer {
