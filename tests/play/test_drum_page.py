@@ -13,8 +13,10 @@ test_play_page = pytest.importorskip("test_play_page")
 pytestmark = pytest.mark.skipif(test_play_page.CHROMIUM is None, reason="needs Chromium")
 until, wait_ready = test_play_page.until, test_play_page.wait_ready
 
-# Times of all strokes that are handed over, and the clock when they were.
+# Times of all strokes that are handed over, and the clock when they were; and a MIDI keyboard.
 _TIMES = """
+window.midi = {inputs: new Map([['a', {id: 'a', name: 'pads', state: 'connected'}]])};
+navigator.requestMIDIAccess = async () => window.midi;
 window.times = [];
 const begin = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (...args) {
@@ -75,6 +77,9 @@ def test_pads_are_struck_by_mouse_keys_and_midi_and_sound_alike(page, url):
   other = strike(page, lambda: page.keyboard.press("d"))
   assert np.abs(other[: first.size] - first[: other.size]).max() > 1e-3
   assert page.inner_text("#sound-title") == "Sound of Snare"  # Keys choose no pad.
+  for key in (38, 40):  # Both snares of General MIDI, on channel 10.
+    send = f"window.midi.inputs.get('a').onmidimessage({{data: [0x99, {key}, 100]}})"
+    np.testing.assert_array_equal(strike(page, lambda send=send: page.evaluate(send)), first)
 
 
 def test_a_sound_of_one_pad_is_changed_and_undone(page):
