@@ -51,6 +51,12 @@ export const setTime = (beat, {tempo = beat.tempo, swing = beat.swing}) => ({
 
 export const clear = (beat) => ({...beat, tracks: beat.tracks.map((track) => ({...track, steps: Array(STEPS).fill(SILENT)}))});
 
+/** The beat with all tracks but one muted; with none muted where that is so already. */
+export function solo(beat, k) {
+  const isSolo = beat.tracks.every((track, i) => track.muted === (i !== k));
+  return {...beat, tracks: beat.tracks.map((track, i) => ({...track, muted: !isSolo && i !== k}))};
+}
+
 /** What a click on a step makes of it: a hit, an accent, silence. */
 export const nextStep = (value) => (value + 1) % 3;
 

@@ -1,6 +1,6 @@
 // The steps of a beat as a grid of buttons: clicked, dragged across, or moved over with the arrow keys.
 
-import {nextStep, setStep, setTrack, STEPS} from './pattern.js';
+import {nextStep, setStep, setTrack, solo, STEPS} from './pattern.js';
 
 const STATES = ['silent', 'hit', 'accent'];
 
@@ -35,7 +35,10 @@ export class StepGrid {
     const name = make('button', {className: 'track-name'});
     name.addEventListener('click', () => this.calls.onChoose(k));
     const mute = make('button', {className: 'mute', textContent: 'M'});
-    mute.addEventListener('click', () => this.#change(setTrack(this.beat, k, {muted: !this.beat.tracks[k].muted}), true));
+    mute.title = 'Mute; with Shift, mute all others';
+    mute.addEventListener('click', ({shiftKey}) => {
+      this.#change(shiftKey ? solo(this.beat, k) : setTrack(this.beat, k, {muted: !this.beat.tracks[k].muted}), true);
+    });
     const level = make('input', {type: 'range', min: 0, max: 100, step: 1, className: 'level'});
     for (const event of ['input', 'change']) {
       level.addEventListener(event, () => this.#change(setTrack(this.beat, k, {level: Number(level.value)}), event === 'change'));
