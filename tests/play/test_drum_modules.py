@@ -15,7 +15,8 @@ def test_steps_have_the_times_and_gains_of_the_library(tmp_path):
   times = {swing: (drum_pattern.step_beats(swing / 100) * 60 / 97).tolist() for swing in (50, 66)}
   gains = [(drum_pattern.velocity_of(step) / 127) ** 2 for step in range(3)]
   run_js(tmp_path, f"""
-const {{makeBeat, setTime, offsetOf, gainOf, setStep, setTrack, solo}} = await import('./pattern.js');
+const {{makeBeat, setTime, offsetOf, gainOf, setStep, setTrack, solo}} =
+  await import('./pattern.js');
 const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${{a}} is not ${{b}}`);
 const times = {json.dumps(times)};
 for (const [swing, expected] of Object.entries(times)) {{
