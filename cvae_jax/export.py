@@ -94,7 +94,7 @@ def write_program(args: argparse.Namespace) -> None:
 
 def write_instrument(args: argparse.Namespace) -> None:
   """Exports an instrument to the directory --out."""
-  velocities = parse_velocities(args.velocities or "127")
+  velocities = parse_velocities("127" if args.velocities is None else args.velocities)
   pitches = None if args.pitches is None else parse_pitches(args.pitches)
   outputs.check_directory(args.out)
   title = os.path.basename(os.path.abspath(args.out))
