@@ -60,7 +60,7 @@ def get_config(variant=""):
   config.data.drums.update(sample_rate=22_050, duration_s=2.0)
   config.data.balance = "kind"
   config.representation.update(n_fft=1024, win_length=1024, hop_length=256, n_mels=128)
-  config.model.update(latent_dim=64, channels=(160, 320, 320), conditioning="norm")
+  config.model.update(latent_dim=64, channels=(160, 320, 320), conditioning="film")
   config.condition.labels = ("kind", "source")
   config.condition.drop_rate = 0.1
   config.method.update(posterior="point", mmd_weight=3e4, mmd_by="kind", prior="flow")

@@ -50,7 +50,7 @@ class Conv1D(nn.Module):
     vibrato_cents: depths of vibrato that there are wider templates for.
     pitch: where in c the pitch is; None where it is not, and then there are none either.
     condition_dim: K.
-    conditioning: what c does to hidden layers: 'bias' or 'norm', see `get_config`.
+    conditioning: what c does to hidden layers: 'bias' or 'film', see `get_config`.
     linear_ranks: of the linear path, see `linear_path.LinearPath`; () for none.
     dtype: of the computation.
   """
@@ -108,7 +108,7 @@ class Conv1D(nn.Module):
 
   def _make_conditioning(self, features):
     """What the condition does to a hidden layer of so many channels."""
-    if self.conditioning == "norm":  # As no condition, to begin with.
+    if self.conditioning == "film":  # As no condition, to begin with.
       return nn.Dense(2 * features, kernel_init=nn.initializers.zeros, dtype=self.dtype)
     return nn.Dense(features, dtype=self.dtype)
 
@@ -116,7 +116,7 @@ class Conv1D(nn.Module):
     """[B, N, C] of a hidden layer, normalised, conditioned and activated."""
     if not condition.shape[-1]:
       return nn.gelu(norm(x))
-    if self.conditioning == "norm":
+    if self.conditioning == "film":
       scale, shift = jnp.split(to_condition(condition)[:, None], 2, axis=-1)
       return nn.gelu(norm(x) * (1.0 + scale) + shift)
     return nn.gelu(norm(x + to_condition(condition)[:, None]))
@@ -215,7 +215,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.latent_dim = 128
   config.channels = (128, 256, 256)  # of the encoder's layers; mirrored in the decoder
   config.kernel_size = 3  # frames
-  # bias (c is added to a layer's channels), norm (it scales and shifts the normalised channels)
+  # bias (c is added to a layer's channels), film (it scales and shifts the normalised channels)
   config.conditioning = "bias"
   config.num_templates = 16  # spectra that the condition gives to the output; 0 for none
   config.harmonics = True  # templates of the partials too, where the condition has the pitch
@@ -230,7 +230,7 @@ def get_config() -> ml_collections.ConfigDict:
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that it cannot use; `config` is a whole one."""
   models.check(config)
-  config_check.need_choices(config, {"model.conditioning": ("bias", "norm")})
+  config_check.need_choices(config, {"model.conditioning": ("bias", "film")})
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:

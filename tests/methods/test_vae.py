@@ -210,7 +210,7 @@ OPTIONS = {
     "method.posterior": "point",
     "method.mmd_weight": 1000.0,
     "method.mmd_by": "family",
-    "model.conditioning": "norm",
+    "model.conditioning": "film",
   },
 }
 QUICK = ("prior and condition",)

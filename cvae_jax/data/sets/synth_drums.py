@@ -63,5 +63,7 @@ def get_config():
 def tiny(config):
   """A few kits and short sounds."""
   config.data.drums.duration_s = 0.5
+  if config.data.balance == "kind":
+    config.train.batch_size = len(drums.KINDS)
   if config.data.name == "synth_drums":  # An explicit variant is kept.
     config.data.name = "synth_drums/tiny"
