@@ -5,6 +5,7 @@ python -m cvae_jax.package --workdir=runs/cvae --out=packaged/cvae
 
 import logging
 import os
+import pathlib
 import shutil
 
 from cvae_jax import evaluate
@@ -35,7 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     raise errors.UserError(f"--out={args.out} holds a run already: give another directory")
   run = run_flags.load_run(args)
 
+  from cvae_jax.audio import representations
   from cvae_jax.methods.common import feature_statistics
+  from cvae_jax.methods.common import inversion
   from cvae_jax.play import palette
   from cvae_jax.training import packaged
 
@@ -48,11 +51,15 @@ def main(argv: list[str] | None = None) -> None:
     path = os.path.join(args.workdir, name)
     if os.path.exists(path):
       shutil.copyfile(path, os.path.join(args.out, name))
+  if run.inversion is not None:
+    run.inversion.save(args.out, args.bits)
   packaged.save(run.params, run.step, args.out, args.bits)
   config = run.config.copy_and_resolve_references()
   config.data.tfds_dir = config.data.dir = config.train.init_from = ""
+  if run.inversion is not None:
+    config.representation.inversion = f"{representations.LEARNED}{inversion.FOLDER}"
   config_file.save(config, args.out)
-  size = sum(os.path.getsize(os.path.join(args.out, name)) for name in os.listdir(args.out))
+  size = sum(os.path.getsize(path) for path in pathlib.Path(args.out).rglob("*"))
   _log.info("%s: %.1f MB", args.out, size / 1e6)
 
 

@@ -25,6 +25,7 @@ from cvae_jax.data import forms
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.methods.common import inversion as inversion_lib
 from cvae_jax.methods.common import performer as performer_lib
 from cvae_jax.methods.common import streamer as streamer_lib
 
@@ -233,6 +234,7 @@ def make_method(
   num_examples: int = 1,
   total_steps: int | None = None,
   statistics: feature_statistics.FeatureStatistics | None = None,
+  inversion: inversion_lib.Inversion | None = None,
 ) -> Method:
   """Builds the method that a config asks for, with its representation and condition.
 
@@ -243,6 +245,7 @@ def make_method(
     num_examples: of the training split; only training needs it.
     total_steps: for schedules; `config.train.steps` without one.
     statistics: of the features, where the config has them standardised.
+    inversion: of the features, where the config has them inverted by a run.
 
   Raises:
     UserError: a config that does not fit together.
@@ -250,6 +253,10 @@ def make_method(
   representation = None
   if isinstance(form, forms.Waveform) and "representation" in config:
     representation = make_representation(config, form)
+    if inversion_lib.is_learned(config):
+      if inversion is None:
+        raise ValueError("representation.inversion needs the run that it names")
+      representation = inversion_lib.attach(representation, inversion, form)
     if config.representation.standardize:
       if statistics is None:
         raise ValueError("representation.standardize needs the features' statistics")

@@ -19,6 +19,7 @@ from cvae_jax.data import forms
 from cvae_jax.data import label_table
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.methods.common import inversion as inversion_lib
 from cvae_jax.training import checkpoint
 from cvae_jax.training import compilation
 
@@ -38,6 +39,7 @@ class Synthesizer:
     table: labels of the training examples.
     form: of the examples.
     statistics: of the features; None if they are not standardised.
+    inversion: of the features; None if no run inverts them.
   """
 
   def __init__(
@@ -49,6 +51,7 @@ class Synthesizer:
     table: label_table.LabelTable,
     form: forms.Form,
     statistics: feature_statistics.FeatureStatistics | None = None,
+    inversion: inversion_lib.Inversion | None = None,
   ):
     self.config = config
     self.step = step
@@ -57,15 +60,17 @@ class Synthesizer:
     self.table = table
     self.form = form
     self.statistics = statistics
+    self.inversion = inversion
 
   def with_fields(self, fields: Mapping[str, Any]) -> "Synthesizer":
     """The same run with other values of its config's fields, by dotted name."""
     config = self.config.copy_and_resolve_references()
     config.update_from_flattened_dict(fields)
-    method = methods.make_method(config, self.form, self.vocabulary, statistics=self.statistics)
-    return Synthesizer(
-      config, self.step, self.params, method, self.table, self.form, self.statistics
+    kept = (self.statistics, self.inversion)
+    method = methods.make_method(
+      config, self.form, self.vocabulary, statistics=self.statistics, inversion=self.inversion
     )
+    return Synthesizer(config, self.step, self.params, method, self.table, self.form, *kept)
 
   def need(self, part: str, what: str, kind: str) -> Any:
     """A part of the method that not every method has, of a run of sounds.
@@ -347,6 +352,9 @@ def load(workdir: str = workdirs.DEFAULT, step: int | str | None = None) -> Synt
   standardize = "representation" in config and config.representation.standardize
   if standardize and isinstance(form, forms.Waveform):
     statistics = feature_statistics.load(workdir)
-  method = methods.make_method(config, form, table.vocabulary, statistics=statistics)
+  inversion = inversion_lib.load(workdir) if inversion_lib.is_learned(config) else None
+  method = methods.make_method(
+    config, form, table.vocabulary, statistics=statistics, inversion=inversion
+  )
   step, params = checkpoint.restore_params(workdir, step)
-  return Synthesizer(config, step, params, method, table, form, statistics)
+  return Synthesizer(config, step, params, method, table, form, statistics, inversion)

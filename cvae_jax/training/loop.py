@@ -22,6 +22,7 @@ from cvae_jax.data import forms
 from cvae_jax.data import label_table
 from cvae_jax.data import pipeline
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.methods.common import inversion as inversion_lib
 from cvae_jax.training import checkpoint
 from cvae_jax.training import distributed
 from cvae_jax.training import outcome
@@ -132,6 +133,17 @@ def find_statistics(
   return feature_statistics.measure(methods.make_representation(config, data.form), batches)
 
 
+def find_inversion(
+  config: ml_collections.ConfigDict, workdir: str, data: pipeline.Data
+) -> inversion_lib.Inversion | None:
+  """That of the features: the workdir's own, or else the run that is named; None for none."""
+  if not inversion_lib.is_learned(config) or not isinstance(data.form, forms.Waveform):
+    return None
+  if inversion_lib.is_saved(workdir):
+    return inversion_lib.load(workdir)
+  return inversion_lib.open_run(config, data.form)
+
+
 def train_and_evaluate(
   config: ml_collections.ConfigDict,
   workdir: str,
@@ -160,8 +172,14 @@ def train_and_evaluate(
   check_same_data(data, workdir)
   warm_start.check(config, data.vocabulary)
   statistics = find_statistics(config, workdir, data)
+  inversion = find_inversion(config, workdir, data)
   method = methods.make_method(
-    config, data.form, data.vocabulary, len(data.train), statistics=statistics
+    config,
+    data.form,
+    data.vocabulary,
+    len(data.train),
+    statistics=statistics,
+    inversion=inversion,
   )
   data = pipeline.track_f0(data, method.performer)
   check_best_by(config, method, data)
@@ -180,6 +198,8 @@ def train_and_evaluate(
       data.table.save(workdir)
       if statistics is not None:
         statistics.save(workdir)
+      if inversion is not None and not inversion_lib.is_saved(workdir):
+        inversion.save(workdir)
     state = begin(config, method, data, steps, checkpoints, iterator, workdir)
     run = Run(config, data, steps, iterator, checkpoints, summaries, profile, started)
     state = train_stages(run, method, state, should_stop)

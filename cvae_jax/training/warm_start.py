@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 # Fields by which parameters have the shape and the meaning that they have.
 _SAME = ("representation.", "model.", "method.name", "method.posterior", "condition.labels")
+_FREE = ("representation.inversion",)  # which no parameter depends on
 
 
 def check(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
@@ -35,7 +36,7 @@ def check(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabula
   differing = [
     f"{name} is {now.get(name)}, and {before.get(name)} there"
     for name in sorted(before.keys() | now.keys())
-    if name.startswith(_SAME) and before.get(name) != now.get(name)
+    if name.startswith(_SAME) and name not in _FREE and before.get(name) != now.get(name)
   ]
   if differing:
     raise errors.UserError(

@@ -34,6 +34,8 @@ class Representation(NamedTuple):
     decode: ([B, N, F, C] features, random key) to [B, T] waveform.
     level_db: [B, N, F, C] features to [B, N, F'] levels in dB below a full-scale sine, clipped at
       `floor_db`: the features' own if they are levels, else those of the waveform's STFT.
+    magnitude: [B, N, F, C] features to [B, N, n_fft / 2 + 1] magnitudes of the waveform's STFT, an
+      estimate where bins are coarser; None for features that hold phases as well.
   """
 
   shape: tuple[int, int, int]
@@ -42,6 +44,7 @@ class Representation(NamedTuple):
   encode: Callable[[jax.Array], jax.Array]
   decode: Callable[[jax.Array, jax.Array], jax.Array]
   level_db: Callable[[jax.Array], jax.Array]
+  magnitude: Callable[[jax.Array], jax.Array] | None = None
 
 
 def make_representation(
@@ -90,20 +93,24 @@ def full_scale(config: ml_collections.ConfigDict) -> float:
   return float(stft.make_window(config.window, config.win_length, config.n_fft).sum()) / 2.0
 
 
-def recover_waveform(
-  magnitude: jax.Array, key: jax.Array, config: ml_collections.ConfigDict, num_samples: int
-) -> jax.Array:
-  """Recovers [B, T] waveforms from [B, N, n_fft / 2 + 1] magnitudes, by the config's settings."""
-  return phase.griffin_lim(
-    magnitude,
-    key,
-    num_iters=config.griffin_lim_iters,
-    hop_length=config.hop_length,
-    win_length=config.win_length,
-    window=config.window,
-    length=num_samples,
-    start=config.phase_start,
-  )
+def make_recovery(
+  magnitude: Callable[[jax.Array], jax.Array], config: ml_collections.ConfigDict, num_samples: int
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+  """Makes `decode` of a representation with a `magnitude`, by the config's phase recovery."""
+
+  def decode(features, key):
+    return phase.griffin_lim(
+      magnitude(features),
+      key,
+      num_iters=config.griffin_lim_iters,
+      hop_length=config.hop_length,
+      win_length=config.win_length,
+      window=config.window,
+      length=num_samples,
+      start=config.phase_start,
+    )
+
+  return decode
 
 
 def waveform_level_db(
@@ -122,6 +129,7 @@ def waveform_level_db(
 
 
 PHASE_STARTS = ("integrated", "random")
+GRIFFIN_LIM, LEARNED = "griffin_lim", "mcnn:"  # inversion, or what its name begins with
 
 
 def get_recovery() -> ml_collections.ConfigDict:
@@ -129,6 +137,8 @@ def get_recovery() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.phase_start = "integrated"  # integrated, random: initial phases of Griffin-Lim
   config.griffin_lim_iters = 8
+  # griffin_lim, or mcnn:RUN: the network of a run of method mcnn, RUN a workdir or pretrained:NAME
+  config.inversion = GRIFFIN_LIM
   return config
 
 
@@ -136,3 +146,9 @@ def check_recovery(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for invalid values of these fields; `config` is a whole one."""
   config_check.need_choices(config, {"representation.phase_start": PHASE_STARTS})
   config_check.need_not_negative(config, "representation.griffin_lim_iters")
+  inversion = config.representation.inversion
+  named = inversion.removeprefix(LEARNED) if inversion.startswith(LEARNED) else ""
+  if inversion != GRIFFIN_LIM and not named:
+    raise errors.UserError(
+      f"representation.inversion must be {GRIFFIN_LIM} or {LEARNED}RUN, got '{inversion}'"
+    )

@@ -27,13 +27,15 @@ def make_representation(config, num_samples: int, sample_rate: int):
   def level_db(features):
     return decibel.from_unit(features[..., 0], config.floor_db)
 
-  def decode(features, key):
+  def magnitude_of(features):
     mels = ref * decibel.audible(level_db(features), config.floor_db)
-    magnitude = mel.mel_to_linear(mels, sample_rate, config.n_fft, fmin_hz, fmax_hz)
-    return representations.recover_waveform(magnitude, key, config, num_samples)
+    return mel.mel_to_linear(mels, sample_rate, config.n_fft, fmin_hz, fmax_hz)
 
+  decode = representations.make_recovery(magnitude_of, config, num_samples)
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 1)
-  return representations.Representation(shape, (True,), frequencies_hz, encode, decode, level_db)
+  return representations.Representation(
+    shape, (True,), frequencies_hz, encode, decode, level_db, magnitude_of
+  )
 
 
 def get_config() -> ml_collections.ConfigDict:

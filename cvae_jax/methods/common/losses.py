@@ -63,9 +63,11 @@ def _sum(terms):
 
 
 def multi_resolution_stft(
-  audio: Float[Array, "B T"], predicted: Float[Array, "B T"]
+  audio: Float[Array, "B T"],
+  predicted: Float[Array, "B T"],
+  sizes: Sequence[int] = (512, 1024, 2048),
 ) -> Float[Array, " B"]:
-  """Distance of two waveforms' spectra, seen through windows of 512, 1,024 and 2,048 samples.
+  """Distance of two waveforms' spectra, seen through windows of several sizes, in samples.
 
   Of each, the spectral convergence |S - S'| / |S| and the mean absolute difference of log S, in
   nepers; their sum over the windows, divided by their number.
@@ -73,7 +75,6 @@ def multi_resolution_stft(
   Source: Yamamoto, Song & Kim 2020, "Parallel WaveGAN", equations 4 to 6.
   """
   total = jnp.zeros(audio.shape[0])
-  sizes = (512, 1024, 2048)
   for size in sizes:
     # The square root has no gradient at 0, where silence is.
     a, b = (

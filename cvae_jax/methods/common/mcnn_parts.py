@@ -1,0 +1,198 @@
+"""What MCNN computes with: its networks, and waveforms of features by them.
+
+`invert` is all of what a trained run is used for, as the way back of another run's representation
+too: see `methods.common.inversion`.
+"""
+
+import functools
+import math
+from typing import Any
+from typing import NamedTuple
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from cvae_jax.audio import phase as phase_lib
+from cvae_jax.audio import representations
+from cvae_jax.audio import stft
+from cvae_jax.core import errors
+from cvae_jax.data import forms
+from cvae_jax.models.common import mcnn as networks
+
+SPECTRAL, TRANSPOSED = "spectral", "transposed"  # networks
+_MOST_DB = 24.0  # that a refinement changes a level by
+
+
+class Parts(NamedTuple):
+  """What inverts the features of one representation.
+
+  Attributes:
+    config: a whole one.
+    form: of the waveforms.
+    representation: whose features are inverted.
+    network: of the run.
+  """
+
+  config: ml_collections.ConfigDict
+  form: forms.Waveform
+  representation: representations.Representation
+  network: nn.Module
+
+  @property
+  def hop_length(self) -> int:
+    """Samples of a frame."""
+    return self.config.representation.hop_length
+
+
+class Inverted(NamedTuple):
+  """Waveforms of features.
+
+  Attributes:
+    audio: [B, T]; of a network with a mask, without it.
+    mask_logits: [B, T] of whether there is sound; None without a mask.
+  """
+
+  audio: jax.Array
+  mask_logits: jax.Array | None
+
+
+def make_parts(
+  config: ml_collections.ConfigDict,
+  form: forms.Waveform,
+  representation: representations.Representation,
+) -> Parts:
+  """Makes the network that `config.method` asks for, of a representation's features.
+
+  Raises:
+    UserError: features that are more than levels, or frames that the network cannot have.
+  """
+  settings, stft_config = config.method, config.representation
+  if representation.magnitude is None or representation.frequencies_hz is None:
+    raise errors.UserError(
+      "method.name=mcnn inverts levels, which representation.name="
+      f"{stft_config.name} has none of, or phases beside them: use log_mel, log_magnitude or cqt"
+    )
+  network: nn.Module
+  if settings.network == TRANSPOSED:
+    hop_length = stft_config.hop_length
+    if hop_length < 4 or hop_length & (hop_length - 1):
+      raise errors.UserError(
+        "method.network=transposed needs a representation.hop_length that is a power of two, 4 or "
+        f"more, got {hop_length}"
+      )
+    network = networks.TransposedHeads(hop_length, settings.heads, settings.head_kernel)
+  else:
+    network = networks.SpectralHead(
+      num_bins=stft_config.n_fft // 2 + 1,
+      fine_bins=settings.fine_bins,
+      points=settings.points * (1 + settings.refinements),
+      hidden=settings.hidden,
+      blocks=settings.blocks,
+      expansion=settings.expansion,
+      kernel_size=settings.kernel_size,
+    )
+  return Parts(config, form, representation, network)
+
+
+def init(parts: Parts, rng: jax.Array) -> Any:
+  """Parameters of a network that is not trained."""
+  frames, bins, _ = parts.representation.shape
+  return parts.network.init(rng, jnp.zeros((1, min(frames, 8), bins)))
+
+
+def invert(parts: Parts, params: Any, features: jax.Array, rng: jax.Array) -> Inverted:
+  """Waveforms of [B, N, F, 1] features; a random key, for noise."""
+  levels = (features[..., 0] + 1.0) / 2.0
+  if parts.config.method.network == TRANSPOSED:
+    audio, mask_logits = parts.network.apply(params, levels)
+    num_samples = parts.form.num_samples
+    return Inverted(audio[:, :num_samples], mask_logits[:, :num_samples])
+  corrections = parts.network.apply(params, levels)
+  return Inverted(_synthesise(parts, corrections, features, rng), None)
+
+
+def masked(inverted: Inverted) -> jax.Array:
+  """[B, T] waveforms, silent where their mask is under one half."""
+  if inverted.mask_logits is None:
+    return inverted.audio
+  return jnp.where(inverted.mask_logits > 0.0, inverted.audio, 0.0)
+
+
+def _transforms(parts):
+  """STFT and inverse STFT of the representation's settings."""
+  config = parts.config.representation
+  inverse = functools.partial(
+    stft.istft,
+    hop_length=config.hop_length,
+    win_length=config.win_length,
+    window=config.window,
+    length=parts.form.num_samples,
+  )
+  return representations.make_transform(config), inverse
+
+
+def _synthesise(parts, corrections, features, rng):
+  """[B, T] waveforms of a spectrum with integrated phases, once it is corrected."""
+  config = parts.config.representation
+  magnitude = parts.representation.magnitude(features)
+  phase = phase_lib.integrate_phase(
+    magnitude, config.hop_length, config.win_length, config.window
+  )
+  # A spectrum's phases are those at its frame's first sample, half a frame before its middle.
+  middle = np.where(np.arange(magnitude.shape[-1]) % 2, -1.0, 1.0).astype(np.float32)
+  cos, sin = jnp.cos(phase), jnp.sin(phase)
+  gain, turn, noise, impulse, impulse_turn, envelope, strength = corrections
+  signs, others = _draw_signs(rng, magnitude.shape)
+  real = gain * cos - turn * sin + noise * signs + impulse * middle
+  imaginary = gain * sin + turn * cos + noise * others + impulse_turn * middle
+  forward, inverse = _transforms(parts)
+  audio = inverse(jax.lax.complex(magnitude * real, magnitude * imaginary))
+  rounds = parts.config.method.refinements
+  envelopes = jnp.split(envelope, 1 + rounds, axis=-1)
+  audio *= _gains(parts, envelopes[0])
+  for i in range(rounds):
+    audio = inverse(forward(audio) * _level_gains(parts, strength, features, audio))
+    audio *= _gains(parts, envelopes[i + 1])
+  return audio
+
+
+def _draw_signs(rng, shape):
+  """Two arrays of random signs: parts of numbers of four phases, which noise needs no more of."""
+  words = jax.random.bits(rng, (*shape[:-1], -(-shape[-1] // 16)), jnp.uint32)
+  bits = (words[..., None] >> np.arange(32, dtype=np.uint32)) & 1
+  signs = 1.0 - 2.0 * bits.reshape(*shape[:-1], 2, -1)[..., : shape[-1]].astype(jnp.float32)
+  return signs[..., 0, :], signs[..., 1, :]
+
+
+def _level_gains(parts, strength, features, audio):
+  """[B, N, K] gains of a spectrum's bins that bring its levels to those of the features."""
+  level_db = parts.representation.level_db
+  error_db = level_db(features) - level_db(parts.representation.encode(audio))
+  error_db = strength * jnp.clip(error_db, -_MOST_DB, _MOST_DB)
+  return jnp.exp(_to_bins(parts, error_db) * (math.log(10.0) / 20.0))
+
+
+def _to_bins(parts, levels):
+  """[B, N, F] at the representation's frequencies to the bins of its STFT, by lines between."""
+  config = parts.config.representation
+  rate, num_bins = parts.form.sample_rate, config.n_fft // 2 + 1
+  bins_hz = np.arange(num_bins) * rate / config.n_fft
+  frequencies_hz = np.asarray(parts.representation.frequencies_hz)
+  if np.array_equal(frequencies_hz, bins_hz[:-1]):
+    return jnp.pad(levels, ((0, 0), (0, 0), (0, 1)), mode="edge")
+  rows = np.eye(frequencies_hz.size)
+  weights = np.stack([np.interp(bins_hz, frequencies_hz, row) for row in rows])
+  return levels @ weights.astype(np.float32)
+
+
+def _gains(parts, envelope):
+  """[B, N, P] points, P a hop, to the gain of every sample [B, T]: a line between points."""
+  points = envelope.reshape(envelope.shape[0], -1)
+  step = parts.hop_length // parts.config.method.points
+  following = jnp.concatenate([points[:, 1:], points[:, -1:]], axis=1)
+  part = (np.arange(step) / step).astype(np.float32)
+  lines = points[..., None] * (1.0 - part) + following[..., None] * part
+  return lines.reshape(len(points), -1)[:, : parts.form.num_samples]
