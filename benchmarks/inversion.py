@@ -112,8 +112,8 @@ def stripes_db(audio, hop_length):
   apart = 32  # bins from one multiple of the frame rate to the next
   size = apart * hop_length
   padded = np.pad(audio, [(0, 0), (0, max(size - audio.shape[1], 0))])
-  power = np.square(np.abs(np.asarray(stft.stft(jnp.asarray(padded), size, size // 2)))).mean(axis=1)
-  level_db = 10.0 * np.log10(power + 1e-9)
+  magnitude = np.abs(np.asarray(stft.stft(jnp.asarray(padded), size, size // 2)))
+  level_db = 10.0 * np.log10(np.square(magnitude).mean(axis=1) + 1e-9)
   count = int(np.log2(hop_length)) - 1
   around = np.r_[-12:-3, 4:13]
   found = []

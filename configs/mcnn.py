@@ -11,7 +11,7 @@ from cvae_jax.core import config as config_lib
 
 
 def paper(config):
-  """As Aouameur et al. 2019: 512 mels, which need a transform of 4,096 samples to have a bin each."""
+  """As Aouameur et al. 2019; 512 mels have a bin each in transforms of 4,096 samples or more."""
   config.representation.update(n_fft=4096, n_mels=512)
   config.method.update(network="transposed", crop=0, spectral_weight=0.0)
   config.method.update(convergence_weight=3.0, log_weight=10.0, mask_weight=1.0)

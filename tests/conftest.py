@@ -304,6 +304,19 @@ def drums_run(shared_dir):
   return str(make_run(shared_dir, "drums", lambda: get_config("cvae", "tiny", **fields)))
 
 
+@pytest.fixture(scope="session")
+def mcnn_fields(tfds_dir):
+  """Fields of a short run of configs/mcnn.py:tiny."""
+  short = {name: value for name, value in SHORT.items() if name != "method.prior"}
+  return {**short, "data.tfds_dir": tfds_dir, "data.drums.sample_rate": 16_000, "train.steps": 5}
+
+
+@pytest.fixture(scope="session")
+def mcnn_run(shared_dir, mcnn_fields):
+  """The workdir of a finished run of it."""
+  return make_run(shared_dir, "mcnn", lambda: get_config("mcnn", "tiny", **mcnn_fields))
+
+
 @pytest.fixture(scope="module")
 def client(player):
   """Of the API, for a test file's own `player`."""

@@ -22,11 +22,12 @@ import ml_collections
 import optax
 
 from cvae_jax import methods
+from cvae_jax.audio import augment
 from cvae_jax.audio import decibel
 from cvae_jax.audio import level
+from cvae_jax.audio import representations
 from cvae_jax.core import config_check
 from cvae_jax.core import errors
-from cvae_jax.data import forms
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import mcnn_parts as parts_lib
 from cvae_jax.methods.common import waveforms
@@ -124,7 +125,7 @@ def envelope_distance(audio: jax.Array, predicted: jax.Array, sample_rate: int) 
     count = power.shape[1] - width + 1
     return jnp.sqrt(sum(power[:, i : i + count] for i in range(width)) / width + 1e-9)
 
-  norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(x), axis=1))
+  norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(x), axis=1) + 1e-12)
   a, b = envelope(audio), envelope(predicted)
   return norm(a - b) / norm(a)
 
@@ -144,7 +145,6 @@ def init(
 
 def train_step(
   parts: parts_lib.Parts,
-  whole: parts_lib.Parts,
   optimizer: optax.GradientTransformation,
   state: state_lib.TrainState,
   batch: methods.Batch,
@@ -152,8 +152,17 @@ def train_step(
   """One step of the optimizer, on excerpts, which `parts` are of."""
   config = parts.config
   vary_rng, crop_rng, noise_rng = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
-  audio = waveforms.vary(config.augment, whole.form, batch["audio"], vary_rng)
+  audio = level.normalize(batch["audio"])
   audio = crop(audio, parts.form.num_samples, config.method.start_share, crop_rng)
+  audio = augment.vary(
+    audio,
+    vary_rng,
+    parts.form.sample_rate,
+    config.augment.equaliser_db,
+    config.augment.envelope_db,
+  )
+  # Excerpts of ends stay as soft as they are.
+  audio *= jnp.minimum(level.PEAK / (jnp.max(jnp.abs(audio), axis=1, keepdims=True) + 1e-6), 1.0)
 
   def loss_fn(params, audio):
     loss, terms = objective(parts, params, audio, noise_rng)
@@ -171,7 +180,7 @@ def eval_step(
   parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
 ) -> methods.Sums:
   """Sums over a batch, and counts: of whole waveforms, at the levels that they are inverted at."""
-  audio = level.normalize(batch["audio"])
+  audio = level.normalize(jnp.asarray(batch["audio"]))
   features = parts.representation.encode(audio)
   predicted = parts_lib.masked(parts_lib.invert(parts, params, features, rng))
   level_db = parts.representation.level_db
@@ -213,7 +222,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   bind = lambda function: functools.partial(function, whole)
   return methods.Method(
     init=functools.partial(init, whole, optimizer),
-    train_step=functools.partial(train_step, parts, whole, optimizer),
+    train_step=functools.partial(train_step, parts, optimizer),
     eval_step=bind(eval_step),
     code_shape=representation.shape[:2],
     encode=bind(encode),
@@ -254,7 +263,8 @@ CHOICES = {"method.network": (parts_lib.SPECTRAL, parts_lib.TRANSPOSED)}
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that it cannot use; `config` is a whole one."""
-  positive = ("hidden", "blocks", "expansion", "kernel_size", "fine_bins", "points", "heads", "head_kernel")
+  positive = ("hidden", "blocks", "expansion", "kernel_size", "fine_bins", "points", "heads",
+              "head_kernel")  # fmt: skip
   config_check.need_positive(config, *(f"method.{name}" for name in positive))
   not_negative = ("crop", "start_share", "convergence_weight", "log_weight", "spectral_weight",
                   "envelope_weight",                  "refinements", "mask_weight")  # fmt: skip
@@ -263,10 +273,23 @@ def check(config: ml_collections.ConfigDict) -> None:
   settings = config.method
   if not settings.fft_sizes or min(settings.fft_sizes) < 16:
     raise errors.UserError(f"method.fft_sizes must be 16 or more, got {settings.fft_sizes}")
-  if "representation" in config and config.representation.hop_length % settings.points:
+  if "representation" not in config:
+    return
+  features = config.representation
+  if features.hop_length % settings.points:
     raise errors.UserError(
-      f"method.points must divide the {config.representation.hop_length} samples of "
+      f"method.points must divide the {features.hop_length} samples of "
       f"representation.hop_length, got {settings.points}"
+    )
+  if features.standardize:
+    raise errors.UserError(
+      "representation.standardize must be False: method.name=mcnn inverts levels, for runs that "
+      "are standardised too"
+    )
+  if features.get("inversion", representations.GRIFFIN_LIM) != representations.GRIFFIN_LIM:
+    raise errors.UserError(
+      f"representation.inversion must be {representations.GRIFFIN_LIM}: method.name=mcnn is itself "
+      f"an inversion, got {features.inversion}"
     )
 
 

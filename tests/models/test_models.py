@@ -40,6 +40,10 @@ PARAMETERS = {
   ("ddsp_solo", ""): 289_215,
   ("ddsp_vae", ""): 745_801,
   ("pretrained_ddsp", ""): 745_801,
+  ("mcnn", ""): 561_605,
+  ("mcnn", "paper"): 8_040_258,
+  ("mcnn", "notes"): 1,
+  ("mcnn", "notes_mel"): 1,
   ("rave", ""): 17_622_578,  # The paper's 17.6 M.
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,

@@ -81,7 +81,7 @@ def multi_resolution_stft(
       jnp.sqrt(jnp.square(jnp.abs(stft.stft(x, size, size // 4, size, "hann"))) + 1e-7)
       for x in (audio, predicted)
     )
-    norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(x), axis=(1, 2)))
+    norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(x), axis=(1, 2)) + 1e-12)
     total += norm(a - b) / norm(a) + jnp.mean(jnp.abs(jnp.log(a) - jnp.log(b)), axis=(1, 2))
   return total / len(sizes)
 

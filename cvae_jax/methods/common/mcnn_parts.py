@@ -107,10 +107,10 @@ def invert(parts: Parts, params: Any, features: jax.Array, rng: jax.Array) -> In
   """Waveforms of [B, N, F, 1] features; a random key, for noise."""
   levels = (features[..., 0] + 1.0) / 2.0
   if parts.config.method.network == TRANSPOSED:
-    audio, mask_logits = parts.network.apply(params, levels)
-    num_samples = parts.form.num_samples
-    return Inverted(audio[:, :num_samples], mask_logits[:, :num_samples])
-  corrections = parts.network.apply(params, levels)
+    heard: Any = parts.network.apply(params, levels)
+    audio, mask_logits = (x[:, : parts.form.num_samples] for x in heard)
+    return Inverted(audio, mask_logits)
+  corrections: Any = parts.network.apply(params, levels)
   return Inverted(_synthesise(parts, corrections, features, rng), None)
 
 
@@ -138,9 +138,7 @@ def _synthesise(parts, corrections, features, rng):
   """[B, T] waveforms of a spectrum with integrated phases, once it is corrected."""
   config = parts.config.representation
   magnitude = parts.representation.magnitude(features)
-  phase = phase_lib.integrate_phase(
-    magnitude, config.hop_length, config.win_length, config.window
-  )
+  phase = phase_lib.integrate_phase(magnitude, config.hop_length, config.win_length, config.window)
   # A spectrum's phases are those at its frame's first sample, half a frame before its middle.
   middle = np.where(np.arange(magnitude.shape[-1]) % 2, -1.0, 1.0).astype(np.float32)
   cos, sin = jnp.cos(phase), jnp.sin(phase)

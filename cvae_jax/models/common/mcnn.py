@@ -176,4 +176,5 @@ def shift_and_sum(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """
   taps = kernel.shape[0]
   padded = jnp.pad(x, ((0, 0), (taps // 2, taps - 1 - taps // 2), (0, 0)))
-  return sum(padded[:, i : i + x.shape[1]] * kernel[i] for i in range(taps))
+  shifted = (padded[:, i : i + x.shape[1]] * kernel[i] for i in range(taps))
+  return functools.reduce(jnp.add, shifted)
