@@ -37,6 +37,7 @@ from cvae_jax.training import state as state_lib
 _SOUNDING = 1e-3  # of full scale: softer samples at the end of a sound are silence
 
 _ENVELOPE_STEP = 8  # samples
+LEAD = 2048  # samples of silence before a sound, at most, in training: onsets lie anywhere
 
 
 def count_sounding(audio: jax.Array) -> jax.Array:
@@ -51,17 +52,19 @@ def crop(audio: jax.Array, num_samples: int, start_share: float, rng: jax.Array)
   Args:
     audio: waveforms.
     num_samples: of an excerpt.
-    start_share: of the excerpts, which begin where the waveform does; the others begin anywhere
-      from there to half an excerpt before its last sounding sample.
+    start_share: of the excerpts, which hold the waveform's start: half of them begin with it, the
+      others with up to `LEAD` samples of silence before it. The other excerpts begin anywhere up to
+      half an excerpt before the last sounding sample.
     rng: random key.
   """
-  start_rng, share_rng = jax.random.split(rng)
+  start_rng, lead_rng, share_rng = jax.random.split(rng, 3)
   last = jnp.clip(count_sounding(audio) - num_samples // 2, 0, audio.shape[1] - num_samples)
   start = jax.random.uniform(start_rng, last.shape) * last
+  lead = LEAD * jnp.maximum(jax.random.uniform(lead_rng, last.shape, minval=-1.0), 0.0)
   is_start = jax.random.uniform(share_rng, last.shape) < start_share
-  start = jnp.where(is_start, 0, start.astype(jnp.int32))
+  start = LEAD + jnp.where(is_start, -lead, start).astype(jnp.int32)
   cut = lambda x, i: jax.lax.dynamic_slice_in_dim(x, i, num_samples)
-  return jax.vmap(cut)(audio, start)
+  return jax.vmap(cut)(jnp.pad(audio, ((0, 0), (LEAD, 0))), start)
 
 
 def mask_loss(audio: jax.Array, mask_logits: jax.Array) -> jax.Array:
@@ -238,7 +241,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.network = parts_lib.SPECTRAL  # spectral, transposed (the original's)
   config.crop = 16_384  # samples that are trained on; 0 for whole examples
   config.start_share = 0.7  # of the excerpts, which begin where the sound does
-  config.convergence_weight = 1.0  # of the spectral convergence of levels' amplitudes
+  config.convergence_weight = 3.0  # of the spectral convergence of levels' amplitudes
   config.log_weight = 100.0  # of the ratio of the levels' distance
   config.spectral_weight = 2.0  # of the distance of waveforms' spectra
   config.envelope_weight = 2.0  # of the distance of waveforms' envelopes
@@ -250,7 +253,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.kernel_size = 7  # frames that a block sees
   config.fine_bins = 128  # of the spectrum, that have corrections of their own
   config.points = 16  # of the waveform's envelope in a hop
-  config.refinements = 1  # times that the levels are compared with the features', and corrected
+  config.refinements = 2  # times that the levels are compared with the features', and corrected
   # transposed:
   config.heads = 8
   config.head_kernel = 13  # taps

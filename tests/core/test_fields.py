@@ -75,6 +75,9 @@ def test_another_part_replaces_the_fields_but_keeps_what_was_changed():
   assert (config.model.name, config.model.latent_dim, config.model.kernel_size) == ("conv2d", 7, 5)
   assert "num_templates" not in config.model and config.model.flat_channels is None
   assert config.data.num_threads == 5 and config.data.sounds.sample_rate == 44_100
+  config_lib.update(config, {"data.name": "synth_drums", "data.drums.sample_rate": 22_050})
+  config_lib.update(config, {"data.name": "drums"})
+  assert config.data.drums.sample_rate == 22_050 and config.data.drums.kind_column == "kind"
   config_check.check(config)
 
 

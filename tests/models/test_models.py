@@ -41,9 +41,9 @@ PARAMETERS = {
   ("ddsp_vae", ""): 745_801,
   ("pretrained_ddsp", ""): 745_801,
   ("mcnn", ""): 561_605,
-  ("mcnn", "paper"): 8_040_258,
-  ("mcnn", "notes"): 1,
-  ("mcnn", "notes_mel"): 1,
+  ("mcnn", "paper"): 7_951_850,
+  ("mcnn", "notes"): 1_095_621,
+  ("mcnn", "notes_mel"): 726_213,
   ("rave", ""): 17_622_578,  # The paper's 17.6 M.
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,

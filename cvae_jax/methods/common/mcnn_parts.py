@@ -88,7 +88,7 @@ def make_parts(
     network = networks.SpectralHead(
       num_bins=stft_config.n_fft // 2 + 1,
       fine_bins=settings.fine_bins,
-      points=settings.points * (1 + settings.refinements),
+      points=2 * settings.points,
       hidden=settings.hidden,
       blocks=settings.blocks,
       expansion=settings.expansion,
@@ -148,13 +148,11 @@ def _synthesise(parts, corrections, features, rng):
   imaginary = gain * sin + turn * cos + noise * others + impulse_turn * middle
   forward, inverse = _transforms(parts)
   audio = inverse(jax.lax.complex(magnitude * real, magnitude * imaginary))
-  rounds = parts.config.method.refinements
-  envelopes = jnp.split(envelope, 1 + rounds, axis=-1)
-  audio *= _gains(parts, envelopes[0])
-  for i in range(rounds):
+  first, last = jnp.split(envelope, 2, axis=-1)
+  audio *= _gains(parts, first)
+  for _ in range(parts.config.method.refinements):
     audio = inverse(forward(audio) * _level_gains(parts, strength, features, audio))
-    audio *= _gains(parts, envelopes[i + 1])
-  return audio
+  return audio * _gains(parts, last)
 
 
 def _draw_signs(rng, shape):
