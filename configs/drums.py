@@ -65,6 +65,7 @@ def get_config(variant=""):
   config.condition.drop_rate = 0.1
   config.method.update(posterior="point", mmd_weight=3e4, mmd_by="kind", prior="flow")
   config.method.smoothing_db = 0.0
+  config.method.gate_db = 55.0
   config.method.flow.hidden = 256
   config.augment.equaliser_db = 2.0
   config.optimizer.ema_decay = 0.999

@@ -1,6 +1,7 @@
 """The runs that come with the package: there, small, in tune and played without any data."""
 
 import os
+import pathlib
 
 from conftest import run_module
 from conftest import sing
@@ -105,3 +106,25 @@ def test_sounds_go_through_the_latents_of_rave_and_come_out_of_its_prior(tmp_pat
   assert done.returncode == 0, done.stderr
   drawn, _ = soundfile.read(tmp_path / "sample-seed0.wav")
   assert len(drawn) == 6 * rate and 0.01 < drawn.std() < 0.3 and np.abs(drawn).max() < 1.0
+
+
+def test_drums_are_of_the_kind_that_is_asked_for_and_fit_into_four_megabytes(tmp_path):
+  folder = pathlib.Path(workdirs.resolve("pretrained:drums"))
+  assert sum(path.stat().st_size for path in folder.rglob("*")) < 4_000_000
+  machine = cvae_jax.load("pretrained:drums")
+  assert machine.inversion is not None and machine.sample_rate == 22_050
+  hertz = np.fft.rfftfreq(machine.form.num_samples, 1 / machine.sample_rate)
+  centre, ends = {}, {}
+  for kind in ("kick", "tom", "snare", "hihat_closed"):
+    sounds = machine.generate(num=4, seed=2, kind=kind)
+    power = np.square(np.abs(np.fft.rfft(sounds)))
+    centre[kind] = np.median(power @ hertz / power.sum(axis=1))
+    ends[kind] = np.abs(sounds[:, -2000:]).max()
+  assert centre["kick"] < centre["tom"] < centre["snare"] < centre["hihat_closed"]
+  assert centre["kick"] < 200 and centre["hihat_closed"] > 2500
+  assert max(ends["kick"], ends["snare"], ends["hihat_closed"]) < 0.01  # Silence again.
+  out = tmp_path / "kit"
+  done = run_module("cvae_jax.export", "--workdir=pretrained:drums", "--format=wav", f"--out={out}")
+  assert done.returncode == 0, done.stderr
+  hits = {path.name: soundfile.read(path) for path in out.glob("*.wav")}
+  assert len(hits) == 16 and all(rate == 22_050 and np.any(x) for x, rate in hits.values())

@@ -226,6 +226,8 @@ def get_config() -> ml_collections.ConfigDict:
   # them, where it is used; 0.0 for levels as they are. And how far around, in s.
   config.smoothing_db = 4.0
   config.smoothing_s = 0.25
+  # dB below its loudest frame at which a sound is over: silence follows; 0.0 for sounds as they are
+  config.gate_db = 0.0
   config.corruption = "none"  # none, gaussian, time_mask, frequency_mask: of what the encoder sees
   config.corruption_amount = 0.1  # std in features; longest span, as a share of the axis
   config.sparsity = "none"  # none, l1, kl: of a point posterior's code
@@ -256,6 +258,7 @@ NOT_NEGATIVE = (
   "corruption_amount",
   "smoothing_db",
   "smoothing_s",
+  "gate_db",
   "sparsity_weight",
 )
 

@@ -72,7 +72,8 @@ class Parts(NamedTuple):
   def reconstruct(self, params: Any, z: jax.Array, c: jax.Array) -> jax.Array:
     """[B, N, F, C] features that are heard of a code: the decoder's, steadied over time."""
     predicted = self.apply("decode", params, z, c)
-    return waveforms.steady_levels(self.config, self.representation, self.form, predicted)
+    steady = waveforms.steady_levels(self.config, self.representation, self.form, predicted)
+    return waveforms.end_in_silence(self.config, self.representation, steady)
 
   def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
     """Features x and condition c of a batch."""

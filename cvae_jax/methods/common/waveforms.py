@@ -73,6 +73,36 @@ def steady_levels(
   return jnp.stack(channels, axis=-1)
 
 
+_OVER_FRAMES = 4  # below the gate, after which a sound is over
+
+
+def end_in_silence(
+  config: ml_collections.ConfigDict,
+  representation: representations.Representation,
+  features: jax.Array,
+) -> jax.Array:
+  """Predicted features of sounds that have an end: silence after they have fallen into it.
+
+  Args:
+    config: a whole one; `method.gate_db` below its loudest frame, a sound is over.
+    representation: of the features; its first channel is a level.
+    features: [B, N, F, C].
+  """
+  gate_db, floored = config.method.gate_db, np.asarray(representation.floored)
+  if not gate_db or not floored[0]:
+    return features
+  level = jnp.max(features[..., 0], axis=-1)  # [B, N] of the loudest bin
+  peak = jnp.argmax(level, axis=-1)
+  gate = jnp.max(level, axis=-1) + 2.0 * gate_db / config.representation.floor_db
+  is_below = (level < gate[:, None]) & (jnp.arange(level.shape[1]) > peak[:, None])
+  # As many in a row: none of the last few frames is above.
+  above = jnp.pad(~is_below, ((0, 0), (_OVER_FRAMES - 1, 0)), constant_values=True)
+  run = sum(above[:, i : i + level.shape[1]] for i in range(_OVER_FRAMES))
+  is_over = jnp.cumsum(run == 0, axis=-1) > 0
+  silent = jnp.where(floored, -1.0, features)
+  return jnp.where(is_over[..., None, None], silent, features)
+
+
 def squared_error_db(
   representation: representations.Representation, features: jax.Array, predicted: jax.Array
 ) -> jax.Array:
