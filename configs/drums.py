@@ -20,10 +20,9 @@ from cvae_jax.core import config as config_lib
 
 
 def mixed(config):
-  """Synthetic drums and a soundfont's, told apart."""
+  """Synthetic drums and a soundfont's."""
   config_lib.set_part(config, "data", "mixed_drums")
   config.data.mixed.update(names=("synth_drums", "soundfont_drums"), repeats=(1, 2))
-  config.condition.labels = ("kind", "source", "origin")
 
 
 def recorded(config):
@@ -63,7 +62,7 @@ def get_config(variant=""):
   config.model.update(latent_dim=64, channels=(160, 320, 320), conditioning="film")
   config.condition.labels = ("kind", "source")
   config.condition.drop_rate = 0.1
-  config.method.update(posterior="point", mmd_weight=3e4, mmd_by="kind", prior="flow")
+  config.method.update(posterior="point", mmd_weight=1e4, mmd_by="kind", prior="flow")
   config.method.smoothing_db = 0.0
   config.method.gate_db = 55.0
   config.method.flow.hidden = 256
