@@ -2,19 +2,26 @@
 
 python -m cvae_jax.main --config=configs/mcnn.py --workdir=runs/mcnn
 
-':paper' has the network, mels, objective and sizes of the Neural Drum Machine's, but for its
-schedule, by epochs without gain. ':notes' inverts the magnitudes that configs/cvae.py has,
-':notes_mel' those of `log_mel`. What is trained here and how near it comes: docs/audio.md.
+':transposed' has the network and objective of the Neural Drum Machine's, ':paper' its mels and
+sizes as well, but for its schedule, by epochs without gain. ':notes' inverts the magnitudes that
+configs/cvae.py has, ':notes_mel' those of `log_mel`. What is trained and how near it comes:
+docs/audio.md.
 """
 
 from cvae_jax.core import config as config_lib
 
 
+def transposed(config):
+  """The original's network and objective."""
+  config.method.update(network="transposed", spectral_weight=0.0, envelope_weight=0.0)
+  config.method.update(convergence_weight=3.0, log_weight=10.0, mask_weight=1.0)
+
+
 def paper(config):
   """As Aouameur et al. 2019; 512 mels have a bin each in transforms of 4,096 samples or more."""
+  transposed(config)
   config.representation.update(n_fft=4096, n_mels=512)
-  config.method.update(network="transposed", crop=0, spectral_weight=0.0)
-  config.method.update(convergence_weight=3.0, log_weight=10.0, mask_weight=1.0)
+  config.method.update(crop=0, start_share=1.0)
   config.augment.equaliser_db = 0.0
   config.optimizer.update(learning_rate=1e-4, schedule="constant", warmup_steps=0, clip_norm=0.0)
   config.optimizer.update(b2=0.999, ema_decay=0.0)
@@ -47,5 +54,5 @@ def get_config(variant=""):
   config.optimizer.learning_rate = 1.5e-3
   config.train.update(batch_size=8, steps=5000)
   config.eval.every_steps = config.checkpoint.every_steps = 1000
-  variants = {"paper": paper, "notes": notes, "notes_mel": notes_mel}
+  variants = {"transposed": transposed, "paper": paper, "notes": notes, "notes_mel": notes_mel}
   return config_lib.apply_variants(config, variant, variants)

@@ -41,6 +41,7 @@ PARAMETERS = {
   ("ddsp_vae", ""): 745_801,
   ("pretrained_ddsp", ""): 745_801,
   ("mcnn", ""): 561_605,
+  ("mcnn", "transposed"): 2_840_042,
   ("mcnn", "paper"): 7_951_850,
   ("mcnn", "notes"): 1_095_621,
   ("mcnn", "notes_mel"): 726_213,
