@@ -108,6 +108,8 @@ class Waveform:
 class Score:
   """Sequences of tokens of one length ([L] int32, 0 to `tokenizer.size` - 1).
 
+  Padding is token 0, which represents no event, or the tokens of `tokenizer.padding` in turn.
+
   Attributes:
     num_tokens: L.
     tokenizer: converts between tokens and notes.
@@ -143,14 +145,30 @@ class Score:
       raise errors.UserError(f"tokens must be 0-{size - 1}, got {example.min()}-{example.max()}")
     return example.astype(np.int32)
 
-  def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Reads the first L tokens of a MIDI file, with the changes made: 'padded' or 'cut'."""
-    from cvae_jax.scores import midi
+  def pad(self, tokens: np.ndarray) -> np.ndarray:
+    """Pads tokens [up to L] to [L] int32 with those of no event."""
+    tail = np.resize(getattr(self.tokenizer, "padding", (0,)), self.num_tokens)[len(tokens) :]
+    return np.concatenate([tokens, tail]).astype(np.int32)
 
-    tokens = np.asarray(self.tokenizer.encode(midi.read_notes(path)), np.int32)
+  def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Reads the first L tokens of a MIDI file, with the changes made: 'padded' or 'cut'.
+
+    Steps of a grid are fractions of a quarter note of the file, whatever its tempo.
+
+    Raises:
+      UserError: if the file cannot be read, or has no notes that the tokens represent.
+    """
+    from cvae_jax.scores import midi_reader
+    from cvae_jax.scores import piece
+
+    in_seconds = getattr(self.tokenizer, "in_seconds", False)
+    found = midi_reader.read(path, pedal=in_seconds).piece
+    notes = piece.to_notes(found, None if in_seconds else scores.GRID_QPM)
+    tokens = np.asarray(self.tokenizer.encode(notes), np.int32)
+    if not len(tokens):
+      raise errors.UserError(f"{path} holds no notes that the tokens of this run represent")
     if len(tokens) < self.num_tokens:
-      padding = np.zeros(self.num_tokens - len(tokens), np.int32)
-      return np.concatenate([tokens, padding]), ("padded",)
+      return self.pad(tokens), ("padded",)
     first_tokens, decode = tokens[: self.num_tokens], self.tokenizer.decode
     return first_tokens, () if decode(first_tokens) == decode(tokens) else ("cut",)
 

@@ -100,15 +100,15 @@ def read_parts(path: str) -> list[Part]:
   Raises:
     UserError: if the file does not exist, or no track can be read.
   """
-  data = _read_bytes(path)
-  kind, division, start = _read_header(path, data)
-  seconds = _seconds_per_tick(path, division)
+  data = read_bytes(path)
+  kind, division, start = read_header(path, data)
+  seconds = smpte_seconds(path, division)
   tracks = list(_read_tracks(data, start))
   if not tracks:
-    raise _unreadable(path, "it has no track")
+    raise unreadable(path, "it has no track")
   damages = [f"track {n} at {track.damage}" for n, track in enumerate(tracks, 1) if track.damage]
   if damages and not any(track.events for track in tracks):
-    raise _unreadable(path, f"it is damaged: {damages[0]}")
+    raise unreadable(path, f"it is damaged: {damages[0]}")
   if damages:
     _log.warning("%s: %d of %d tracks are damaged and read up to the damage: %s", path,
                  len(damages), len(tracks), damages[0])  # fmt: skip
@@ -120,11 +120,17 @@ def read_parts(path: str) -> list[Part]:
   return parts
 
 
-def _unreadable(path: str, why: str) -> errors.UserError:
+def unreadable(path: str, why: str) -> errors.UserError:
+  """The error of a file that is not read, in one line."""
   return errors.UserError(f"{path} cannot be read as a MIDI file ({why})")
 
 
-def _read_bytes(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
+  """Reads the bytes of a MIDI file.
+
+  Raises:
+    UserError: if the file does not exist, or as `check_bytes`.
+  """
   try:
     with open(path, "rb") as f:
       blocks = iter(lambda: f.read(_BLOCK), b"")  # A single read would allocate the limit.
@@ -132,43 +138,56 @@ def _read_bytes(path: str) -> bytes:
   except FileNotFoundError:
     raise errors.UserError(f"{path} does not exist") from None
   except OSError as e:
-    raise _unreadable(path, e.strerror or str(e)) from None
+    raise unreadable(path, e.strerror or str(e)) from None
   except ValueError:
     raise errors.UserError(f"{path!r} is not a valid path: it holds a NUL character") from None
+  return check_bytes(path, data)
+
+
+def check_bytes(path: str, data: bytes) -> bytes:
+  """The bytes of a MIDI file, out of its RIFF file if it is in one.
+
+  Raises:
+    UserError: if the file is empty, over 32 MB, or another RIFF file.
+  """
   if not data:
-    raise _unreadable(path, "it is empty")
+    raise unreadable(path, "it is empty")
   if len(data) > _MAX_BYTES:
-    raise _unreadable(path, f"it is larger than {_MAX_BYTES // 2**20} MB")
+    raise unreadable(path, f"it is larger than {_MAX_BYTES // 2**20} MB")
   return _unwrap(path, data) if data[:4] == b"RIFF" else data
 
 
 def _unwrap(path: str, data: bytes) -> bytes:
   """Extracts the MIDI file from a RIFF file of kind RMID."""
   if data[8:12] != b"RMID":
-    raise _unreadable(path, f"it is a RIFF file of kind {data[8:12].decode('ascii', 'replace')!r}")
+    raise unreadable(path, f"it is a RIFF file of kind {data[8:12].decode('ascii', 'replace')!r}")
   at = 12
   while at + 8 <= len(data):
     length = struct.unpack_from("<I", data, at + 4)[0]
     if data[at : at + 4] == b"data":
       return data[at + 8 : at + 8 + length] if length else data[at + 8 :]
     at += 8 + length + length % 2
-  raise _unreadable(path, "it is a RIFF file of kind 'RMID' without a data chunk")
+  raise unreadable(path, "it is a RIFF file of kind 'RMID' without a data chunk")
 
 
-def _read_header(path: str, data: bytes) -> tuple[int, int, int]:
-  """Reads the header: (format, division, position of the first chunk after it)."""
+def read_header(path: str, data: bytes) -> tuple[int, int, int]:
+  """Reads the header: (format, division, position of the first chunk after it).
+
+  Raises:
+    UserError: if there is none.
+  """
   at = data.find(b"MThd", 0, _HEADER_WITHIN)
   if at < 0:
-    raise _unreadable(path, f"it begins with {data[:4]!r}, not b'MThd'")
+    raise unreadable(path, f"it begins with {data[:4]!r}, not b'MThd'")
   if at + 14 > len(data):
-    raise _unreadable(path, "it is cut off within its header")
+    raise unreadable(path, "it is cut off within its header")
   length, kind, _, division = struct.unpack_from(">IHHh", data, at + 4)
   end = at + 8 + length
   # A header may be longer than six bytes in later formats; a wrong length is ignored.
   return kind, division, end if length >= 6 and _is_chunk(data, end) else at + 14
 
 
-def _seconds_per_tick(path: str, division: int) -> float | None:
+def smpte_seconds(path: str, division: int) -> float | None:
   """Seconds per tick of an SMPTE time division; None if ticks are fractions of a beat.
 
   Raises:
@@ -179,7 +198,7 @@ def _seconds_per_tick(path: str, division: int) -> float | None:
   rate, ticks = -(division >> 8), division & 0xFF
   if rate not in _FRAME_RATES or not ticks:
     text = f"{rate} frames per second of {ticks} ticks" if division else "0 ticks per beat"
-    raise _unreadable(path, f"its time division is {text}, which is invalid")
+    raise unreadable(path, f"its time division is {text}, which is invalid")
   return 1.0 / (_FRAME_RATES[rate] * ticks)
 
 
@@ -194,7 +213,22 @@ def _is_chunk(data: bytes, at: int) -> bool:
 
 
 def _read_tracks(data: bytes, at: int) -> Iterator[_Track]:
-  """Yields the tracks of a file; a length that does not lead to a chunk is ignored."""
+  """Yields the tracks of a file."""
+  for body, end, too_long in track_chunks(data, at):
+    yield _read_track(_Cursor(data, body, end), too_long)
+
+
+def track_chunks(data: bytes, at: int) -> Iterator[tuple[int, int, bool]]:
+  """Finds the tracks of a file; a length that does not lead to a chunk is ignored.
+
+  Args:
+    data: of the file.
+    at: position of the first chunk, from `read_header`.
+
+  Yields:
+    First byte of a track's events, the byte after the last, and whether the length that it states
+    exceeds the file.
+  """
   while at + 8 <= len(data):
     is_track = data[at : at + 4] == b"MTrk"
     body = at + 8
@@ -204,7 +238,7 @@ def _read_tracks(data: bytes, at: int) -> Iterator[_Track]:
       next_track = data.find(b"MTrk", body if is_track else at + 1)
       end = next_track if next_track >= 0 else len(data)
     if is_track:
-      yield _read_track(_Cursor(data, body, end), too_long)
+      yield body, end, too_long
     at = end
 
 
