@@ -134,6 +134,8 @@ def piano_roll_grid(
 ) -> bytes:
   """Draws scores as piano rolls in a grid: a row for each score, a column for each version.
 
+  Percussion has a colour of its own.
+
   Args:
     rows: (title, notes by column); None leaves a cell empty.
     columns: titles.
@@ -157,7 +159,8 @@ def piano_roll_grid(
         continue
       pitches = [note.pitch for note in notes]
       lengths = [note.end_s - note.start_s for note in notes]
-      axis.barh(pitches, lengths, 0.9, [note.start_s for note in notes], color="C0")
+      colors = ["C1" if note.is_drum else "C0" for note in notes]
+      axis.barh(pitches, lengths, 0.9, [note.start_s for note in notes], color=colors or "C0")
       axis.set_xlim(0.0, end_s)
       axis.set_ylim(low, high)
       axis.grid(alpha=0.3)

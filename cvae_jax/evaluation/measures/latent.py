@@ -247,7 +247,9 @@ def _votes(run: measures.Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
-  """Disentanglement scores on held-out notes with known factors (`synth_notes/factors`).
+  """Disentanglement scores on held-out examples with known factors.
+
+  These are notes of `synth_notes/factors`, or `synth_scores`, which have no FactorVAE score.
 
   Returns:
     {'mig', 'sap', 'modularity', 'dci_disentanglement', 'dci_completeness', 'dci_informativeness',
@@ -263,6 +265,9 @@ def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
     sets.append((_flat(_codes(run, source, rows)), source.labels["factors"][rows]))
   (train_codes, train_factors), (codes, factors) = sets
   _log.info("measuring the disentanglement of %d factors", factors.shape[1])
+  votes = {}
+  if run.waveform is not None:
+    votes["factor_vae"] = disentanglement.factor_vae_score(*_votes(run), train_codes.std(axis=0))
   return {
     "mig": disentanglement.mig(codes, factors),
     "sap": disentanglement.sap(codes, factors),
@@ -271,6 +276,6 @@ def measure_disentanglement(run: measures.Run) -> dict[str, float] | None:
       f"dci_{name}": score
       for name, score in disentanglement.dci(train_codes, train_factors, codes, factors).items()
     },
-    "factor_vae": disentanglement.factor_vae_score(*_votes(run), train_codes.std(axis=0)),
+    **votes,
     "notes": len(codes),
   }

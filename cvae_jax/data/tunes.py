@@ -1,0 +1,182 @@
+"""What data sets of scores share: their fields, their form, and the windows of their tunes."""
+
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from cvae_jax import scores
+from cvae_jax.core import errors
+from cvae_jax.data import forms
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.scores import drum_tokens
+from cvae_jax.scores import grid
+from cvae_jax.scores import melody
+from cvae_jax.scores import trio
+
+MELODY, DRUMS, TRIO, PERFORMANCE = "melody", "drums", "trio", "performance"
+KINDS = (MELODY, DRUMS, TRIO)  # on a grid of steps
+_MAX_TOKENS = 100_000
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """The fields that data sets of scores share."""
+  config = ml_collections.ConfigDict()
+  config.scores = settings = ml_collections.ConfigDict()
+  settings.kind = MELODY  # melody, drums, trio
+  settings.bars = 2  # of an example
+  settings.meter = "4/4"  # of the bars
+  settings.steps_per_quarter = 4  # 4 for sixteenths; 6 for these triplets and eighths
+  settings.min_pitch = 21  # MIDI number
+  settings.max_pitch = 108  # MIDI number
+  return config
+
+
+def parse_meter(text: str) -> tuple[int, int]:
+  """The numerator and denominator of a metre such as '6/8'.
+
+  Raises:
+    UserError: if it is none.
+  """
+  top, _, bottom = text.partition("/")
+  if not (top.isdecimal() and bottom in ("1", "2", "4", "8", "16", "32") and 1 <= int(top) <= 64):
+    raise errors.UserError(f"data.scores.meter must be a metre such as 4/4 or 6/8, got '{text}'")
+  return int(top), int(bottom)
+
+
+def bar_steps(settings: ml_collections.ConfigDict) -> int:
+  """Steps of a bar.
+
+  Args:
+    settings: the `data.scores` section of a config.
+
+  Raises:
+    UserError: if the tokens cannot represent bars of this metre.
+  """
+  if not 1 <= settings.steps_per_quarter <= 96:
+    raise errors.UserError(
+      f"data.scores.steps_per_quarter must be 1-96, got {settings.steps_per_quarter}"
+    )
+  steps = grid.bar_steps(parse_meter(settings.meter), settings.steps_per_quarter)
+  if not steps:
+    raise errors.UserError(
+      f"a bar of {settings.meter} is no whole number of steps of a quarter note's "
+      f"1/{settings.steps_per_quarter}: change data.scores.steps_per_quarter"
+    )
+  return steps
+
+
+def make_tokenizer(settings: ml_collections.ConfigDict) -> scores.Tokenizer:
+  """The tokenizer of `data.scores.kind`, one of `KINDS`.
+
+  Raises:
+    UserError: if the kind or the range of pitches cannot be used.
+  """
+  low, high = settings.min_pitch, settings.max_pitch
+  if not 0 <= low <= high <= 127:
+    raise errors.UserError(
+      f"data.scores.min_pitch and max_pitch must be 0-127 in this order, got {low} and {high}"
+    )
+  step_s = 60.0 / scores.GRID_QPM / settings.steps_per_quarter
+  if settings.kind == DRUMS:
+    return drum_tokens.Drums(step_s)
+  if settings.kind == TRIO:
+    return trio.Trio(low, high, step_s)
+  if settings.kind == MELODY:
+    return melody.Melody(low, high, step_s)
+  raise errors.UserError(
+    f"data.scores.kind must be one of {', '.join(KINDS)}, got '{settings.kind}'"
+  )
+
+
+def make_form(config: ml_collections.ConfigDict) -> forms.Score:
+  """Scores of `data.scores.bars` bars, on a grid.
+
+  Args:
+    config: the `data` section of a config.
+
+  Raises:
+    UserError: if the tokens cannot represent what the fields say.
+  """
+  settings = config.scores
+  num_tokens = settings.bars * bar_steps(settings) * (3 if settings.kind == TRIO else 1)
+  if not 0 < num_tokens <= _MAX_TOKENS:
+    raise errors.UserError(
+      f"data.scores.bars must give 1-{_MAX_TOKENS} tokens, got {settings.bars} of {num_tokens}"
+    )
+  return forms.Score(num_tokens, make_tokenizer(settings))
+
+
+class Windows(sources.Source):
+  """Windows of tunes, of which training draws some anew at each step, transposed.
+
+  A tune has up to `max_windows` rows, each for an equal share of its windows in order. In training
+  a row is a window of its share, drawn by the seed, transposed by a number of semitones that is
+  drawn as well; in evaluation it is the first window of its share.
+
+  Args:
+    form: of the windows.
+    tokens: of all tunes, one after the other, in any integer type.
+    starts: [W] first tokens of the windows.
+    tunes: [W] indices of the tunes, in order.
+    names: of the tunes.
+    max_windows: rows of a tune at most; 0 for all of its windows.
+    transpose: largest transposition in semitones, up or down, within the range of the tokens.
+    vocabulary: of the labels.
+    columns: label values by tune.
+  """
+
+  def __init__(
+    self,
+    form: forms.Score,
+    tokens: np.ndarray,
+    starts: np.ndarray,
+    tunes: np.ndarray,
+    names: list[str],
+    max_windows: int = 0,
+    transpose: int = 0,
+    vocabulary: vocabulary_lib.Vocabulary | None = None,
+    columns: dict[str, np.ndarray] | None = None,
+  ):
+    self.form = form
+    self._num_tokens = form.num_tokens
+    self._tokenizer: Any = form.tokenizer
+    self.vocabulary = vocabulary or vocabulary_lib.Vocabulary()
+    self._tokens, self._starts, self._transpose = tokens, starts, transpose
+    used, first, counts = np.unique(tunes, return_index=True, return_counts=True)
+    rows = np.minimum(counts, max_windows) if max_windows else counts
+    tune = np.repeat(np.arange(len(used)), rows)
+    slot = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
+    self._begin = first[tune] + slot * counts[tune] // rows[tune]
+    self._end = first[tune] + (slot + 1) * counts[tune] // rows[tune]
+    self.is_random = transpose > 0 or bool((self._end - self._begin > 1).any())
+    values = {name: column[used[tune]] for name, column in (columns or {}).items()}
+    ids = [f"{names[used[t]]}:{number}" for t, number in zip(tune, slot, strict=True)]
+    self.labels = {"id": np.asarray(ids), **vocabulary_lib.select(values, self.vocabulary)}
+
+  def stored(self, index: int, seed: int | None = None):
+    """See `sources.Source.stored`."""
+    row = {name: column[index] for name, column in self.labels.items()}
+    window, shift = int(self._begin[index]), None
+    if seed is not None:
+      rng = np.random.default_rng(seed)
+      window, shift = int(rng.integers(window, self._end[index])), rng.random()
+    start = int(self._starts[window])
+    tokens = self._tokens[start : start + self._num_tokens].astype(np.int32)
+    tokens = clean(tokens, self._tokenizer)
+    if shift is not None and self._transpose:
+      low, high = self._tokenizer.shifts(tokens, self._transpose)
+      tokens = self._tokenizer.transpose(tokens, low + int(shift * (high - low + 1)))
+    return {**row, self.form.key: tokens}
+
+
+def clean(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> np.ndarray:
+  """A window's tokens without the ends of notes that started before it, see `grid.clean`."""
+  if isinstance(tokenizer, melody.Melody):
+    return grid.clean(tokens).astype(np.int32)
+  if isinstance(tokenizer, trio.Trio):
+    voices = tokenizer.split(tokens)
+    voices[:, :2] = grid.clean(voices[:, :2].T).T
+    return tokenizer.join(voices)
+  return tokens
