@@ -282,29 +282,50 @@ def prepare(
     UserError: if no file can be used, or the folder cannot be written.
   """
   read = read or (lambda entry: files.read_parts(entry.path, rate, max_s))
+
+  def write(temporary: str) -> None:
+    _log.info("preparing %d files in %s", len(entries), folder)
+    _write(temporary, entries, vocabulary, rate, read, split)
+
+  if make_folder(folder, lambda: read_index(folder) is not None, write):
+    _log_report(folder)
+  index = read_index(folder)
+  assert index is not None
+  return index
+
+
+def make_folder(folder: str, is_complete: Callable[[], bool], write: Callable[[str], None]) -> bool:
+  """Writes a folder that appears only when it is complete, one process at a time.
+
+  Args:
+    folder: to be written.
+    is_complete: whether it is there already, and can be read.
+    write: writes into an empty folder, which is then renamed.
+
+  Returns:
+    Whether it was written.
+
+  Raises:
+    UserError: if it cannot be written; then nothing is left.
+  """
   try:
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):
-      index = read_index(folder)
-      if index is not None:
-        return index
+      if is_complete():
+        return False
       for remains in glob.glob(f"{glob.escape(folder)}.*.incomplete"):
         shutil.rmtree(remains, ignore_errors=True)
-      _log.info("preparing %d files in %s", len(entries), folder)
       temporary = f"{folder}.{uuid.uuid4().hex}.incomplete"
       os.makedirs(temporary)
       try:
-        _write(temporary, entries, vocabulary, rate, read, split)
+        write(temporary)
         shutil.rmtree(folder, ignore_errors=True)  # A store without a readable index.
         os.replace(temporary, folder)
       finally:
         shutil.rmtree(temporary, ignore_errors=True)
   except OSError as e:
     raise errors.UserError(f"{folder} cannot be written: {errors.one_line(e)}") from None
-  _log_report(folder)
-  index = read_index(folder)
-  assert index is not None
-  return index
+  return True
 
 
 def read_report(folder: str) -> list[Stored]:

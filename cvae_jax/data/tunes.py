@@ -172,11 +172,29 @@ class Windows(sources.Source):
 
 
 def clean(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> np.ndarray:
-  """A window's tokens without the ends of notes that started before it, see `grid.clean`."""
+  """Tokens of windows ([..., L]) without the ends of notes from before, see `grid.clean`."""
   if isinstance(tokenizer, melody.Melody):
     return grid.clean(tokens).astype(np.int32)
   if isinstance(tokenizer, trio.Trio):
     voices = tokenizer.split(tokens)
-    voices[:, :2] = grid.clean(voices[:, :2].T).T
+    lines = np.moveaxis(voices[..., :2], -1, 0)
+    voices[..., :2] = np.moveaxis(grid.clean(lines), 0, -1)
     return tokenizer.join(voices)
   return tokens
+
+
+def has_notes(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> bool:
+  """Whether a window has a note; of a trio, whether each voice has one."""
+  if isinstance(tokenizer, trio.Trio):
+    voices = tokenizer.split(tokens)
+    return bool((voices.max(0) >= (melody.FIRST, melody.FIRST, 1)).all())
+  return bool(tokens.max() >= (melody.FIRST if isinstance(tokenizer, melody.Melody) else 1))
+
+
+def lead_pitches(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> np.ndarray | None:
+  """[M] pitches of the notes of a melody, or of the melody of a trio; None of drums."""
+  if isinstance(tokenizer, trio.Trio):
+    tokens = tokenizer.split(tokens)[:, 0]
+  elif not isinstance(tokenizer, melody.Melody):
+    return None
+  return tokens[tokens >= melody.FIRST] + (tokenizer.min_pitch - melody.FIRST)

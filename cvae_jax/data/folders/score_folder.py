@@ -1,0 +1,174 @@
+"""The scores of a folder: MIDI and ABC files, also within zip files, which are read in place."""
+
+from collections.abc import Iterator
+import os
+from typing import NamedTuple
+import zipfile
+
+from cvae_jax.core import errors
+from cvae_jax.data.folders import label_text
+from cvae_jax.scores import abc_notation
+from cvae_jax.scores import midi_reader
+from cvae_jax.scores import piece as piece_lib
+
+MIDI, ABC, ZIP = (".mid", ".midi", ".kar", ".rmi"), (".abc",), (".zip",)
+# Files of scores that are listed as left out.
+UNSUPPORTED = (".mxl", ".musicxml", ".krn", ".mscz", ".mei")
+_MAX_BYTES = 32 * 2**20
+
+
+class File(NamedTuple):
+  """A file of scores.
+
+  Attributes:
+    name: relative to the folder, with '/'; of a member of a zip file, below the zip file's name.
+    path: of the file, or of the zip file.
+    member: name within the zip file; empty for none.
+    size: in bytes, unpacked.
+    fault: why it cannot be read; empty for none.
+  """
+
+  name: str
+  path: str
+  member: str = ""
+  size: int = 0
+  fault: str = ""
+
+
+class Tune(NamedTuple):
+  """A tune of a file.
+
+  Attributes:
+    name: of the file, and of the tune within a file of several.
+    piece: notes and maps; None if it cannot be read.
+    remark: what was read past, or why the tune cannot be read.
+  """
+
+  name: str
+  piece: piece_lib.Piece | None
+  remark: str = ""
+
+
+def find(folder: str) -> list[File]:
+  """The files of scores of a folder, its sub-folders and its zip files, sorted by name.
+
+  Raises:
+    UserError: if there is no such folder, or it holds no MIDI, ABC or zip file.
+  """
+  if not os.path.isdir(folder):
+    raise errors.UserError(f"data.dir {folder} is not a folder")
+  files: list[File] = []
+  for root, folders, names in os.walk(folder):
+    folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for base in sorted(name for name in names if not name.startswith(".")):
+      path = os.path.join(root, base)
+      name = os.path.relpath(path, folder).replace(os.sep, "/")
+      suffix = os.path.splitext(base)[1].lower()
+      if suffix in ZIP:
+        files += _members(name, path)
+      elif suffix in (*MIDI, *ABC):
+        files.append(File(name, path, size=os.path.getsize(path) if os.path.isfile(path) else 0))
+      elif suffix in UNSUPPORTED:
+        files.append(File(name, path, fault=_unsupported(suffix)))
+  if not files:
+    raise errors.UserError(f"data.dir {folder} holds no scores ({', '.join((*MIDI, *ABC, *ZIP))})")
+  return files
+
+
+def _unsupported(suffix: str) -> str:
+  return f"{suffix} files are not read: save the score as MIDI or ABC"
+
+
+def _members(name: str, path: str) -> list[File]:
+  """The files of scores in a zip file."""
+  try:
+    with zipfile.ZipFile(path) as archive:
+      members = archive.infolist()
+  except (OSError, zipfile.BadZipFile, ValueError) as e:
+    return [File(name, path, fault=f"it cannot be read as a zip file ({errors.one_line(e)})")]
+  files = []
+  for info in sorted(members, key=lambda info: info.filename):
+    base = os.path.basename(info.filename)
+    suffix = os.path.splitext(base)[1].lower()
+    if base.startswith(".") or info.filename.startswith("__MACOSX/"):
+      continue
+    if suffix in (*MIDI, *ABC, *UNSUPPORTED):
+      fault = _unsupported(suffix) if suffix in UNSUPPORTED else ""
+      files.append(File(f"{name}/{info.filename}", path, info.filename, info.file_size, fault))
+  return files
+
+
+def read_all(files: list[File]) -> Iterator[Tune]:
+  """Reads the tunes of files; each zip file is opened once. Faults become remarks."""
+  archive, opened = None, ""
+  try:
+    for file in files:
+      try:
+        if file.fault:
+          raise errors.UserError(file.fault)
+        if file.size > _MAX_BYTES:
+          raise errors.UserError(f"it is larger than {_MAX_BYTES // 2**20} MB")
+        if file.member and opened != file.path:
+          if archive is not None:
+            archive.close()
+          archive, opened = zipfile.ZipFile(file.path), file.path
+        yield from read(file, _read_bytes(file, archive if file.member else None))
+      except errors.UserError as e:
+        yield Tune(file.name, None, label_text.printable(str(e)))
+  finally:
+    if archive is not None:
+      archive.close()
+
+
+def _read_bytes(file: File, archive: zipfile.ZipFile | None) -> bytes:
+  """The bytes of a file.
+
+  Raises:
+    UserError: if it cannot be read.
+  """
+  try:
+    if archive is not None:
+      return archive.read(file.member)
+    if not os.path.isfile(file.path):  # Opening a pipe would block.
+      raise errors.UserError("it is not a file")
+    with open(file.path, "rb") as f:
+      return f.read()
+  # Of a damaged or an encrypted member, or one of an unknown compression.
+  except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as e:
+    raise errors.UserError(f"it cannot be read ({errors.one_line(e)})") from None
+  except Exception as e:  # zlib.error and lzma.LZMAError have no common base.
+    raise errors.UserError(f"it cannot be unpacked ({errors.one_line(e)})") from None
+
+
+def read(file: File, data: bytes) -> Iterator[Tune]:
+  """Reads the tunes of a file.
+
+  Args:
+    file: for its name.
+    data: its bytes.
+
+  Raises:
+    UserError: if it cannot be read.
+  """
+  if os.path.splitext(file.name)[1].lower() in MIDI:
+    found, remarks = midi_reader.parse("it", data)
+    yield Tune(file.name, found, "; ".join(remarks))
+    return
+  text = data.decode("utf-8", "replace") if _is_utf8(data) else data.decode("latin-1")
+  parts = abc_notation.split(text)
+  if not parts:
+    raise errors.UserError("it holds no tune: in ABC notation each begins with a field X:")
+  for row, (number, body) in enumerate(parts):
+    name = file.name if len(parts) == 1 else f"{file.name}#{row + 1}"
+    try:
+      yield Tune(name, abc_notation.parse(number, body).piece)
+    except errors.UserError as e:
+      yield Tune(name, None, label_text.printable(str(e)))
+
+
+def _is_utf8(data: bytes) -> bool:
+  try:
+    data.decode("utf-8")
+  except UnicodeDecodeError:
+    return False
+  return True

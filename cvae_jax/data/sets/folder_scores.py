@@ -1,0 +1,236 @@
+"""Scores of a folder, as windows of melodies, drums or trios on a grid.
+
+Reads MIDI and ABC files, also in zip files (`folders.score_folder`). Pieces are split where tempo
+or metre change, and what is in `data.scores.meter` is quantised; see `scores.grid` for the lines
+that are extracted. Copies are left out; tunes that share music, in any key, are in one split
+(`same_tunes`). A tenth of these groups is held out for validation and a tenth for test, or the
+tunes of `data.scores.held_out`. The label `kind` is the sub-folder or the zip file of a tune, where
+there are several. What is left out and why is in report.csv.
+"""
+
+import collections
+import fnmatch
+import os
+
+from ml_collections import config_dict
+import numpy as np
+
+from cvae_jax.core import errors
+from cvae_jax.data import data_sets
+from cvae_jax.data import score_store
+from cvae_jax.data import store
+from cvae_jax.data import tunes
+from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.data.folders import audio_folder
+from cvae_jax.data.folders import score_folder
+from cvae_jax.scores import grid
+from cvae_jax.scores import piece as piece_lib
+from cvae_jax.scores import trio
+
+make_form = tunes.make_form
+_VERSION = 1  # of the rules
+# Classes of what is left out, by a part of the reason; the first that fits.
+_REASONS = {
+  "has the notes of": "copies",
+  "metre": "in another metre",
+  "as long as": "too short",
+  "no notes": "without notes that are used",
+}
+
+
+def open_set(config, variant, on_request):
+  """See `data_sets.load`."""
+  del on_request
+  data_sets.no_variants("folder_scores", variant)
+  form, settings = make_form(config), config.scores
+  _check(settings)
+  folder = data_sets.need_folder(config, "folder_scores", "the folder of the scores")
+  files = score_folder.find(folder)
+  entries = [store.Entry(file.path, file.name, {"size": file.size}) for file in files]
+  fields = settings.to_dict()
+  for name in ("max_windows", "transpose"):  # These are applied to the windows of the store.
+    del fields[name]
+  index = score_store.prepare(
+    store.locate(config.tfds_dir, "folder_scores", entries, (_VERSION, sorted(fields.items()))),
+    lambda: score_folder.read_all(files),
+    lambda tune: extract(tune, settings, form),
+    form,
+    tunes.bar_steps(settings) * (3 if settings.kind == tunes.TRIO else 1),
+    lambda names, groups: split(names, groups, tuple(settings.held_out)),
+  )
+  kinds = [_kind_of(name) for name in index.names.tolist()]
+  values = tuple(sorted(set(kinds)))
+  is_label = len(values) > 1
+  label = vocabulary_lib.Label(audio_folder.KIND, vocabulary_lib.NAMES, values)
+  vocabulary = vocabulary_lib.Vocabulary((label,) if is_label else ())
+  columns = {audio_folder.KIND: np.asarray([values.index(kind) for kind in kinds], np.int32)}
+
+  def open_split(name, cache_gb, num_threads):
+    del cache_gb, num_threads
+    rows = index.of_split(name)
+    return tunes.Windows(
+      form, index.tokens, index.starts[rows], index.tunes[rows], index.names.tolist(),
+      settings.max_windows, settings.transpose, vocabulary, columns if is_label else None,
+    )  # fmt: skip
+
+  sizes = {}
+  for name in store.SPLITS:
+    rows = index.of_split(name)
+    sizes[name] = len(open_split(name, 0.0, 1)) if len(rows) else 0
+  return data_sets.DataSet(
+    f"scores of {os.path.normpath(folder)}",
+    form,
+    vocabulary,
+    sizes,
+    open_split,
+    index.folder,
+    index.tokens.nbytes,
+    remark=_describe(index),
+  )
+
+
+def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
+  """The lines of a tune.
+
+  Args:
+    tune: as read.
+    settings: the `data.scores` section of a config.
+    form: of the examples, for its tokenizer.
+
+  Raises:
+    UserError: if none of the tune is used.
+  """
+  piece, tokenizer = tune.piece, form.tokenizer
+  if piece is None:
+    raise errors.UserError(tune.remark)
+  if not len(piece.notes):
+    raise errors.UserError("it has no notes")
+  if settings.tracks:
+    _, numbers = np.unique(piece.notes["part"] // 16, return_inverse=True)
+    piece = piece._replace(notes=piece.notes[np.isin(numbers + 1, settings.tracks)])
+  meter = tunes.parse_meter(settings.meter)
+  lines, others = [], set()
+  for section in piece_lib.sections(piece, settings.split_tempo):
+    if not _has_same_bars(section.meter, meter):
+      others.add(f"{section.meter[0]}/{section.meter[1]}")
+      continue
+    notes = grid.quantise(piece, section, settings.steps_per_quarter)
+    if notes is None:
+      continue
+    if settings.kind == tunes.DRUMS:
+      found = grid.drums(notes, settings.gap_bars)
+    elif settings.kind == tunes.TRIO:
+      found = grid.trios(notes, tokenizer, settings.gap_bars)
+    else:
+      found = grid.melodies(notes, tokenizer, tuple(settings.programs), settings.gap_bars)
+    lines += [tokens for _, tokens in found]
+  if not lines and others:
+    raise errors.UserError(f"its metre is {', '.join(sorted(others))}, not {settings.meter}")
+  if not lines:
+    raise errors.UserError(f"it has no notes that a {settings.kind} is made of")
+  return score_store.Lines(tune.name, lines, tune.remark, len(piece.notes))
+
+
+def _has_same_bars(meter: tuple[int, int], wanted: tuple[int, int]) -> bool:
+  """Whether bars have the same length and beats: 2/2 is read as 4/4, but 6/8 not as 3/4."""
+  is_compound = lambda x: x[1] >= 8 and x[0] % 3 == 0 and x[0] > 3
+  same_length = meter[0] * wanted[1] == wanted[0] * meter[1]
+  return same_length and is_compound(meter) == is_compound(wanted)
+
+
+def split(names, groups, held_out: tuple[str, ...]) -> dict[str, str]:
+  """The split of each tune; those of a group are in one.
+
+  Args:
+    names: of the tunes.
+    groups: index of the first tune of each one's group.
+    held_out: patterns of names that are held out for validation, with the groups of these; () for
+      a tenth of the groups, and another one for test.
+
+  Raises:
+    UserError: a pattern that no tune matches, patterns that leave none for training, or too few.
+  """
+  if held_out:
+    for pattern in held_out:
+      if not fnmatch.filter(names, pattern):
+        raise errors.UserError(
+          f"data.scores.held_out names '{pattern}', and no usable tune is called so: "
+          f"{', '.join(names[:5])}"
+        )
+    is_held_out = lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in held_out)
+    held = {group for name, group in zip(names, groups, strict=True) if is_held_out(name)}
+    if set(groups) <= held:
+      raise errors.UserError("data.scores.held_out leaves no tune to train on")
+    return {
+      name: "valid" if group in held else "train" for name, group in zip(names, groups, strict=True)
+    }
+  firsts = sorted({names[group] for group in groups})
+  if len(firsts) < len(store.SPLITS):
+    raise errors.UserError(
+      f"{len(firsts)} different tunes are too few for {len(store.SPLITS)} splits: at least "
+      f"{len(store.SPLITS)} are needed, or data.scores.held_out"
+    )
+  split_of = audio_folder.split(firsts)
+  return {name: split_of[names[group]] for name, group in zip(names, groups, strict=True)}
+
+
+def _kind_of(name: str) -> str:
+  """The sub-folder of a tune, or its zip file's name."""
+  kind = audio_folder.kind_of(name, "tune")
+  return os.path.splitext(kind)[0] if kind.lower().endswith(score_folder.ZIP) else kind
+
+
+def _describe(index: score_store.Index) -> str:
+  """One line on what is used and what is not."""
+  rows = score_store.read_report(index.folder)
+  used = [row for row in rows if row.used == "yes"]
+  counts = collections.Counter(
+    next((name for part, name in _REASONS.items() if part in row.reason), "unreadable")
+    for row in rows
+    if row.used == "no"
+  )
+  groups = len({row.group for row in used})
+  text = f"{len(used)} of {len(rows)} tunes are used, {groups} of them different"
+  text += f", {len(index.starts):,} windows"
+  faulty = sum(bool(row.reason) for row in used)
+  text += f"; with faults that were read past: {faulty}" if faulty else ""
+  left_out = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+  return text + (f"; left out: {left_out}" if left_out else "")
+
+
+def _check(settings) -> None:
+  """Raises UserError for fields that cannot be used."""
+  programs = tuple(settings.programs)
+  if len(programs) != 2 or not 0 <= programs[0] <= programs[1] <= 127:
+    raise errors.UserError(
+      f"data.scores.programs must be the first and the last program, 0-127, got {programs}"
+    )
+  if settings.gap_bars < 1 or settings.max_windows < 0 or not 0 <= settings.transpose <= 24:
+    raise errors.UserError(
+      "data.scores.gap_bars must be 1 or more, max_windows 0 or more and transpose 0-24, got "
+      f"{settings.gap_bars}, {settings.max_windows} and {settings.transpose}"
+    )
+  if settings.kind == tunes.DRUMS and settings.transpose:
+    raise errors.UserError("data.scores.transpose must be 0 for drums, which have no key")
+
+
+def get_config():
+  """Default fields of the data set."""
+  config = tunes.get_config()
+  config.dir = config_dict.placeholder(str)  # the folder of the files
+  settings = config.scores
+  settings.programs = trio.MELODY_PROGRAMS  # first and last of melodies; trios have their own
+  settings.tracks = ()  # of those that have notes, from 1, such as (1,); () for all
+  settings.gap_bars = 1  # of silence that end a melody; MusicVAE's trios have 2
+  settings.split_tempo = True  # whether pieces are split at tempo changes, not only of metre
+  settings.max_windows = 5  # of a tune in an epoch; 0 for all
+  settings.transpose = 0  # semitones, up or down, of training windows; MusicVAE's 2 bars have 5
+  # Names of tunes, or patterns as '*/jigs*', that are held out; () for a tenth, by chance.
+  settings.held_out = ()
+  return config
+
+
+def check(config):
+  """Raises UserError for fields that cannot be used."""
+  make_form(config.data)
+  _check(config.data.scores)

@@ -1,0 +1,355 @@
+"""Reads tunes in ABC notation as pieces.
+
+Supported are the fields X, T, M, L, Q, K and V, also within lines; notes, rests, accidentals, keys
+with modes and extra accidentals, ties, chords, tuplets, broken rhythms, repeats and first and
+second endings, which are unfolded. Chord symbols, decorations, grace notes, slurs, lyrics and the
+order of parts (P) are skipped. An upbeat ends where its bar does.
+
+Source: "The abc music standard" 2.1, Chris Walshaw et al. 2011; accidentals last for their bar, in
+every octave (its default of %%propagate-accidentals).
+"""
+
+from collections.abc import Iterator
+import re
+from typing import NamedTuple
+
+from cvae_jax.core import errors
+from cvae_jax.scores import piece as piece_lib
+
+_WHOLE = 4 * piece_lib.TICKS
+_SHARPS, _FLATS = "FCGDAEB", "BEADGCF"
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
+_MODES = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4,
+          "loc": -5, "lyd": 1}  # fmt: skip
+_ACCIDENTALS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
+_TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}  # notes in the time of so many
+_MAX_EVENTS = 200_000  # of a tune, with its repeats
+_VELOCITY = 90
+
+_SKIPPED = r'"[^"\n]*"|![^!\n]*!|\+[a-z]+\+|\{[^}\n]*\}|`|\\|\$|[.~HLMOPSTuvyJR]|%.*'
+_LENGTH = r"(?P<{0}top>\d*)(?P<{0}bottom>(?:/\d*)*)"
+_TOKEN = re.compile(
+  rf"(?P<skip>{_SKIPPED})"
+  r"|\[(?P<field>[A-Za-z]):(?P<value>[^\]\n]*)\]"
+  r"|(?P<ending>\[\d[\d,-]*)"
+  r"|(?P<bar>(?::*\[?\|+[|\]:]*|::+)(?:\s*\[?\d[\d,-]*)?)"
+  r"|\((?P<tuplet>\d)(?::(?P<in_time>\d?))?(?::(?P<count>\d*))?"
+  rf"|(?P<accidental>\^\^?|__?|=)?(?P<note>[A-Ga-gzxZX])(?P<octave>[,']*){_LENGTH.format('')}"
+  r"|(?P<open>\[)"
+  rf"|(?P<close>\]){_LENGTH.format('chord_')}"
+  r"|(?P<tie>-)"
+  r"|(?P<broken>>+|<+)"
+  r"|(?P<other>[()&\s]|.)"
+)
+
+
+class Tune(NamedTuple):
+  """A tune of a file.
+
+  Attributes:
+    number: of its field X.
+    title: of its first field T.
+    piece: notes and maps.
+  """
+
+  number: str
+  title: str
+  piece: piece_lib.Piece
+
+
+def split(text: str) -> list[tuple[str, str]]:
+  """Splits a file at its fields X: (number, text) of each tune."""
+  parts = re.split(r"^X:[ \t]*(.*)$", text.replace("\r\n", "\n").replace("\r", "\n"), flags=re.M)
+  return [(parts[i].strip(), parts[i + 1]) for i in range(1, len(parts) - 1, 2)]
+
+
+def read(text: str) -> Iterator[Tune | errors.UserError]:
+  """Reads the tunes of a file; a tune that cannot be read is yielded as an error."""
+  for number, body in split(text):
+    try:
+      yield parse(number, body)
+    except errors.UserError as e:
+      yield e
+
+
+def parse(number: str, text: str) -> Tune:
+  """Parses a tune.
+
+  Args:
+    number: of the tune, for messages.
+    text: that follows its field X.
+
+  Raises:
+    UserError: if it has no key field, or a field that cannot be read.
+  """
+  title, header = "", dict[str, str]()
+  lines = iter(text.split("\n"))
+  for line in lines:
+    match = re.match(r"([A-Za-z]):[ \t]*([^%]*)", line)
+    if match is None:
+      continue
+    if match[1] == "T":
+      title = title or match[2].strip()
+    header.setdefault(match[1], match[2].strip())
+    if match[1] == "K":
+      break
+  if "K" not in header:
+    raise errors.UserError("it has no field K:, which ends its header")
+  body = list(lines)
+  meter = _parse_meter(header.get("M", "4/4"))
+  unit = _parse_length(header["L"]) if "L" in header else _default_unit(meter)
+  voices: dict[str, _Voice] = {}
+  make_voice = lambda: _Voice(meter, unit, _parse_key(header["K"]))
+  voice = voices["1"] = make_voice()
+  if "Q" in header:
+    voice.set_field("Q", header["Q"])
+  for line in body:
+    field = re.match(r"([A-Za-z]):(.*)", line)
+    if field is None:
+      pieces = [line]
+    elif field[1] in "KMLQV":
+      pieces = [f"[{field[1]}:{field[2].partition('%')[0].replace(']', '')}]"]
+    else:
+      continue
+    for token in _TOKEN.finditer("\n".join(pieces)):
+      if token["field"] == "V":
+        name = (token["value"].split() or ["1"])[0]
+        if name not in voices:
+          # The first voice that is named is the one that the tune begins in.
+          voices[name] = make_voice() if voice.events else voices["1"]
+        voice = voices[name]
+      else:
+        voice.add(token)
+  found = list({id(x): x for x in voices.values()}.values())
+  return Tune(number, title, _to_piece(found))
+
+
+def _default_unit(meter) -> int:
+  """Ticks of the unit note length of a tune without L: a sixteenth below 3/4, else an eighth."""
+  return _WHOLE // 16 if meter is not None and meter[0] / meter[1] < 0.75 else _WHOLE // 8
+
+
+def _parse_meter(text: str) -> tuple[int, int] | None:
+  text = text.strip()
+  if text in ("C", "C|"):
+    return (4, 4) if text == "C" else (2, 2)
+  match = re.match(r"\(?([\d+ ]+)\)?\s*/\s*(\d+)", text)
+  if match is None:
+    if text.lower() in ("none", ""):
+      return None
+    raise errors.UserError(f"M:{text} is no metre")
+  top, bottom = sum(int(x) for x in re.findall(r"\d+", match[1])), int(match[2])
+  if not 1 <= top <= 64 or bottom not in (1, 2, 4, 8, 16, 32):
+    raise errors.UserError(f"M:{text} is no metre")
+  return top, bottom
+
+
+def _parse_length(text: str) -> int:
+  match = re.match(r"(\d+)(?:/(\d+))?", text.strip())
+  ticks = _WHOLE * int(match[1]) // max(int(match[2] or 1), 1) if match else 0
+  if not 0 < ticks <= 4 * _WHOLE:
+    raise errors.UserError(f"L:{text} is no note length")
+  return ticks
+
+
+def _parse_key(text: str) -> dict[str, int]:
+  """Semitones by letter of the notes that a key alters."""
+  words = text.replace("clef=", " clef=").split()
+  key: dict[str, int] = {}
+  match = re.match(r"([A-G])([#b]?)\s*([A-Za-z]*)", text.strip())
+  if text.strip()[:2] in ("HP", "Hp"):
+    return {"F": 1, "C": 1}
+  if match is not None:
+    mode = match[3].lower()
+    shift = _MODES.get(mode, _MODES.get(mode[:3], 0))
+    fifths = _FIFTHS[match[1]] + {"#": 7, "b": -7, "": 0}[match[2]] + shift
+    fifths = max(-7, min(7, fifths))
+    key = dict.fromkeys(_SHARPS[: max(fifths, 0)], 1) | dict.fromkeys(_FLATS[: max(-fifths, 0)], -1)
+  for word in words[1:]:
+    for accidental, letter in re.findall(r"(\^\^?|__?|=)([A-Ga-g])", word):
+      key[letter.upper()] = _ACCIDENTALS[accidental]
+  return key
+
+
+class _Voice:
+  """Reads a voice: its events in written order, to be unfolded.
+
+  Attributes:
+    events: (kind, value, value): notes ("note", pitches, ticks), with pitches () for a rest;
+      "tie"; bar lines ("bar", text, 0); "meter" and "tempo".
+  """
+
+  def __init__(self, meter, unit, key):
+    self.meter, self.unit, self.key = meter, unit, key
+    self.events: list[tuple] = [] if meter is None else [("meter", meter, 0)]
+    self.bar_accidentals: dict[str, int] = {}
+    self.chord: list[tuple[int, float]] | None = None
+    self.tuplet: tuple[float, int] = (1.0, 0)  # factor, notes left
+    self.factor = 1.0  # of a broken rhythm, of the next note
+
+  def set_field(self, field: str, value: str) -> None:
+    if field == "K":
+      self.key = _parse_key(value)
+    elif field == "L":
+      self.unit = _parse_length(value)
+    elif field == "M":
+      self.meter = _parse_meter(value)
+      if self.meter is not None:
+        self.events.append(("meter", self.meter, 0))
+    elif field == "Q":
+      match = re.search(r"(?:(\d+)/(\d+)\s*=\s*)?(\d+)\s*$", re.sub(r'"[^"]*"', "", value).strip())
+      if match is not None:
+        beat = 4 * int(match[1]) / max(int(match[2]), 1) if match[1] else 1.0
+        qpm = beat * int(match[3])
+        if 4 <= qpm <= 1000:
+          self.events.append(("tempo", qpm, 0))
+
+  def add(self, token: re.Match) -> None:
+    """Adds what a token stands for."""
+    if token["note"] is not None:
+      self._add_note(token)
+    elif token["bar"] is not None:
+      self.bar_accidentals = {}
+      self.events.append(("bar", re.sub(r"\s", "", token["bar"]), 0))
+    elif token["ending"] is not None:
+      # At the start of a line it belongs to the bar line before.
+      before = self.events.pop()[1] if self.events and self.events[-1][0] == "bar" else "|"
+      self.events.append(("bar", before + token["ending"], 0))
+    elif token["field"] is not None:
+      self.set_field(token["field"], token["value"])
+    elif token["tuplet"] is not None:
+      count = int(token["tuplet"])
+      if count:
+        time = int(token["in_time"]) if token["in_time"] else _TUPLETS.get(count, 2)
+        if count in (5, 7, 9) and not token["in_time"] and self.meter is not None:
+          time = 3 if self.meter[1] == 8 and self.meter[0] % 3 == 0 else 2
+        self.tuplet = (time / count, int(token["count"]) if token["count"] else count)
+    elif token["open"] is not None:
+      self.chord = []
+    elif token["close"] is not None and self.chord is not None:
+      notes, self.chord = self.chord, None
+      if notes:
+        pitches = tuple(pitch for pitch, _ in notes)
+        length = _times(token["chord_top"], token["chord_bottom"])
+        self._append(pitches, notes[0][1] * length)
+    elif token["tie"] is not None:
+      self.events.append(("tie", 0, 0))
+    elif token["broken"] is not None:
+      self._break(token["broken"])
+
+  def _add_note(self, token: re.Match) -> None:
+    letter, length = token["note"], _times(token["top"], token["bottom"])
+    if letter in "zxZX":
+      if letter in "ZX" and self.meter is not None:
+        length = _WHOLE * self.meter[0] / self.meter[1] * max(length, 1.0) / self.unit
+      if self.chord is None:
+        self._append((), length)
+      return
+    name = letter.upper()
+    octave = (letter == name.lower()) + token["octave"].count("'") - token["octave"].count(",")
+    if token["accidental"]:
+      self.bar_accidentals[name] = _ACCIDENTALS[token["accidental"]]
+    shift = self.bar_accidentals.get(name, self.key.get(name, 0))
+    pitch = 60 + 12 * octave + _STEPS[name] + shift
+    if self.chord is not None:
+      self.chord.append((pitch, length))
+    else:
+      self._append((pitch,), length)
+
+  def _append(self, pitches: tuple[int, ...], length: float) -> None:
+    factor, left = self.tuplet
+    ticks = self.unit * length * self.factor * factor
+    self.factor = 1.0
+    self.tuplet = (factor, left - 1) if left > 1 else (1.0, 0)
+    self.events.append(("note", pitches, round(ticks)))
+    if len(self.events) > _MAX_EVENTS:
+      raise errors.UserError(f"it has more than {_MAX_EVENTS:,} notes")
+
+  def _break(self, text: str) -> None:
+    """Lengthens the last note by half and shortens the next one, or the other way round."""
+    short = 0.5 ** len(text)
+    last, self.factor = (2.0 - short, short) if text[0] == ">" else (short, 2.0 - short)
+    for i in range(len(self.events) - 1, -1, -1):
+      if self.events[i][0] == "note":
+        kind, pitches, ticks = self.events[i]
+        self.events[i] = (kind, pitches, round(ticks * last))
+        return
+
+
+def _times(top: str, bottom: str) -> float:
+  """A multiple of the unit note length: '3/2', '/', '//', '2'; '' is 1."""
+  length = float(min(int(top or 1), 10_000))
+  for part in bottom.split("/")[1:]:
+    length /= max(int(part or 2), 1)
+  return length
+
+
+def _unfold(events: list[tuple]) -> list[tuple]:
+  """Events in the order of playing: a repeated part twice, each time with its ending."""
+  out: list[tuple] = []
+  start = at = 0  # of the part that may be repeated
+  turn, is_skipped = 1, False
+  while at < len(events) and len(out) <= _MAX_EVENTS:
+    kind, text, _ = event = events[at]
+    at += 1
+    if kind != "bar":
+      if not is_skipped or kind in ("meter", "tempo"):
+        out.append(event)
+      continue
+    lines = text.rstrip("0123456789,-[")
+    endings = re.findall(r"\d", text[len(lines) :])
+    ends, begins = lines.startswith(":"), lines.endswith(":")
+    if ends and turn == 1 and not is_skipped:
+      at, turn = start, 2
+    elif endings:
+      is_skipped = str(turn) not in endings
+    elif ends or begins or (turn == 2 and lines in ("||", "|]", "[|")):
+      start, turn, is_skipped = at, 1, False
+  return out
+
+
+def _to_piece(voices: list[_Voice]) -> piece_lib.Piece:
+  """The piece of voices, each a part; upbeats are moved to the end of their bar."""
+  rows: list[tuple[int, int, int, int, int, bool, int]] = []
+  tempos: list[tuple[int, float]] = []
+  meters: list[tuple[int, int, int]] = []
+  end = 0
+  for part, voice in enumerate(voices):
+    tick = _upbeat_rest(voice.events)
+    sounding: dict[int, int] = {}  # row of the last notes, by pitch
+    is_tied = False
+    for kind, value, ticks in _unfold(voice.events):
+      if kind == "meter":
+        meters.append((tick if tick > 0 and rows else 0, *value))
+      elif kind == "tempo":
+        tempos.append((tick if rows else 0, value))
+      elif kind == "tie":
+        is_tied = True
+      elif kind == "note":
+        now: dict[int, int] = {}
+        for pitch in value:
+          if is_tied and pitch in sounding:
+            row = rows[sounding[pitch]]
+            rows[sounding[pitch]] = (row[0], tick + ticks, *row[2:])
+            now[pitch] = sounding[pitch]
+          elif 0 <= pitch <= piece_lib.LAST_PITCH and ticks > 0:
+            rows.append((tick, tick + ticks, pitch, _VELOCITY, 0, False, part))
+            now[pitch] = len(rows) - 1
+        sounding, is_tied = now, False
+        tick += ticks
+    end = max(end, tick)
+  return piece_lib.make_piece(rows, tempos=tempos, meters=meters, end=end)
+
+
+def _upbeat_rest(events: list[tuple]) -> int:
+  """Ticks of rest before an upbeat, so that it ends with a bar; 0 without one."""
+  length, bar = 0, _WHOLE
+  for kind, value, ticks in events:
+    if kind == "meter":
+      bar = _WHOLE * value[0] // value[1]
+    elif kind == "note":
+      length += ticks
+    elif kind == "bar" and length:
+      break
+  return bar - length if 0 < length < bar else 0
