@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_LENGTH = 16  # intervals that two tunes share if they are one
+INTERVALS, STEPS = 16, 64  # successive values that two melodies, or drums, share if they are one
 _DIFFERENT = 4  # of which so many differ: repeated notes and trills are in many tunes
 
 
@@ -13,14 +13,15 @@ def intervals(pitches: np.ndarray) -> np.ndarray:
   return np.diff(pitches).clip(-127, 127).astype(np.int8)
 
 
-def group(lines: Sequence[Sequence[np.ndarray]]) -> list[int]:
-  """Groups tunes that share 16 successive intervals, or all of a shorter line.
+def group(lines: Sequence[Sequence[np.ndarray]], length: int = INTERVALS) -> list[int]:
+  """Groups tunes that share so many successive values, or all of a shorter line.
 
   A tune in another key, with other repeats or in another rhythm is then the same one.
 
   Args:
     lines: of each tune, the [M] values that are compared: the intervals of its melodies, or the
       tokens of its drums.
+    length: number of successive values, `INTERVALS` or `STEPS`.
 
   Returns:
     The index of each tune's group: of its first tune.
@@ -36,7 +37,7 @@ def group(lines: Sequence[Sequence[np.ndarray]]) -> list[int]:
   first_with: dict[bytes, int] = {}
   for tune, tune_lines in enumerate(lines):
     for values in tune_lines:
-      for key in _keys(values):
+      for key in _keys(values, length):
         other = first_with.setdefault(key, tune)
         if other != tune:
           a, b = sorted((root(other), root(tune)))
@@ -44,11 +45,11 @@ def group(lines: Sequence[Sequence[np.ndarray]]) -> list[int]:
   return [root(tune) for tune in range(len(lines))]
 
 
-def _keys(values: np.ndarray) -> set[bytes]:
+def _keys(values: np.ndarray, length: int) -> set[bytes]:
   """What is looked up of a line."""
-  if len(values) < _LENGTH:
+  if len(values) < length:
     return {values.tobytes()} if len(values) else set()
-  runs = np.lib.stride_tricks.sliding_window_view(values, _LENGTH)
+  runs = np.lib.stride_tricks.sliding_window_view(values, length)
   ordered = np.sort(runs, axis=1)
   keep = (np.diff(ordered, axis=1) != 0).sum(1) + 1 >= _DIFFERENT
   return {row.tobytes() for row in runs[keep]}

@@ -7,6 +7,7 @@
 Written once, to a temporary folder that is renamed at the end (`store.make_folder`).
 """
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -173,10 +174,15 @@ def _write(folder, tunes, extract, form, hop, split) -> None:
       continue
     used.append((lines, windows))
   if not used:
-    reason = f"{report[0].tune}: {report[0].reason}" if report else "there are none"
-    raise errors.UserError(f"no score can be used; the first: {reason}")
+    reasons = collections.Counter(row.reason for row in report).most_common(1)
+    why = f": of {reasons[0][1]} it is that {reasons[0][0]}" if reasons else ", as there is none"
+    raise errors.UserError(f"no score can be used of {len(report)}{why}")
   names = [lines.name for lines, _ in used]
-  groups = same_tunes.group([_compared(lines.tokens, form) for lines, _ in used])
+  is_drums = tunes_lib.lead_pitches(used[0][0].tokens[0], form.tokenizer) is None
+  groups = same_tunes.group(
+    [_compared(lines.tokens, form) for lines, _ in used],
+    same_tunes.STEPS if is_drums else same_tunes.INTERVALS,
+  )
   split_of = split(names, groups)
   starts, owners, position = [], [], 0
   for number, (lines, windows) in enumerate(used):

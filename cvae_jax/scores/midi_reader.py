@@ -75,12 +75,15 @@ def parse(name: str, data: bytes, pedal: bool = False) -> Reading:
     faults["SMPTE time, without beats"] = 1
   sequence = _Events([], [], [], [], faults)
   start = end = number = 0
-  for begin, stop, _ in midi_file.track_chunks(data, at):
+  for begin, stop, is_cut in midi_file.track_chunks(data, at):
     if kind == 2 and number:
       start = end
       sequence.tempos.append((start, piece_lib.DEFAULT_QPM))
       sequence.meters.append((start, *piece_lib.DEFAULT_METER))
-    end = max(end, _read_track(data[begin:stop], start, number, sequence))
+    tick, is_whole = _read_track(data[begin:stop], start, number, sequence)
+    # A wrong length is no damage if the track has its end.
+    faults["damaged tracks"] += is_whole is False or (is_cut and is_whole is None)
+    end = max(end, tick)
     number += 1
   if not number:
     raise midi_file.unreadable(name, "it has no track")
@@ -96,19 +99,24 @@ def parse(name: str, data: bytes, pedal: bool = False) -> Reading:
   found = piece_lib.make_piece(sequence.notes, resolution, tempos, sequence.meters, end)
   if pedal and sequence.pedals:
     found = _sustain(found, sequence.pedals)
-  return Reading(found, tuple(f"{count} {what}" for what, count in sorted(faults.items())))
+  return Reading(found, tuple(f"{count} {what}" for what, count in sorted(faults.items()) if count))
 
 
-def _read_track(data: bytes, start: int, number: int, events: _Events) -> int:
-  """Reads the events of a track; returns its last tick.
+def _read_track(data: bytes, start: int, number: int, events: _Events) -> tuple[int, bool | None]:
+  """Reads the events of a track.
 
   The inner loop of reading a collection: a function call per event would double its time.
+
+  Returns:
+    Its last tick, and whether it has its end; None for none, and no damage before it.
   """
   notes, faults = events.notes, events.faults
   sounding: dict[int, list[tuple[int, int, int]]] = {}  # starts, velocities and programs by key
   programs = [0] * 16
   tick, at, running, size = start, 0, 0, len(data)
+  kind = channel = 0  # of the running status
   part = number * 16
+  is_whole: bool | None = None
   try:
     while at < size:
       byte = data[at]
@@ -123,49 +131,48 @@ def _read_track(data: bytes, start: int, number: int, events: _Events) -> int:
           delta = delta << 7 | byte & 0x7F
         tick += delta
       status = data[at]
-      if status < 0x80:
-        if not running:
-          faults["damaged tracks"] += 1
+      if status >= 0xF0:
+        at, is_end = _read_other(data, at + 1, status, tick, events)
+        if is_end:
+          is_whole = True
           break
-        status = running
-      else:
+        continue
+      if status >= 0x80:
         at += 1
-        if status < 0xF0:
-          running = status
-      message = status & 0xF0
-      if message == 0x90 or message == 0x80:
+        if status != running:
+          running, kind, channel = status, status & 0xF0, status & 0x0F
+      elif not running:
+        is_whole = False
+        break
+      if kind == 0x90 or kind == 0x80:
         pitch, velocity = data[at] & 0x7F, data[at + 1] & 0x7F
         at += 2
-        key = (status & 0x0F) << 7 | pitch
-        if message == 0x90 and velocity:
-          row = (tick, velocity, programs[status & 0x0F])
-          if key in sounding:
-            sounding[key].append(row)
+        key = channel << 7 | pitch
+        rows = sounding.get(key)
+        if kind == 0x90 and velocity:
+          if rows is None:
+            sounding[key] = [(tick, velocity, programs[channel])]
           else:
-            sounding[key] = [row]
-        elif sounding.get(key):
-          begin, loudness, program = sounding[key].pop(0)
-          if tick <= begin:
+            rows.append((tick, velocity, programs[channel]))
+        elif rows:
+          begin, velocity, program = rows.pop(0)
+          end = tick
+          if end <= begin:
+            end = begin + 1
             faults["notes of no length"] += 1
-          channel = status & 0x0F
-          notes.append(
-            (begin, max(tick, begin + 1), pitch, loudness, program, channel == 9, part + channel)
-          )
-      elif message == 0xC0:
-        programs[status & 0x0F] = data[at] & 0x7F
+          is_drum = channel == _PERCUSSION
+          notes.append((begin, end, pitch, velocity, program, is_drum, part + channel))
+      elif kind == 0xC0:
+        programs[channel] = data[at] & 0x7F
         at += 1
-      elif message == 0xD0:
+      elif kind == 0xD0:
         at += 1
-      elif message < 0xF0:
-        if message == 0xB0 and data[at] == _SUSTAIN:
-          events.pedals.append((tick, part + (status & 0x0F), data[at + 1] >= 64))
-        at += 2
       else:
-        at, ended = _read_other(data, at, status, tick, events)
-        if ended:
-          break
+        if kind == 0xB0 and data[at] == _SUSTAIN:
+          events.pedals.append((tick, part + channel, data[at + 1] >= 64))
+        at += 2
   except IndexError:
-    faults["damaged tracks"] += 1
+    is_whole = False
   for key, rows in sounding.items():
     channel, pitch = divmod(key, 128)
     for begin, loudness, program in rows:
@@ -173,7 +180,7 @@ def _read_track(data: bytes, start: int, number: int, events: _Events) -> int:
       is_drum = channel == _PERCUSSION
       stop = max(tick, begin + 1)
       notes.append((begin, stop, pitch, loudness, program, is_drum, part + channel))
-  return tick
+  return tick, is_whole
 
 
 def _read_other(data: bytes, at: int, status: int, tick: int, events: _Events) -> tuple[int, bool]:

@@ -99,7 +99,18 @@ def _members(name: str, path: str) -> list[File]:
 
 
 def read_all(files: list[File]) -> Iterator[Tune]:
-  """Reads the tunes of files; each zip file is opened once. Faults become remarks."""
+  """Reads the tunes of files; faults become remarks."""
+  for file, data in read_bytes(files):
+    try:
+      if isinstance(data, errors.UserError):
+        raise data
+      yield from read(file, data)
+    except errors.UserError as e:
+      yield Tune(file.name, None, label_text.printable(str(e)))
+
+
+def read_bytes(files: list[File]) -> Iterator[tuple[File, bytes | errors.UserError]]:
+  """Reads the bytes of files, or why they cannot be read; each zip file is opened once."""
   archive, opened = None, ""
   try:
     for file in files:
@@ -112,9 +123,10 @@ def read_all(files: list[File]) -> Iterator[Tune]:
           if archive is not None:
             archive.close()
           archive, opened = zipfile.ZipFile(file.path), file.path
-        yield from read(file, _read_bytes(file, archive if file.member else None))
+        data: bytes | errors.UserError = _read_bytes(file, archive if file.member else None)
       except errors.UserError as e:
-        yield Tune(file.name, None, label_text.printable(str(e)))
+        data = e
+      yield file, data
   finally:
     if archive is not None:
       archive.close()

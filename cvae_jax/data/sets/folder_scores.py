@@ -32,7 +32,7 @@ _VERSION = 1  # of the rules
 # Classes of what is left out, by a part of the reason; the first that fits.
 _REASONS = {
   "has the notes of": "copies",
-  "metre": "in another metre",
+  "its metre is": "in another metre",
   "as long as": "too short",
   "no notes": "without notes that are used",
 }
