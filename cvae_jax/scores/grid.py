@@ -85,9 +85,11 @@ def melodies(
     First step, at a bar line, and tokens of whole bars.
   """
   notes = grid.notes
-  used = ~notes["is_drum"] & (notes["program"] >= programs[0]) & (notes["program"] <= programs[1])
-  for part in np.unique(notes["part"][used]):
-    rows = used & (notes["part"] == part)
+  numbers = notes["program"]
+  used = ~notes["is_drum"] & (numbers >= programs[0]) & (numbers <= programs[1])
+  parts = notes["part"]
+  for part in sorted(set(parts[used].tolist())):
+    rows = np.flatnonzero(used & (parts == part))
     pitches = notes["pitch"][rows].astype(np.int64)
     starts, ends, pitches = melody_lib.single_line(
       grid.starts[rows], grid.ends[rows], pitches, tokenizer

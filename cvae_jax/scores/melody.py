@@ -120,9 +120,11 @@ def single_line(
   """
   inside = (pitches >= tokenizer.min_pitch) & (pitches <= tokenizer.max_pitch)
   starts, ends, pitches = starts[inside], ends[inside], pitches[inside]
-  order = np.lexsort((-ends, -pitches, starts))
+  # By start, the highest first, and of equal ones the longest.
+  order = np.lexsort((-ends, starts << 8 | (255 - pitches)))
   starts, ends, pitches = starts[order], ends[order], pitches[order]
-  is_first = np.diff(starts, prepend=-1) != 0
+  is_first = np.ones(len(starts), bool)
+  is_first[1:] = starts[1:] != starts[:-1]
   starts, ends, pitches = starts[is_first], ends[is_first], pitches[is_first]
   ends = np.maximum(ends, starts + 1)
   ends[:-1] = np.minimum(ends[:-1], starts[1:])

@@ -18,6 +18,7 @@ _PERCUSSION = 9  # channel, from 0
 _SUSTAIN = 64  # controller
 _MIN_QPM, _MAX_QPM = 4.0, 1000.0  # other tempos are writing errors, such as 0
 _MAX_QUARTERS = 100_000  # 14 hours at 120
+_MAX_TICK = 2**31 - 2  # of `piece.NOTE`
 _SMPTE_QPM = 120.0  # which a file without beats is read at
 
 
@@ -36,7 +37,7 @@ class Reading(NamedTuple):
 class _Events(NamedTuple):
   """What is read of the tracks of a sequence; each list has the ticks of its events."""
 
-  notes: list[tuple[int, int, int, int, int, bool, int]]
+  notes: list[int]  # three of each: start, end, and the rest as of `_unpack`
   tempos: list[tuple[int, float]]
   meters: list[tuple[int, int, int]]
   pedals: list[tuple[int, int, bool]]  # tick, part, whether it is down
@@ -84,6 +85,8 @@ def parse(name: str, data: bytes, pedal: bool = False) -> Reading:
     # A wrong length is no damage if the track has its end.
     faults["damaged tracks"] += is_whole is False or (is_cut and is_whole is None)
     end = max(end, tick)
+    if end > min(_MAX_QUARTERS * resolution, _MAX_TICK):
+      raise midi_file.unreadable(name, f"it lasts {end:,} ticks of 1/{resolution} quarter note")
     number += 1
   if not number:
     raise midi_file.unreadable(name, "it has no track")
@@ -91,15 +94,22 @@ def parse(name: str, data: bytes, pedal: bool = False) -> Reading:
     raise midi_file.unreadable(name, "it is damaged, and has no note before the damage")
   if kind == 2 and number > 1:
     faults["sequences of format 2, one after another"] = number
-  if end > _MAX_QUARTERS * resolution:
-    raise midi_file.unreadable(
-      name, f"it lasts {end // resolution:,} quarter notes, more than {_MAX_QUARTERS:,}"
-    )
   tempos = [] if per_tick is not None else sequence.tempos
-  found = piece_lib.make_piece(sequence.notes, resolution, tempos, sequence.meters, end)
+  found = piece_lib.make_piece(_unpack(sequence.notes), resolution, tempos, sequence.meters, end)
   if pedal and sequence.pedals:
     found = _sustain(found, sequence.pedals)
   return Reading(found, tuple(f"{count} {what}" for what, count in sorted(faults.items()) if count))
+
+
+def _unpack(numbers: list[int]) -> np.ndarray:
+  """Notes of their starts, their ends, and part, program, velocity and pitch in one number each."""
+  starts, ends, rest = np.array(numbers, np.int64).reshape(-1, 3).T
+  notes = np.empty(len(starts), piece_lib.NOTE)
+  notes["start"], notes["end"] = starts, ends
+  notes["pitch"], notes["velocity"] = rest & 0x7F, rest >> 7 & 0x7F
+  notes["program"], notes["part"] = rest >> 14 & 0x7F, rest >> 21
+  notes["is_drum"] = (rest >> 21 & 0x0F) == _PERCUSSION
+  return notes
 
 
 def _read_track(data: bytes, start: int, number: int, events: _Events) -> tuple[int, bool | None]:
@@ -111,11 +121,10 @@ def _read_track(data: bytes, start: int, number: int, events: _Events) -> tuple[
     Its last tick, and whether it has its end; None for none, and no damage before it.
   """
   notes, faults = events.notes, events.faults
-  sounding: dict[int, list[tuple[int, int, int]]] = {}  # starts, velocities and programs by key
-  programs = [0] * 16
+  sounding: dict[int, list[tuple[int, int]]] = {}  # starts and the rest by key
   tick, at, running, size = start, 0, 0, len(data)
   kind = channel = 0  # of the running status
-  part = number * 16
+  rest_of = [(number * 16 + channel) << 21 for channel in range(16)]
   is_whole: bool | None = None
   try:
     while at < size:
@@ -149,37 +158,33 @@ def _read_track(data: bytes, start: int, number: int, events: _Events) -> tuple[
         at += 2
         key = channel << 7 | pitch
         rows = sounding.get(key)
-        if kind == 0x90 and velocity:
+        if velocity and kind == 0x90:
           if rows is None:
-            sounding[key] = [(tick, velocity, programs[channel])]
+            sounding[key] = [(tick, rest_of[channel] | velocity << 7 | pitch)]
           else:
-            rows.append((tick, velocity, programs[channel]))
+            rows.append((tick, rest_of[channel] | velocity << 7 | pitch))
         elif rows:
-          begin, velocity, program = rows.pop(0)
-          end = tick
-          if end <= begin:
-            end = begin + 1
+          begin, rest = rows.pop(0)
+          if tick > begin:
+            notes += (begin, tick, rest)
+          else:
+            notes += (begin, begin + 1, rest)
             faults["notes of no length"] += 1
-          is_drum = channel == _PERCUSSION
-          notes.append((begin, end, pitch, velocity, program, is_drum, part + channel))
       elif kind == 0xC0:
-        programs[channel] = data[at] & 0x7F
+        rest_of[channel] = (number * 16 + channel) << 21 | (data[at] & 0x7F) << 14
         at += 1
       elif kind == 0xD0:
         at += 1
       else:
         if kind == 0xB0 and data[at] == _SUSTAIN:
-          events.pedals.append((tick, part + channel, data[at + 1] >= 64))
+          events.pedals.append((tick, number * 16 + channel, data[at + 1] >= 64))
         at += 2
   except IndexError:
     is_whole = False
-  for key, rows in sounding.items():
-    channel, pitch = divmod(key, 128)
-    for begin, loudness, program in rows:
+  for rows in sounding.values():
+    for begin, rest in rows:
       faults["notes without a note-off"] += 1
-      is_drum = channel == _PERCUSSION
-      stop = max(tick, begin + 1)
-      notes.append((begin, stop, pitch, loudness, program, is_drum, part + channel))
+      notes += (begin, max(tick, begin + 1), rest)
   return tick, is_whole
 
 

@@ -61,7 +61,7 @@ class Section(NamedTuple):
 
 
 def make_piece(
-  rows: Sequence[tuple[int, int, int, int, int, bool, int]],
+  rows: np.ndarray | Sequence[tuple[int, int, int, int, int, bool, int]],
   ticks_per_quarter: int = TICKS,
   tempos: Sequence[tuple[int, float]] = (),
   meters: Sequence[tuple[int, int, int]] = (),
@@ -70,14 +70,14 @@ def make_piece(
   """Makes a piece of rows.
 
   Args:
-    rows: notes, in the order of `NOTE`.
+    rows: notes: an array of `NOTE`, or tuples in its order.
     ticks_per_quarter: resolution.
     tempos: (tick, quarter notes per minute), in any order; of several at a tick the last counts.
     meters: (tick, numerator, denominator), likewise.
     end: last tick, if it is after the last note.
   """
-  notes = np.array(rows, NOTE)
-  notes = notes[np.lexsort((notes["pitch"], notes["start"]))]
+  notes = np.asarray(rows, NOTE)
+  notes = notes[np.argsort(notes["start"].astype(np.int64) << 7 | notes["pitch"], kind="stable")]
   tempo_at = {0: DEFAULT_QPM} | dict(sorted(tempos, key=lambda row: row[0]))
   meter_at = {0: DEFAULT_METER} | {
     tick: (top, bottom) for tick, top, bottom in sorted(meters, key=lambda row: row[0])

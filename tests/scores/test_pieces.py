@@ -162,7 +162,8 @@ def test_faults_are_read_past_and_described(name):
     (b"MThd" + b"\0" * (33 * 2**20), "it is larger than 32 MB"),
     (midi_bytes(), "it has no track"),
     (midi_bytes(b"\x00\x3c"), "it is damaged, and has no note"),
-    (midi_bytes(b"\xff\xff\xff\x7f\x90\x3c\x64" + END, division=1), "268,435,455 quarter notes"),
+    (midi_bytes(b"\xff\xff\xff\x7f\x90\x3c\x64" + END, division=1), "268,435,455 ticks of 1/1 "),
+    (midi_bytes(b"\xff\xff\xff\x7f\x90\x3c\x64" * 9 + END, division=32_767), "ticks of 1/32767"),
   ],
 )
 def test_what_cannot_be_read_is_one_line(data, says):
