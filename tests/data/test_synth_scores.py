@@ -5,18 +5,22 @@ import os
 
 from conftest import SHORT
 from conftest import one_line
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
 
 from cvae_jax import evaluate
 from cvae_jax import generate
+from cvae_jax import methods
 from cvae_jax import prepare
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
 from cvae_jax.data import data_sets
 from cvae_jax.data import pipeline
 from cvae_jax.data.synthetic import tune_grammar
+from cvae_jax.evaluation import measures
+from cvae_jax.evaluation.measures import latent
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import melody
 from cvae_jax.training import loop
@@ -134,6 +138,25 @@ def test_a_model_of_tokens_is_trained_on_them(kind, tmp_path):
   generate.main([f"--workdir={run}", "--num=2", f"--out={tmp_path / 'out'}"])
   assert len([n for n in os.listdir(tmp_path / "out") if n.endswith(".mid")]) == 2
   assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["scores"]["bars"] == 2
+
+
+def test_disentanglement_is_measured_on_their_factors():
+  def encode(params, batch):
+    """Density, and twice nothing."""
+    del params
+    count = jnp.sum(batch["tokens"] >= melody.FIRST, axis=1, dtype=jnp.float32)
+    noise = jnp.sin(1e3 * jnp.sum(batch["tokens"] * jnp.arange(1.0, 33.0), axis=1))
+    return jnp.stack([count, noise, jnp.zeros_like(count)], axis=1)
+
+  config = config_lib.get_base_config("synth_scores", None, None, "architectures.tokens")
+  config.data.scores.examples = (300, 300, 1)
+  config.eval.factor_notes = 300
+  method = methods.Method(None, None, None, code_shape=(3,), encode=encode)
+  run = measures.Run(config, method, None, pipeline.open_data(config.data))
+  found = latent.measure_disentanglement(run)
+  # One of five factors is in one dimension; notes are rendered for none of them.
+  assert "factor_vae" not in found and found["notes"] == 300
+  assert 0.1 < found["mig"] < 0.25 and found["sap"] > 0.1
 
 
 def test_they_are_prepared(caplog):
