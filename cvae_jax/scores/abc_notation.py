@@ -14,15 +14,11 @@ import re
 from typing import NamedTuple
 
 from cvae_jax.core import errors
+from cvae_jax.scores import abc_fields
 from cvae_jax.scores import piece as piece_lib
 
-_WHOLE = 4 * piece_lib.TICKS
-_SHARPS, _FLATS = "FCGDAEB", "BEADGCF"
+_WHOLE = abc_fields.WHOLE
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_MODES = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4,
-          "loc": -5, "lyd": 1}  # fmt: skip
-_ACCIDENTALS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}  # notes in the time of so many
 _MAX_EVENTS = 200_000  # of a tune, with its repeats
 _VELOCITY = 90
@@ -97,10 +93,10 @@ def parse(number: str, text: str) -> Tune:
   if "K" not in header:
     raise errors.UserError("it has no field K:, which ends its header")
   body = list(lines)
-  meter = _parse_meter(header.get("M", "4/4"))
-  unit = _parse_length(header["L"]) if "L" in header else _default_unit(meter)
+  meter = abc_fields.parse_meter(header.get("M", "4/4"))
+  unit = abc_fields.parse_length(header["L"]) if "L" in header else abc_fields.default_unit(meter)
   voices: dict[str, _Voice] = {}
-  make_voice = lambda: _Voice(meter, unit, _parse_key(header["K"]))
+  make_voice = lambda: _Voice(meter, unit, abc_fields.parse_key(header["K"]))
   voice = voices["1"] = make_voice()
   if "Q" in header:
     voice.set_field("Q", header["Q"])
@@ -125,53 +121,6 @@ def parse(number: str, text: str) -> Tune:
   return Tune(number, title, _to_piece(found))
 
 
-def _default_unit(meter) -> int:
-  """Ticks of the unit note length of a tune without L: a sixteenth below 3/4, else an eighth."""
-  return _WHOLE // 16 if meter is not None and meter[0] / meter[1] < 0.75 else _WHOLE // 8
-
-
-def _parse_meter(text: str) -> tuple[int, int] | None:
-  text = text.strip()
-  if text in ("C", "C|"):
-    return (4, 4) if text == "C" else (2, 2)
-  match = re.match(r"\(?([\d+ ]+)\)?\s*/\s*(\d+)", text)
-  if match is None:
-    if text.lower() in ("none", ""):
-      return None
-    raise errors.UserError(f"M:{text} is no metre")
-  top, bottom = sum(int(x) for x in re.findall(r"\d+", match[1])), int(match[2])
-  if not 1 <= top <= 64 or bottom not in (1, 2, 4, 8, 16, 32):
-    raise errors.UserError(f"M:{text} is no metre")
-  return top, bottom
-
-
-def _parse_length(text: str) -> int:
-  match = re.match(r"(\d+)(?:/(\d+))?", text.strip())
-  ticks = _WHOLE * int(match[1]) // max(int(match[2] or 1), 1) if match else 0
-  if not 0 < ticks <= 4 * _WHOLE:
-    raise errors.UserError(f"L:{text} is no note length")
-  return ticks
-
-
-def _parse_key(text: str) -> dict[str, int]:
-  """Semitones by letter of the notes that a key alters."""
-  words = text.replace("clef=", " clef=").split()
-  key: dict[str, int] = {}
-  match = re.match(r"([A-G])([#b]?)\s*([A-Za-z]*)", text.strip())
-  if text.strip()[:2] in ("HP", "Hp"):
-    return {"F": 1, "C": 1}
-  if match is not None:
-    mode = match[3].lower()
-    shift = _MODES.get(mode, _MODES.get(mode[:3], 0))
-    fifths = _FIFTHS[match[1]] + {"#": 7, "b": -7, "": 0}[match[2]] + shift
-    fifths = max(-7, min(7, fifths))
-    key = dict.fromkeys(_SHARPS[: max(fifths, 0)], 1) | dict.fromkeys(_FLATS[: max(-fifths, 0)], -1)
-  for word in words[1:]:
-    for accidental, letter in re.findall(r"(\^\^?|__?|=)([A-Ga-g])", word):
-      key[letter.upper()] = _ACCIDENTALS[accidental]
-  return key
-
-
 class _Voice:
   """Reads a voice: its events in written order, to be unfolded.
 
@@ -190,11 +139,11 @@ class _Voice:
 
   def set_field(self, field: str, value: str) -> None:
     if field == "K":
-      self.key = _parse_key(value)
+      self.key = abc_fields.parse_key(value)
     elif field == "L":
-      self.unit = _parse_length(value)
+      self.unit = abc_fields.parse_length(value)
     elif field == "M":
-      self.meter = _parse_meter(value)
+      self.meter = abc_fields.parse_meter(value)
       if self.meter is not None:
         self.events.append(("meter", self.meter, 0))
     elif field == "Q":
@@ -249,7 +198,7 @@ class _Voice:
     name = letter.upper()
     octave = (letter == name.lower()) + token["octave"].count("'") - token["octave"].count(",")
     if token["accidental"]:
-      self.bar_accidentals[name] = _ACCIDENTALS[token["accidental"]]
+      self.bar_accidentals[name] = abc_fields.ACCIDENTALS[token["accidental"]]
     shift = self.bar_accidentals.get(name, self.key.get(name, 0))
     pitch = 60 + 12 * octave + _STEPS[name] + shift
     if self.chord is not None:
