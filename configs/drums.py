@@ -4,6 +4,8 @@
     python -m cvae_jax.main --config=configs/drums.py:mixed
     python -m cvae_jax.main --config=configs/drums.py:recorded --config.data.dir=DIR
 
+25 minutes for `:recorded` on about one of two busy cores; what it reached: docs/drums.md.
+
 Codes of every kind of drum are to be N(0, I) by themselves (an MMD on balanced batches), and a
 flow learns what they then are. Variants:
 
