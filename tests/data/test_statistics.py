@@ -74,7 +74,7 @@ def test_prepare_says_what_is_there_and_draws_it(tmp_path, tfds_dir):
   "arguments,says",
   [
     ([], "give the name of one data set, such as synth_notes, got 0"),
-    (["piano"], "data.name must be one of drums, folder_notes, mixed, nsynth, nsynth_wav, "),
+    (["piano"], "data.name must be one of drums, folder_notes, folder_scores, "),
     (["synth_notes/huge"], "variant of synth_notes must be one of default, tiny"),
     (
       ["nsynth_wav", "--config.data.storage=int8", "--config.data.dir=."],

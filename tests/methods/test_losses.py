@@ -211,3 +211,10 @@ def test_the_gradient_of_what_is_soft_ends_at_the_floor():
     return float(jnp.abs(jax.grad(measure)(loud + soft[1])).max())
 
   assert slope(1e-7) > 20 * slope(1e-2)
+
+
+def test_equal_spectra_are_at_no_distance_and_have_a_gradient():
+  audio = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4096)), jnp.float32)
+  distance = lambda x: jnp.sum(losses.multi_resolution_stft(audio, x))
+  assert float(distance(audio)) == 0.0
+  assert np.isfinite(jax.grad(distance)(audio)).all()

@@ -49,8 +49,8 @@ PARAMETERS = {
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,
   ("drums", ""): 2_111_056,
-  ("drums", "mixed"): 2_134_608,
-  ("drums", "recorded"): 2_146_384,
+  ("drums", "mixed"): 2_111_056,
+  ("drums", "recorded"): 2_111_056,
   ("drums", "cvae"): 2_561_680,
   ("drums", "paper"): 57_075_777,
 }
@@ -165,7 +165,7 @@ def test_the_thesis_network_has_its_channels_mirrored():
   [
     ("model.name", "transformer", "must be one of conv1d, conv2d, got 'transformer'"),
     ("model.name", "layers", "must be one of conv1d, conv2d, got 'layers'"),  # Of their kitchen.
-    ("method.name", "transformer", "must be one of ddsp, rave, vae, got 'transformer'"),
+    ("method.name", "transformer", "must be one of ddsp, mcnn, rave, vae, got 'transformer'"),
     ("method.name", "own.gan", ": there is no module own.gan with a function make_method"),
     ("method.name", "cvae_jax.level", ": there is no module cvae_jax.level with a function make"),
     (

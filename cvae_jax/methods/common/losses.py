@@ -62,6 +62,12 @@ def _sum(terms):
   return jnp.sum(terms, axis=tuple(range(1, terms.ndim)))
 
 
+def _norm(x: jax.Array) -> jax.Array:
+  """[B] root of the sum of squares of [B, ...]; where it is 0 its gradient is 0, and not NaN."""
+  square = _sum(jnp.square(x))
+  return jnp.where(square > 0.0, jnp.sqrt(jnp.where(square > 0.0, square, 1.0)), 0.0)
+
+
 def multi_resolution_stft(
   audio: Float[Array, "B T"],
   predicted: Float[Array, "B T"],
@@ -81,8 +87,7 @@ def multi_resolution_stft(
       jnp.sqrt(jnp.square(jnp.abs(stft.stft(x, size, size // 4, size, "hann"))) + 1e-7)
       for x in (audio, predicted)
     )
-    norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(x), axis=(1, 2)) + 1e-12)
-    total += norm(a - b) / norm(a) + jnp.mean(jnp.abs(jnp.log(a) - jnp.log(b)), axis=(1, 2))
+    total += _norm(a - b) / _norm(a) + jnp.mean(jnp.abs(jnp.log(a) - jnp.log(b)), axis=(1, 2))
   return total / len(sizes)
 
 
