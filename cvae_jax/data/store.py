@@ -8,6 +8,7 @@ The store is written to a temporary folder that is renamed at the end, so that a
 complete. Files are resampled once, in parts, so that memory does not grow with their length.
 """
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -326,6 +327,21 @@ def make_folder(folder: str, is_complete: Callable[[], bool], write: Callable[[s
   except OSError as e:
     raise errors.UserError(f"{folder} cannot be written: {errors.one_line(e)}") from None
   return True
+
+
+def count_left_out(report: Iterable[Any], reasons: Mapping[str, str]) -> collections.Counter[str]:
+  """How many rows of a report are not used, by why.
+
+  Args:
+    report: rows with `used` and `reason`.
+    reasons: names of reasons by a part of their text, of which the first that fits counts; what
+      fits none is 'unreadable'.
+  """
+  return collections.Counter(
+    next((name for part, name in reasons.items() if part in row.reason), "unreadable")
+    for row in report
+    if row.used == "no"
+  )
 
 
 def read_report(folder: str) -> list[Stored]:

@@ -2,8 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-import io
-import zipfile
 
 import numpy as np
 
@@ -67,11 +65,8 @@ def pack_kit(
   if len(packed) == 1 and request.format == "hydrogen":
     name, body = next(iter(packed.items()))
     return name, body, "application/gzip"
-  out = io.BytesIO()
-  with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-    for name, body in packed.items():
-      archive.writestr(f"{request.title}/{name}", body)
-  return f"{request.title}-{request.format}.zip", out.getvalue(), "application/zip"
+  body = formats.to_zip(packed, request.title)
+  return f"{request.title}-{request.format}.zip", body, "application/zip"
 
 
 def make_midi(request: drum_schema.PatternMidi) -> bytes:

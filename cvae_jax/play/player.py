@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import functools
-import io
 import os
 import threading
-import zipfile
 
 import numpy as np
 
@@ -321,11 +319,7 @@ class Player:
     if len(packed) == 1:
       name, body = next(iter(packed.items()))
       return name, body, "application/octet-stream"
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-      for name, body in packed.items():
-        archive.writestr(f"{title}/{name}", body)
-    return f"{title}-{request.format}.zip", out.getvalue(), "application/zip"
+    return f"{title}-{request.format}.zip", formats.to_zip(packed, title), "application/zip"
 
 
 def _key(pitch, audio, loop) -> schema.Key:

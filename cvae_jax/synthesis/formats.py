@@ -1,9 +1,12 @@
 """Writers of instruments for samplers: SFZ with WAVs, SoundFont 2, or WAVs only."""
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
+import io
 import math
 import struct
+import zipfile
 
 import numpy as np
 
@@ -34,6 +37,15 @@ def key_ranges(keys: Sequence[instrument.Key]) -> Iterable[tuple[instrument.Key,
       first = (row[i - 1].pitch + key.pitch) // 2 + 1 if i else 0
       last = (key.pitch + row[i + 1].pitch) // 2 if i < len(row) - 1 else 127
       yield key, range(first, last + 1), range(low, high + 1)
+
+
+def to_zip(packed: Mapping[str, bytes], folder: str) -> bytes:
+  """Encodes files, by name, as a zip file of one folder."""
+  out = io.BytesIO()
+  with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, body in packed.items():
+      archive.writestr(f"{folder}/{name}", body)
+  return out.getvalue()
 
 
 def to_pcm(audio: np.ndarray) -> bytes:

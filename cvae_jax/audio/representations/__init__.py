@@ -93,22 +93,33 @@ def full_scale(config: ml_collections.ConfigDict) -> float:
   return float(stft.make_window(config.window, config.win_length, config.n_fft).sum()) / 2.0
 
 
+def recover_waveform(
+  magnitude: jax.Array,
+  key: jax.Array,
+  config: ml_collections.ConfigDict,
+  num_samples: int,
+  start: str | jax.Array,
+) -> jax.Array:
+  """Recovers [B, T] waveforms from [B, N, n_fft / 2 + 1] magnitudes, from phases as `start`."""
+  return phase.griffin_lim(
+    magnitude,
+    key,
+    num_iters=config.griffin_lim_iters,
+    hop_length=config.hop_length,
+    win_length=config.win_length,
+    window=config.window,
+    length=num_samples,
+    start=start,
+  )
+
+
 def make_recovery(
   magnitude: Callable[[jax.Array], jax.Array], config: ml_collections.ConfigDict, num_samples: int
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
   """Makes `decode` of a representation with a `magnitude`, by the config's phase recovery."""
 
   def decode(features, key):
-    return phase.griffin_lim(
-      magnitude(features),
-      key,
-      num_iters=config.griffin_lim_iters,
-      hop_length=config.hop_length,
-      win_length=config.win_length,
-      window=config.window,
-      length=num_samples,
-      start=config.phase_start,
-    )
+    return recover_waveform(magnitude(features), key, config, num_samples, config.phase_start)
 
   return decode
 

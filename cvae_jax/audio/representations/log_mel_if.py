@@ -14,7 +14,6 @@ import numpy as np
 from cvae_jax.audio import decibel
 from cvae_jax.audio import instantaneous_frequency
 from cvae_jax.audio import mel
-from cvae_jax.audio import phase
 from cvae_jax.audio import representations
 from cvae_jax.audio import stft
 from cvae_jax.core import config_check
@@ -60,16 +59,9 @@ def make_representation(config, num_samples: int, sample_rate: int):
     frequency = (axis.center + jnp.clip(features[..., 1], -1.0, 1.0) * reach) @ axis.to_linear.T
     rate = instantaneous_frequency.wrap(2 * np.pi * turns * frequency)
     start = jnp.cumsum(rate, axis=1) + np.pi * (bins % 2)
-    return phase.griffin_lim(
-      ref * decibel.audible(level, config.floor_db) * axis.covered,
-      key,
-      num_iters=config.griffin_lim_iters,
-      hop_length=config.hop_length,
-      win_length=config.win_length,
-      window=config.window,
-      length=num_samples,
-      start=instantaneous_frequency.wrap(start),
-    )
+    magnitude = ref * decibel.audible(level, config.floor_db) * axis.covered
+    start = instantaneous_frequency.wrap(start)
+    return representations.recover_waveform(magnitude, key, config, num_samples, start)
 
   shape = (stft.num_frames(num_samples, config.hop_length), config.n_mels, 2)
   return representations.Representation(

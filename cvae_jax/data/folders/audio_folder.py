@@ -1,6 +1,7 @@
 """The audio files of a folder: listing, splits, and a figure of what is used."""
 
 from collections.abc import Sequence
+import fnmatch
 import hashlib
 import os
 
@@ -26,6 +27,33 @@ def check_form(section: str, settings) -> None:
     raise errors.UserError(
       f"data.{section}.duration_s must be over 0 and at most 600, got {settings.duration_s}"
     )
+
+
+def find_held_out(
+  names: Sequence[str], patterns: Sequence[str], field: str, noun: str, num_named: int
+) -> set[str]:
+  """The names that match any of the patterns of a field.
+
+  Args:
+    names: of what is used.
+    patterns: with wildcards, as of `fnmatch`.
+    field: of the config, for the message.
+    noun: what has the names, for the message.
+    num_named: how many names the message has.
+
+  Raises:
+    UserError: a pattern that matches none.
+  """
+  held_out: set[str] = set()
+  for pattern in patterns:
+    matching = fnmatch.filter(names, pattern)
+    if not matching:
+      raise errors.UserError(
+        f"{field} names '{pattern}', and no usable {noun} is called so: "
+        f"{', '.join(names[:num_named])}"
+      )
+    held_out.update(name for name in names if fnmatch.fnmatchcase(name, pattern))
+  return held_out
 
 
 def find(folder: str) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ kind. Whole kits are held out; of fewer than three kits, whole drums (files whos
 the number at their end). What is left out and why is in report.csv; see also `data.one_shots`.
 """
 
-import collections
 import os
 
 from ml_collections import config_dict
@@ -51,11 +50,7 @@ def _describe(index: store.Index) -> str:
   """One line on what is used and what is not."""
   report = store.read_report(index.folder)
   used = [row for row in report if row.used == "yes"]
-  counts = collections.Counter(
-    next((name for part, name in _REASONS.items() if part in row.reason), "unreadable")
-    for row in report
-    if row.used == "no"
-  )
+  counts = store.count_left_out(report, _REASONS)
   clipped = sum("clipped" in row.reason.split() for row in used)
   kinds = index.columns["kind"]
   few = [

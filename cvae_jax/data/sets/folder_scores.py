@@ -8,8 +8,6 @@ tunes of `data.scores.held_out`. The label `kind` is the sub-folder or the zip f
 there are several. What is left out and why is in report.csv.
 """
 
-import collections
-import fnmatch
 import os
 
 from ml_collections import config_dict
@@ -151,14 +149,8 @@ def split(names, groups, held_out: tuple[str, ...]) -> dict[str, str]:
     UserError: a pattern that no tune matches, patterns that leave none for training, or too few.
   """
   if held_out:
-    for pattern in held_out:
-      if not fnmatch.filter(names, pattern):
-        raise errors.UserError(
-          f"data.scores.held_out names '{pattern}', and no usable tune is called so: "
-          f"{', '.join(names[:5])}"
-        )
-    is_held_out = lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in held_out)
-    held = {group for name, group in zip(names, groups, strict=True) if is_held_out(name)}
+    matching = audio_folder.find_held_out(names, held_out, "data.scores.held_out", "tune", 5)
+    held = {group for name, group in zip(names, groups, strict=True) if name in matching}
     if set(groups) <= held:
       raise errors.UserError("data.scores.held_out leaves no tune to train on")
     return {
@@ -184,11 +176,7 @@ def _describe(index: score_store.Index) -> str:
   """One line on what is used and what is not."""
   rows = score_store.read_report(index.folder)
   used = [row for row in rows if row.used == "yes"]
-  counts = collections.Counter(
-    next((name for part, name in _REASONS.items() if part in row.reason), "unreadable")
-    for row in rows
-    if row.used == "no"
-  )
+  counts = store.count_left_out(rows, _REASONS)
   groups = len({row.group for row in used})
   text = f"{len(used)} of {len(rows)} tunes are used, {groups} of them different"
   text += f", {len(index.starts):,} windows"

@@ -9,7 +9,6 @@ sub-folders, `kind` the one that it is in.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import fnmatch
 import functools
 
 import ml_collections
@@ -70,14 +69,8 @@ def split(
   """
   names = [entry.name for entry in entries]
   if held_out:
-    for pattern in held_out:
-      if not fnmatch.filter(names, pattern):
-        raise errors.UserError(
-          f"data.recordings.held_out names '{pattern}', and no usable file is called so: "
-          f"{', '.join(names[:10])}"
-        )
-    matches = lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in held_out)
-    places = {name: "valid" if matches(name) else "train" for name in names}
+    held = audio_folder.find_held_out(names, held_out, "data.recordings.held_out", "file", 10)
+    places = {name: "valid" if name in held else "train" for name in names}
     if "train" not in places.values():
       raise errors.UserError("data.recordings.held_out leaves no file to train on")
     return places

@@ -54,7 +54,7 @@ def _make(rng, count, form, settings):
   """Labels as columns, and tokens [M, L], of a split."""
   shape = (settings.bars, tunes.bar_steps(settings), _beat_steps(settings))
   grammar = drum_grammar if settings.kind == tunes.DRUMS else tune_grammar
-  columns = grammar.draw_factors(rng, count)
+  columns = tune_grammar.draw_factors(grammar.VOCABULARY, rng, count)
   tokens = np.zeros((count, *form.shape), np.int32)
   for row in range(count):
     factors = {name: int(column[row]) for name, column in columns.items()}
@@ -71,7 +71,8 @@ def _make(rng, count, form, settings):
 
 def _make_trio(rng, factors, line, shape, form):
   """Tokens of a trio [L]; style and variety of its drums are drawn, the rest is the melody's."""
-  drum_factors = {name: int(x[0]) for name, x in drum_grammar.draw_factors(rng, 1).items()}
+  drawn = tune_grammar.draw_factors(drum_grammar.VOCABULARY, rng, 1)
+  drum_factors = {name: int(column[0]) for name, column in drawn.items()}
   drum_factors |= {name: factors[name] for name in ("density", "syncopation", "repetition")}
   bass = drum_grammar.make_bass(rng, factors["mode"], line.tonic, *shape)
   length, tokenizer = form.num_tokens // 3, form.tokenizer

@@ -38,17 +38,6 @@ VOCABULARY = vocabulary_lib.Vocabulary(
 )
 
 
-def draw_factors(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
-  """Draws [M] values of each label of `VOCABULARY`, independently of each other."""
-  return {
-    "style": rng.integers(len(STYLES), size=count).astype(np.int32),
-    "density": rng.integers(DENSITY[0], DENSITY[1] + 1, count).astype(np.int32),
-    "variety": rng.integers(VARIETY[0], VARIETY[1] + 1, count).astype(np.int32),
-    "syncopation": rng.integers(0, 101, count).astype(np.int32),
-    "repetition": rng.integers(0, 101, count).astype(np.int32),
-  }
-
-
 def make_drums(
   rng: np.random.Generator, factors: dict[str, int], bars: int, bar_steps: int, beat_steps: int
 ) -> np.ndarray:

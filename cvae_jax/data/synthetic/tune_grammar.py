@@ -55,15 +55,15 @@ class Line(NamedTuple):
   tonic: int
 
 
-def draw_factors(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
-  """Draws [M] values of each label of `VOCABULARY`, independently of each other."""
-  return {
-    "mode": rng.integers(len(MODES), size=count).astype(np.int32),
-    "density": rng.integers(DENSITY[0], DENSITY[1] + 1, count).astype(np.int32),
-    "range": rng.integers(RANGE[0], RANGE[1] + 1, count).astype(np.int32),
-    "syncopation": rng.integers(0, 101, count).astype(np.int32),
-    "repetition": rng.integers(0, 101, count).astype(np.int32),
-  }
+def draw_factors(
+  vocabulary: vocabulary_lib.Vocabulary, rng: np.random.Generator, count: int
+) -> dict[str, np.ndarray]:
+  """Draws [M] values of each label of a grammar, independently of each other, in their order."""
+  columns = {}
+  for label in vocabulary.labels:
+    values = rng.integers(label.low, label.low + label.num_values, count)
+    columns[label.name] = values.astype(np.int32)
+  return columns
 
 
 def strengths(bar_steps: int, beat_steps: int) -> np.ndarray:
