@@ -91,7 +91,7 @@ def get_classifier(
   train, held_out = run.data.train, run.data.held_out
   steps, classes = run.config.eval.classifier_steps, run.data.vocabulary.classes
   digest = hashlib.sha256("\n".join(train.labels["id"].tolist()).encode()).hexdigest()[:12]
-  hop = classifier_lib.choose_hop(form.num_samples)
+  hop = classifier_lib.choose_hop(form.num_samples, form.sample_rate)
   name = f"classifier-{digest}-{steps}-{hop}.npz"
   path = None if train.folder is None else f"{train.folder}/{name}"
   classifier = None if path is None else classifier_lib.load(path, classes, form.sample_rate)

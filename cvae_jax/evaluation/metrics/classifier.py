@@ -32,7 +32,8 @@ from cvae_jax.training import compilation
 
 NUM_FEATURES = 128
 _NUM_MELS, _FLOOR_DB = 256, -80.0
-_LONGEST_HOP, _NUM_FRAMES = 1024, 62  # a sound has at least so many frames
+_LONGEST_HOP, _NUM_FRAMES = 1024, 62  # a sound has so many frames, where windows allow it
+_WIDEST_BIN_HZ = 22.0  # of a shorter window
 _BATCH_SIZE = 64
 _PEAK_RATE = 2e-3
 
@@ -56,17 +57,20 @@ class _Network(nn.Module):
     return features, {name: nn.Dense(n, name=name)(features) for name, n in self.classes}
 
 
-def choose_hop(num_samples: int) -> int:
-  """Samples between the frames that sounds of this length are seen in: fewer for short sounds."""
+def choose_hop(num_samples: int, sample_rate: int) -> int:
+  """Samples between the frames that sounds of this length are seen in: fewer for short sounds.
+
+  Windows are twice as long, and never so short that a mel band has no bin of its own.
+  """
   hop = _LONGEST_HOP
-  while hop > 64 and num_samples // hop < _NUM_FRAMES:
+  while num_samples // hop < _NUM_FRAMES and sample_rate / hop <= _WIDEST_BIN_HZ:
     hop //= 2
   return hop
 
 
 def _spectrogram(audio, sample_rate):
   """[B, N, 256] mel levels, -1 (silence) to 1."""
-  hop = choose_hop(audio.shape[-1])
+  hop = choose_hop(audio.shape[-1], sample_rate)
   n_fft = 2 * hop
   magnitude = jnp.abs(stft.stft(level.normalize(audio), n_fft, hop, n_fft, "hann"))
   bands = mel.linear_to_mel(
