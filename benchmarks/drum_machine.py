@@ -19,6 +19,7 @@ of the time from silence to the peak, and the time of a sound on one core and of
 """
 
 import argparse
+import functools
 import os
 import time
 
@@ -27,7 +28,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sklearn.decomposition
-import sklearn.ensemble
 
 import cvae_jax
 from cvae_jax import methods
@@ -111,14 +111,11 @@ def draw(run, labels, prior, seed):
 
 def train_classifiers(audio, kinds, rate, steps):
   """What predicts kinds, by name; and the network."""
-  drum_benchmark.RATE = rate
   read = lambda rows: {"audio": audio[rows], "kind": kinds[rows]}
   trained = classifier.train(read, len(audio), steps, {"kind": len(drums.KINDS)}, rate)
-  trees = sklearn.ensemble.ExtraTreesClassifier(
-    400, min_samples_leaf=2, class_weight="balanced", random_state=0
-  ).fit(profile(audio), kinds)
+  profile_at = functools.partial(profile, rate=rate)
   predict = {
-    "trees": lambda sounds: trees.predict(profile(sounds)),
+    "trees": drum_benchmark.train_trees(audio, kinds, profile_at),
     "network": lambda sounds: trained.predict(sounds).predict("kind"),
   }
   return predict, trained
@@ -126,10 +123,11 @@ def train_classifiers(audio, kinds, rate, steps):
 
 def make_spaces(network, audio):
   """Functions from sounds to features: the network's, and components of mel profiles."""
-  pca = sklearn.decomposition.PCA(32, random_state=0).fit(profile(audio))
+  rate = network.sample_rate
+  pca = sklearn.decomposition.PCA(32, random_state=0).fit(profile(audio, rate))
   return (
     lambda sounds: network.predict(sounds).features,
-    lambda sounds: pca.transform(profile(sounds)),
+    lambda sounds: pca.transform(profile(sounds, rate)),
   )
 
 
@@ -139,11 +137,10 @@ def alike(rng, kinds, wanted):
   return np.asarray(rows)
 
 
-def profile(audio):
+def profile(audio, rate):
   """`mel_profile` of sounds; of silence too, which a poor draw may be."""
-  return drum_benchmark.mel_profile(
-    audio + 1e-7 * np.random.default_rng(0).normal(size=audio.shape)
-  )
+  noise = np.random.default_rng(0).normal(size=audio.shape)
+  return drum_benchmark.mel_profile(audio + 1e-7 * noise, rate)
 
 
 def recall(kinds, predicted):

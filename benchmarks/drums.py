@@ -156,24 +156,24 @@ def print_confusion(title, kinds, predicted):
     print(f"{kind:14}{int(matrix[i].sum()):4}" + "".join(f"{share:10.0f}" for share in shares))
 
 
-def mel_profile(audio):
+def mel_profile(audio, rate=RATE):
   """[M, 192] levels in dB of 24 mel bands in eight spans of time that grow."""
   ends = np.asarray([0, 2, 5, 10, 20, 40, 80, 160, 320])  # frames of 5 ms
   profiles = []
   for sound in audio / np.abs(audio).max(axis=1, keepdims=True):
-    mel = librosa.feature.melspectrogram(y=sound, sr=RATE, n_fft=512, hop_length=80, n_mels=24)
+    mel = librosa.feature.melspectrogram(y=sound, sr=rate, n_fft=512, hop_length=80, n_mels=24)
     spans = np.stack([mel[:, a:b].mean(axis=1) for a, b in itertools.pairwise(ends)])
     level_db = 10.0 * np.log10(spans + 1e-9)
     profiles.append(np.maximum(level_db - level_db.max(), -70.0).ravel())
   return np.stack(profiles)
 
 
-def train_trees(audio, kinds):
-  """Random trees on `mel_profile`; returns what predicts kinds."""
+def train_trees(audio, kinds, profile=mel_profile):
+  """Random trees on profiles of sounds; returns what predicts kinds."""
   trees = sklearn.ensemble.ExtraTreesClassifier(
     400, min_samples_leaf=2, class_weight="balanced", random_state=0
-  ).fit(mel_profile(audio), kinds)
-  return lambda sounds: trees.predict(mel_profile(sounds))
+  ).fit(profile(audio), kinds)
+  return lambda sounds: trees.predict(profile(sounds))
 
 
 def train_network(audio, kinds, steps):
