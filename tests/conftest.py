@@ -317,6 +317,20 @@ def mcnn_run(shared_dir, mcnn_fields):
   return make_run(shared_dir, "mcnn", lambda: get_config("mcnn", "tiny", **mcnn_fields))
 
 
+@pytest.fixture(scope="session")
+def melody_fields():
+  """Fields of a short run of configs/musicvae.py:tiny, with a flow as its prior."""
+  short = {name: value for name, value in SHORT.items() if name != "method.prior"}
+  return {**short, "train.steps": 5, "method.flow.steps": 4, "eval.sample_notes": 1}
+
+
+@pytest.fixture(scope="session")
+def melody_run(shared_dir, melody_fields):
+  """The workdir of a finished run of it."""
+  make_config = lambda: get_config("musicvae", "tiny", **melody_fields)
+  return make_run(shared_dir, "melody", make_config)
+
+
 @pytest.fixture(scope="module")
 def client(player):
   """Of the API, for a test file's own `player`."""

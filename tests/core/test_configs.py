@@ -9,7 +9,8 @@ import pytest
 
 from cvae_jax.evaluation import ablation as ablation_lib
 
-CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
+OF_SCORES = ("musicvae",)  # See test_musicvae.py.
+CONFIGS = sorted({path.stem for path in (ROOT / "configs").glob("*.py")} - {*OF_SCORES})
 ABLATIONS = sorted((ROOT / "configs" / "ablations").glob("*.py"))
 STEPS = 12
 

@@ -16,6 +16,7 @@ from cvae_jax.core import errors
 from cvae_jax.data import data_sets
 from cvae_jax.data import drums
 from cvae_jax.data import labels
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.data.sets import mixed_drums
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import feature_statistics
@@ -48,6 +49,15 @@ PARAMETERS = {
   ("rave", ""): 17_622_578,  # The paper's 17.6 M.
   ("rave", "v2"): 31_536_000,
   ("rave", "small"): 1_067_425,
+  ("musicvae", ""): 2_008_922,
+  ("musicvae", "drums"): 1_871_616,
+  ("musicvae", "flat16"): 2_402_394,
+  ("musicvae", "melody16"): 3_455_066,
+  ("musicvae", "trio16"): 6_544_564,
+  ("musicvae", "paper"): 4_423_770,  # The package's 4.4 M.
+  ("musicvae", "flat16,paper"): 235_250_778,
+  ("musicvae", "melody16,paper"): 176_061_530,
+  ("musicvae", "trio16,paper"): 220_694_196,
   ("drums", ""): 2_111_056,
   ("drums", "mixed"): 2_111_056,
   ("drums", "recorded"): 2_111_056,
@@ -70,6 +80,10 @@ def count(config):
     plain = feature_statistics.FeatureStatistics(np.zeros(1), np.ones(1))
     statistics = plain if config.representation.standardize else None
     method = methods.make_method(config, form, vocabulary, statistics=statistics)
+  elif "scores" in config.data:
+    form = data_sets.make_form(config.data)
+    batch = {form.key: np.zeros((2, *form.shape), np.int32)}
+    method = methods.make_method(config, form, vocabulary_lib.Vocabulary())
   else:
     method = make_method(config, instruments=165)
   state = jax.eval_shape(lambda rng: method.init(rng, batch), jax.random.key(0))

@@ -1,3 +1,4 @@
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 from jax.test_util import check_grads
@@ -40,3 +41,47 @@ def test_its_gradient_is_right_and_its_state_is_carried(example):
   _, second = run(variables, x[:, 4:], carry)
   _, whole = run(variables, x, start)
   np.testing.assert_allclose(jnp.concatenate([first, second], 1), whole, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def long_memory():
+  lstm = recurrent.LSTM(5)
+  x = jax.random.normal(jax.random.key(0), (9, 2, 3))
+  return lstm, lstm.init(jax.random.key(1), x), x
+
+
+def test_the_lstm_agrees_with_flax(long_memory):
+  lstm, variables, x = long_memory
+  kernel = variables["params"]["input"]["kernel"]
+  bias = jax.random.normal(jax.random.key(3), (20,))
+  recurrent_kernel = variables["params"]["recurrent"]
+  shifted = {"params": {"input": {"kernel": kernel, "bias": bias}, "recurrent": recurrent_kernel}}
+  parts = {}
+  for i, gate in enumerate("ifgo"):
+    columns = slice(5 * i, 5 * (i + 1))
+    parts[f"i{gate}"] = {"kernel": kernel[:, columns]}
+    parts[f"h{gate}"] = {"kernel": recurrent_kernel[:, columns], "bias": bias[columns]}
+  cell = nn.OptimizedLSTMCell(5)
+  carry = start = tuple(jax.random.normal(jax.random.key(2), (2, 2, 5)))
+  expected = []
+  for step in x:
+    carry, output = cell.apply({"params": parts}, carry, step)
+    expected.append(output)
+  last, outputs = lstm.apply(shifted, x, recurrent.Carry(*start))
+  np.testing.assert_allclose(outputs, jnp.stack(expected), atol=1e-6)
+  np.testing.assert_allclose(last, carry, atol=1e-6)
+
+
+def test_the_lstm_remembers_and_has_the_right_gradient(long_memory):
+  lstm, variables, x = long_memory
+  np.testing.assert_array_equal(variables["params"]["input"]["bias"][5:10], 1.0)
+  start = recurrent.Carry(*jax.random.normal(jax.random.key(2), (2, 2, 5)))
+  run = lambda v, x, start: lstm.apply(v, x, start)
+  check_grads(run, (variables, x, start), 1, modes=["rev"], atol=1e-2, rtol=1e-2)
+  carry, first = run(variables, x[:4], start)
+  _, second = run(variables, x[4:], carry)
+  _, whole = run(variables, x, start)
+  np.testing.assert_allclose(jnp.concatenate([first, second]), whole, atol=1e-6)
+  step = lambda x, carry: lstm.apply(variables, lstm.apply(variables, x, method="project"), carry,
+                                     method="step")  # fmt: skip
+  np.testing.assert_allclose(step(x[4], carry).h, whole[4], atol=1e-6)
