@@ -213,7 +213,7 @@ def log_weight(
   if parts.flow is not None:
     return score(parts, params, batch, rng)  # Its KL is that of the sample already.
   steps, c = parts.steps(batch), parts.condition.encode(batch)
-  latent = parts.encode(params, steps, c)
+  latent: Any = parts.encode(params, steps, c)
   z = networks_lib.draw(latent, rng)
   nll = jnp.sum(parts.nll(parts.teach(params, parts.shift(steps), z, c), steps), axis=(0, 2))
   prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
