@@ -22,6 +22,8 @@ from cvae_jax.core import errors
 from cvae_jax.core import flag_types
 from cvae_jax.core import outputs
 from cvae_jax.core import run_flags
+from cvae_jax.core import score_flags
+from cvae_jax.data import forms
 from cvae_jax.evaluation import drawing
 
 _log = logging.getLogger("cvae_jax.explore")  # Also when run as __main__.
@@ -42,11 +44,18 @@ def interpolate(args: argparse.Namespace) -> None:
   path, part = args.path or "spherical", args.part or "both"
   points = latent_space.interpolate(synth, a, b, args.steps, path, part)
   examples = latent_space.decode(synth, points, args.seed)
+  play = score_flags.make_player(args, synth.form, args.seed)
+  if args.join and isinstance(synth.form, forms.Score):
+    _write_score(synth, os.path.join(args.out, "interpolation.mid"), examples, play)
+    return
   if args.join:
     _write_joined(synth, os.path.join(args.out, "interpolation.wav"), examples)
     return
   for i, example in enumerate(examples):
     path = os.path.join(args.out, f"step-{i:02d}{synth.form.suffix}")
+    if isinstance(synth.form, forms.Score):
+      _write_score(synth, path, [example], play)
+      continue
     synth.form.write(path, example)
     _log.info("%s", path)
 
@@ -80,6 +89,15 @@ def _interpolate_streams(args: argparse.Namespace, synth) -> None:
     num_samples = count * latent_streams.need_streamer(synth, "interpolating").hop_length
     files.write_blocks(path, latent_streams.decode(synth, [codes], num_samples, args.seed), rate)
     _log.info("%s", path)
+
+
+def _write_score(synth, path, examples, play) -> None:
+  """Writes scores, one after the other, as one MIDI file, and as audio if they are played."""
+  notes = synth.form.join(examples)
+  synth.form.write_notes(path, notes)
+  _log.info("%s", path)
+  if play is not None:
+    _log.info("%s", score_flags.write_audio(path, notes, play))
 
 
 def _write_joined(synth, path, examples) -> None:
@@ -264,8 +282,8 @@ def main(argv: list[str] | None = None) -> None:
   command = commands.add_parser(
     "interpolate", parents=[settings], help="interpolates between two notes"
   )
-  command.add_argument("a", help="first recording")
-  command.add_argument("b", help="last recording")
+  command.add_argument("a", help="first recording, or MIDI file")
+  command.add_argument("b", help="last recording, or MIDI file")
   command.add_argument(
     "--steps",
     type=flag_types.whole(most=1000),
@@ -277,8 +295,11 @@ def main(argv: list[str] | None = None) -> None:
   )
   command.add_argument("--part", help="what is interpolated: code, labels, both (default)")
   command.add_argument(
-    "--join", action="store_true", help="write a single WAV; a stream goes from a to b over time"
+    "--join",
+    action="store_true",
+    help="write a single WAV, or MIDI file; a stream goes from a to b over time",
   )
+  score_flags.add(command)
   command.add_argument("--out", default="out", help="directory of the WAVs (default out)")
   command.set_defaults(run=interpolate)
 

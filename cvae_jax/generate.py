@@ -13,6 +13,8 @@ from cvae_jax.core import cli
 from cvae_jax.core import flag_types
 from cvae_jax.core import outputs
 from cvae_jax.core import run_flags
+from cvae_jax.core import score_flags
+from cvae_jax.data import forms
 from cvae_jax.data import vocabulary as vocabulary_lib
 
 _log = logging.getLogger("cvae_jax.generate")  # Also when run as __main__.
@@ -22,8 +24,8 @@ def main(argv: list[str] | None = None) -> None:
   """Generates examples with the labels of the flags."""
   parser = cli.Parser(
     prog="python -m cvae_jax.generate",
-    description="Generates sounds as WAVs, or scores as MIDI files. Labels that are not given are "
-    "drawn from training examples that have the given labels.",
+    description="Generates sounds as WAVs, or scores as MIDI files and WAVs. Labels that are not "
+    "given are drawn from training examples that have the given labels.",
   )
   run_flags.add_run(parser)
   parser.add_argument(
@@ -37,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
   )
   parser.add_argument("--continue_from", help="audio file to go on from, with --seconds")
   parser.add_argument("--out", default="out", help="directory of the files (default out)")
+  score_flags.add(parser)
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
   outputs.check_directory(args.out)
@@ -44,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.error("--continue_from needs --seconds")
 
   synth = run_flags.load_run(args)
+  play = score_flags.make_player(args, synth.form, args.seed)
   if args.seconds is not None:
     generate_long(synth, args)
     return
@@ -63,6 +67,8 @@ def main(argv: list[str] | None = None) -> None:
     path = os.path.join(args.out, name + synth.form.suffix)
     synth.form.write(path, example)
     _log.info("%s", path)
+    if play is not None and isinstance(synth.form, forms.Score):
+      _log.info("%s", score_flags.write_audio(path, synth.form.join([example]), play))
 
 
 def generate_long(synth, args) -> None:

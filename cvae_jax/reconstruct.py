@@ -11,6 +11,7 @@ import numpy as np
 
 from cvae_jax.core import cli
 from cvae_jax.core import run_flags
+from cvae_jax.core import score_flags
 from cvae_jax.data import forms
 
 if TYPE_CHECKING:
@@ -36,6 +37,36 @@ def read_example(synth: "Synthesizer", path: str, ignored: Sequence[str] = ()) -
   return example
 
 
+def _reconstruct_score(synth, form, args, asked, play) -> dict[str, np.ndarray]:
+  """Reconstructs a MIDI file, example by example; returns the labels of the first."""
+  examples = form.read_all(args.input)
+  labels = [synth.infer_labels(example, args.seed, **asked) for example in examples]
+  notes = form.join(
+    [synth.reconstruct(x, y, args.seed) for x, y in zip(examples, labels, strict=True)]
+  )
+  form.write_notes(args.output, notes)
+  if play is not None:
+    _log.info("%s", score_flags.write_audio(args.output, notes, play))
+  return labels[0]
+
+
+def _reconstruct_sound(synth, args, asked) -> dict[str, np.ndarray]:
+  """Reconstructs a recording, or an example of any form; returns its labels."""
+  form = synth.form
+  # A run of excerpts reconstructs the whole file.
+  excerpt = form if isinstance(form, forms.Waveform) and form.is_excerpt else None
+  original = read_example(synth, args.input, ("cut",) if excerpt else ())
+  labels = synth.infer_labels(original, args.seed, **asked)
+  if excerpt:
+    from cvae_jax.synthesis import passages
+
+    seconds = passages.reconstruct_file(synth, args.input, args.output, labels, args.seed)
+    _log.info("reconstructed %.1f s in excerpts of %.2f s", seconds, excerpt.duration_s)
+  else:
+    form.write(args.output, synth.reconstruct(original, labels, args.seed))
+  return labels
+
+
 def main(argv: list[str] | None = None) -> None:
   """Reconstructs a file."""
   parser = cli.Parser(
@@ -53,23 +84,18 @@ def main(argv: list[str] | None = None) -> None:
     "output",
     help="output file: .wav, .flac, .ogg, .mp3 or .aiff, at the run's sample rate; .mid for scores",
   )
+  score_flags.add(parser)
   run_flags.add_labels(parser, run_flags.find_vocabulary(argv))
   args = parser.parse_args(argv)
   run_flags.load_form(args).check_output(args.output)
 
   synth = run_flags.load_run(args)
-  form = synth.form
-  # A run of excerpts reconstructs the whole file.
-  excerpt = form if isinstance(form, forms.Waveform) and form.is_excerpt else None
-  original = read_example(synth, args.input, ("cut",) if excerpt else ())
-  labels = synth.infer_labels(original, args.seed, **run_flags.asked_labels(args))
-  if excerpt:
-    from cvae_jax.synthesis import passages
-
-    seconds = passages.reconstruct_file(synth, args.input, args.output, labels, args.seed)
-    _log.info("reconstructed %.1f s in excerpts of %.2f s", seconds, excerpt.duration_s)
+  form, asked = synth.form, run_flags.asked_labels(args)
+  play = score_flags.make_player(args, form, args.seed)
+  if isinstance(form, forms.Score) and form.duration_s is not None:
+    labels = _reconstruct_score(synth, form, args, asked, play)
   else:
-    form.write(args.output, synth.reconstruct(original, labels, args.seed))
+    labels = _reconstruct_sound(synth, args, asked)
   if synth.conditions:
     label_texts = [
       f"{name} {synth.vocabulary.get(name).text_of(labels[name][0])}" for name in synth.conditions

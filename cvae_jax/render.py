@@ -43,14 +43,11 @@ def parse_map(text: str) -> dict[int, str]:
 
 def _render_drums(args, synth) -> tuple[np.ndarray, int]:
   """The percussion of the file by a run of drums, at its own level; the number of strokes."""
-  from cvae_jax.scores import drum_pattern
   from cvae_jax.scores import midi
-  from cvae_jax.synthesis import drum_rendering
+  from cvae_jax.synthesis import score_audio
 
   notes = midi.read_percussion(args.input)
-  events = [drum_pattern.Event(note.start_s, note.pitch, note.velocity) for note in notes]
-  hits, events = drum_rendering.draw_for(synth, events, args.seed, args.temperature)
-  return drum_rendering.render_events(hits, events, synth.sample_rate), len(events)
+  return score_audio.render_drums(synth, notes, args.seed, args.temperature)
 
 
 def _render_notes(args, synth, mapped) -> np.ndarray:
@@ -77,18 +74,6 @@ def _load_drums(args) -> "synthesizer.Synthesizer":
   drum_synth = synthesizer.load(args.drums)
   drum_kit.check(drum_synth, "--drums")
   return drum_synth
-
-
-def _add_drums(audio, rate, beat, beat_rate) -> np.ndarray:
-  """A piece with its percussion, at the piece's rate."""
-  import librosa
-
-  if beat_rate != rate:
-    beat = librosa.resample(beat, orig_sr=beat_rate, target_sr=rate)
-  both = np.zeros(max(audio.size, beat.size))
-  both[: audio.size] += audio
-  both[: beat.size] += beat
-  return both
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -121,6 +106,7 @@ def main(argv: list[str] | None = None) -> None:
   from cvae_jax.scores import midi
   from cvae_jax.synthesis import drum_kit
   from cvae_jax.synthesis import rendering
+  from cvae_jax.synthesis import score_audio
 
   files.check_output(args.output)
   num_notes = midi.count_notes(args.input)
@@ -139,7 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     beat = None if drum_synth is None else _render_drums(args, drum_synth)
     audio = _render_notes(args, synth, mapped)
     if drum_synth is not None and beat is not None:
-      audio = _add_drums(audio, synth.sample_rate, beat[0], drum_synth.sample_rate)
+      audio = score_audio.mix(audio, synth.sample_rate, beat[0], drum_synth.sample_rate)
       what += f" and {beat[1]} strokes"
   files.write_wav(args.output, rendering.limit_peak(audio), synth.sample_rate)
   _log.info("%s: %s, %.1f s", args.output, what, audio.size / synth.sample_rate)

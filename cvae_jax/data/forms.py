@@ -150,14 +150,16 @@ class Score:
     tail = np.resize(getattr(self.tokenizer, "padding", (0,)), self.num_tokens)[len(tokens) :]
     return np.concatenate([tokens, tail]).astype(np.int32)
 
-  def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Reads the first L tokens of a MIDI file, with the changes made: 'padded' or 'cut'.
+  @property
+  def duration_s(self) -> float | None:
+    """Length of an example at `scores.GRID_QPM`, in seconds; None if tokens are no steps."""
+    if getattr(self.tokenizer, "in_seconds", False) or not hasattr(self.tokenizer, "step_s"):
+      return None
+    voices = len(getattr(self.tokenizer, "padding", (0,)))
+    return self.num_tokens // voices * self.tokenizer.step_s
 
-    Steps of a grid are fractions of a quarter note of the file, whatever its tempo.
-
-    Raises:
-      UserError: if the file cannot be read, or has no notes that the tokens represent.
-    """
+  def _read_tokens(self, path: str) -> np.ndarray:
+    """All tokens of a MIDI file."""
     from cvae_jax.scores import midi_reader
     from cvae_jax.scores import piece
 
@@ -167,10 +169,48 @@ class Score:
     tokens = np.asarray(self.tokenizer.encode(notes), np.int32)
     if not len(tokens):
       raise errors.UserError(f"{path} holds no notes that the tokens of this run represent")
+    return tokens
+
+  def read(self, path: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Reads the first L tokens of a MIDI file, with the changes made: 'padded' or 'cut'.
+
+    Steps of a grid are fractions of a quarter note of the file, whatever its tempo.
+
+    Raises:
+      UserError: if the file cannot be read, or has no notes that the tokens represent.
+    """
+    tokens = self._read_tokens(path)
     if len(tokens) < self.num_tokens:
       return self.pad(tokens), ("padded",)
     first_tokens, decode = tokens[: self.num_tokens], self.tokenizer.decode
     return first_tokens, () if decode(first_tokens) == decode(tokens) else ("cut",)
+
+  def read_all(self, path: str) -> np.ndarray:
+    """Reads a whole MIDI file as [M, L] examples, one after the other; the last one is padded.
+
+    Raises:
+      UserError: as `read`.
+    """
+    tokens = self._read_tokens(path)
+    starts = range(0, len(tokens), self.num_tokens)
+    return np.stack([self.pad(tokens[start : start + self.num_tokens]) for start in starts])
+
+  def join(self, examples: Sequence[np.ndarray]) -> list[scores.Note]:
+    """The notes of examples, one after the other; those that sound at an example's end end there.
+
+    Where tokens are no steps an example begins when the last one has ended.
+    """
+    notes: list[scores.Note] = []
+    start_s = 0.0
+    for example in examples:
+      decoded = self.tokenizer.decode(example)
+      notes += [
+        note._replace(start_s=note.start_s + start_s, end_s=note.end_s + start_s)
+        for note in decoded
+      ]
+      duration_s = self.duration_s
+      start_s += max((x.end_s for x in decoded), default=0.0) if duration_s is None else duration_s
+    return notes
 
   def to_bytes(self, example: np.ndarray) -> bytes:
     """A MIDI file's bytes."""
@@ -190,11 +230,15 @@ class Score:
     Raises:
       UserError: if the file cannot be written.
     """
+    self.write_notes(path, self.tokenizer.decode(example))
+
+  def write_notes(self, path: str, notes: Sequence[scores.Note]) -> None:
+    """Writes notes, as of `join`, as `write`."""
     from cvae_jax.core import atomic
 
     try:
       with atomic.open_file(path, "wb") as f:
-        f.write(self.to_bytes(example))
+        f.write(scores.to_midi(notes))
     except OSError as e:
       raise errors.UserError(f"{path} cannot be written ({e})") from None
 

@@ -307,11 +307,13 @@ def test_a_run_stopped_in_either_stage_ends_bit_for_bit_the_same(
 
 def test_a_run_is_used_by_every_command(melody_run, tmp_path):
   run = f"--workdir={melody_run}"
-  generate.main([run, "--num=2", f"--out={tmp_path}"])
+  generate.main([run, "--num=2", f"--out={tmp_path}", "--no_audio"])
   a, b = (str(tmp_path / f"sample-seed0-{i}.mid") for i in (0, 1))
-  reconstruct.main([run, a, str(tmp_path / "again.mid")])
+  reconstruct.main([run, a, str(tmp_path / "again.mid"), "--no_audio"])
   assert (tmp_path / "again.mid").read_bytes()[:4] == b"MThd"
-  explore.main(["interpolate", run, a, b, "--steps=3", f"--out={tmp_path / 'between'}"])
+  explore.main(
+    ["interpolate", run, a, b, "--steps=3", "--no_audio", f"--out={tmp_path / 'between'}"]
+  )
   assert len(list((tmp_path / "between").glob("step-*.mid"))) == 3
   explore.main(["neighbours", run, a, "--num=2"])
   export.main([run, "--format=stablehlo", f"--out={tmp_path / 'decoder.stablehlo'}"])
