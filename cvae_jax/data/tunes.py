@@ -1,5 +1,7 @@
 """What data sets of scores share: their fields, their form, and the windows of their tunes."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
@@ -67,6 +69,17 @@ def bar_steps(settings: ml_collections.ConfigDict) -> int:
   return steps
 
 
+def beat_steps(settings: ml_collections.ConfigDict) -> int:
+  """Steps of a beat: of a dotted quarter where the metre is compound, as 6/8, else a quarter.
+
+  Args:
+    settings: the `data.scores` section of a config.
+  """
+  top, bottom = parse_meter(settings.meter)
+  is_compound = bottom >= 8 and top % 3 == 0 and top > 3
+  return settings.steps_per_quarter * 3 // 2 if is_compound else settings.steps_per_quarter
+
+
 def make_tokenizer(settings: ml_collections.ConfigDict) -> scores.Tokenizer:
   """The tokenizer of `data.scores.kind`, one of `KINDS`.
 
@@ -125,6 +138,8 @@ class Windows(sources.Source):
     transpose: largest transposition in semitones, up or down, within the range of the tokens.
     vocabulary: of the labels.
     columns: label values by tune.
+    measure: labels of the windows themselves, by name: of the one that is drawn in training, and
+      in `labels` of the first one.
   """
 
   def __init__(
@@ -138,8 +153,9 @@ class Windows(sources.Source):
     transpose: int = 0,
     vocabulary: vocabulary_lib.Vocabulary | None = None,
     columns: dict[str, np.ndarray] | None = None,
+    measure: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
   ):
-    self.form = form
+    self.form, self._measure = form, measure
     self._num_tokens = form.num_tokens
     self._tokenizer: Any = form.tokenizer
     self.vocabulary = vocabulary or vocabulary_lib.Vocabulary()
@@ -152,23 +168,43 @@ class Windows(sources.Source):
     self._end = first[tune] + (slot + 1) * counts[tune] // rows[tune]
     self.is_random = transpose > 0 or bool((self._end - self._begin > 1).any())
     values = {name: column[used[tune]] for name, column in (columns or {}).items()}
+    if measure is not None:
+      values |= measure(np.stack([self._window(int(first)) for first in self._begin]))
     ids = [f"{names[used[t]]}:{number}" for t, number in zip(tune, slot, strict=True)]
     self.labels = {"id": np.asarray(ids), **vocabulary_lib.select(values, self.vocabulary)}
 
-  def stored(self, index: int, seed: int | None = None):
+  def stored(self, index: int, seed: int | None = None) -> dict[str, Any]:
     """See `sources.Source.stored`."""
-    row = {name: column[index] for name, column in self.labels.items()}
-    window, shift = int(self._begin[index]), None
-    if seed is not None:
-      rng = np.random.default_rng(seed)
-      window, shift = int(rng.integers(window, self._end[index])), rng.random()
-    start = int(self._starts[window])
-    tokens = self._tokens[start : start + self._num_tokens].astype(np.int32)
-    tokens = clean(tokens, self._tokenizer)
-    if shift is not None and self._transpose:
+    return self.stored_many([index], [seed])[0]
+
+  def stored_many(
+    self, indices: Sequence[int], seeds: Sequence[int | None]
+  ) -> list[dict[str, Any]]:
+    """See `sources.Source.stored_many`; windows are measured together."""
+    tokens = [self._draw(index, seed) for index, seed in zip(indices, seeds, strict=True)]
+    rows = [{name: column[index] for name, column in self.labels.items()} for index in indices]
+    if self._measure is not None and any(seed is not None for seed in seeds):
+      for name, column in self._measure(np.stack(tokens)).items():
+        for row, value in zip(rows, column, strict=True):
+          row[name] = value
+    return [{**row, self.form.key: values} for row, values in zip(rows, tokens, strict=True)]
+
+  def _draw(self, index: int, seed: int | None) -> np.ndarray:
+    """The window of a row that a seed draws, or its first one."""
+    first = int(self._begin[index])
+    if seed is None:
+      return self._window(first)
+    rng = np.random.default_rng(seed)
+    tokens, shift = self._window(int(rng.integers(first, self._end[index]))), rng.random()
+    if self._transpose:
       low, high = self._tokenizer.shifts(tokens, self._transpose)
       tokens = self._tokenizer.transpose(tokens, low + int(shift * (high - low + 1)))
-    return {**row, self.form.key: tokens}
+    return tokens
+
+  def _window(self, number: int) -> np.ndarray:
+    """The tokens of a window."""
+    start = int(self._starts[number])
+    return clean(self._tokens[start : start + self._num_tokens].astype(np.int32), self._tokenizer)
 
 
 def clean(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> np.ndarray:

@@ -114,11 +114,16 @@ def test_scales_and_keys_at_any_transposition():
   assert attributes.key(even).tolist() == [0]
 
 
+# Of Krumhansl & Kessler 1982, from the tonic.
+MAJOR = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88]
+MINOR = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]
+
+
 def test_the_key_is_that_of_the_largest_correlation():
   rng = np.random.default_rng(0)
-  tokens = np.where(rng.random((40, 32)) < 0.4, rng.integers(2, 90, (40, 32)), 0)
+  tokens = np.where(rng.random((400, 32)) < 0.4, rng.integers(2, 90, (400, 32)), 0)
   notes = attributes.find_notes(tokens, MELODY)
-  profiles = [np.roll(attributes._PROFILES[m], k) for m in attributes.MODES for k in range(12)]
+  profiles = [np.roll(profile, k) for profile in (MAJOR, MINOR) for k in range(12)]
   for row, durations in enumerate(notes.histogram(notes.pitch % 12, 12, notes.duration)):
     correlations = [np.corrcoef(durations, profile)[0, 1] for profile in profiles]
     assert attributes.key(notes)[row] == np.argmax(correlations)

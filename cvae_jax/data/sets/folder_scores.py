@@ -5,7 +5,8 @@ or metre change, and what is in `data.scores.meter` is quantised; see `scores.gr
 that are extracted. Copies are left out; tunes that share music, in any key, are in one split
 (`same_tunes`). A tenth of these groups is held out for validation and a tenth for test, or the
 tunes of `data.scores.held_out`. The label `kind` is the sub-folder or the zip file of a tune, where
-there are several. What is left out and why is in report.csv.
+there are several; those of `data.scores.labels` are measured of each window (`score_labels`). What
+is left out and why is in report.csv.
 """
 
 import os
@@ -15,6 +16,7 @@ import numpy as np
 
 from cvae_jax.core import errors
 from cvae_jax.data import data_sets
+from cvae_jax.data import score_labels
 from cvae_jax.data import score_store
 from cvae_jax.data import store
 from cvae_jax.data import tunes
@@ -46,7 +48,8 @@ def open_set(config, variant, on_request):
   files = score_folder.find(folder)
   entries = [store.Entry(file.path, file.name, {"size": file.size}) for file in files]
   fields = settings.to_dict()
-  for name in ("max_windows", "transpose"):  # These are applied to the windows of the store.
+  # These are applied to the windows of the store.
+  for name in ("max_windows", "transpose", "labels"):
     del fields[name]
   index = score_store.prepare(
     store.locate(config.tfds_dir, "folder_scores", entries, (_VERSION, sorted(fields.items()))),
@@ -60,7 +63,9 @@ def open_set(config, variant, on_request):
   values = tuple(sorted(set(kinds)))
   is_label = len(values) > 1
   label = vocabulary_lib.Label(audio_folder.KIND, vocabulary_lib.NAMES, values)
-  vocabulary = vocabulary_lib.Vocabulary((label,) if is_label else ())
+  measured = score_labels.make_labels(tuple(settings.labels))
+  vocabulary = vocabulary_lib.Vocabulary(((label,) if is_label else ()) + measured)
+  measure = lambda tokens: score_labels.measure(tokens, form.tokenizer, settings)
   columns = {audio_folder.KIND: np.asarray([values.index(kind) for kind in kinds], np.int32)}
 
   def open_split(name, cache_gb, num_threads):
@@ -69,6 +74,7 @@ def open_set(config, variant, on_request):
     return tunes.Windows(
       form, index.tokens, index.starts[rows], index.tunes[rows], index.names.tolist(),
       settings.max_windows, settings.transpose, vocabulary, columns if is_label else None,
+      measure if measured else None,
     )  # fmt: skip
 
   sizes = {}
@@ -200,6 +206,7 @@ def _check(settings) -> None:
     )
   if settings.kind == tunes.DRUMS and settings.transpose:
     raise errors.UserError("data.scores.transpose must be 0 for drums, which have no key")
+  score_labels.check(settings)
 
 
 def get_config():
@@ -212,6 +219,9 @@ def get_config():
   settings.gap_bars = 1  # of silence that end a melody; MusicVAE's trios have 2
   settings.split_tempo = True  # whether pieces are split at tempo changes, not only of metre
   settings.max_windows = 5  # of a tune in an epoch; 0 for all
+  # Labels that are measured of each window: mode, density, range, syncopation, repetition,
+  # interval, diatonic, c_diatonic, syncopation_16th, syncopation_8th.
+  settings.labels = ()
   settings.transpose = 0  # semitones, up or down, of training windows; MusicVAE's 2 bars have 5
   # Names of tunes, or patterns as '*/jigs*', that are held out; () for a tenth, by chance.
   settings.held_out = ()

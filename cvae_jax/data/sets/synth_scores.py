@@ -52,7 +52,7 @@ def open_set(config, variant, on_request):
 
 def _make(rng, count, form, settings):
   """Labels as columns, and tokens [M, L], of a split."""
-  shape = (settings.bars, tunes.bar_steps(settings), _beat_steps(settings))
+  shape = (settings.bars, tunes.bar_steps(settings), tunes.beat_steps(settings))
   grammar = drum_grammar if settings.kind == tunes.DRUMS else tune_grammar
   columns = tune_grammar.draw_factors(grammar.VOCABULARY, rng, count)
   tokens = np.zeros((count, *form.shape), np.int32)
@@ -84,18 +84,11 @@ def _make_trio(rng, factors, line, shape, form):
   return tokenizer.join(np.stack(voices, axis=-1))
 
 
-def _beat_steps(settings) -> int:
-  """Steps of a beat: of a dotted quarter where the metre is compound, as 6/8, else a quarter."""
-  top, bottom = tunes.parse_meter(settings.meter)
-  is_compound = bottom >= 8 and top % 3 == 0 and top > 3
-  return settings.steps_per_quarter * 3 // 2 if is_compound else settings.steps_per_quarter
-
-
 def _check(settings, counts) -> None:
   """Raises UserError for fields that the grammar cannot use."""
   if len(counts) != len(store.SPLITS) or min(counts) < 1:
     raise errors.UserError(f"data.scores.examples must be three positive numbers, got {counts}")
-  if tunes.bar_steps(settings) % _beat_steps(settings) or settings.steps_per_quarter % 2:
+  if tunes.bar_steps(settings) % tunes.beat_steps(settings) or settings.steps_per_quarter % 2:
     raise errors.UserError(
       "synth_scores needs bars of whole beats and an even data.scores.steps_per_quarter, got "
       f"{settings.meter} and {settings.steps_per_quarter}"
