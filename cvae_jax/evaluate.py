@@ -34,6 +34,7 @@ from cvae_jax.evaluation.measures import generation
 from cvae_jax.evaluation.measures import latent
 from cvae_jax.evaluation.measures import own
 from cvae_jax.evaluation.measures import reconstruction
+from cvae_jax.evaluation.measures import scores
 from cvae_jax.training import compilation
 from cvae_jax.training import sharding
 
@@ -100,6 +101,7 @@ MEASURES: dict[str, Callable[[measures.Run], Any]] = {
   "velocity": generation.measure_velocity,
   "generation": generation.measure_generation,
   "artefacts": artefacts.measure_artefacts,
+  "scores": scores.measure_scores,
   "own": own.measure_own,
 }
 # Number of notes of each measure with --full.

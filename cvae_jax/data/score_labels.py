@@ -122,14 +122,18 @@ def make_labels(names: Sequence[str]) -> tuple[vocabulary_lib.Label, ...]:
 
 
 def measure(
-  tokens: np.ndarray, tokenizer: Any, settings: ml_collections.ConfigDict
+  tokens: np.ndarray,
+  tokenizer: Any,
+  settings: ml_collections.ConfigDict,
+  names: Sequence[str],
 ) -> dict[str, np.ndarray]:
   """Measures the labels of windows.
 
   Args:
     tokens: [M, L] windows.
     tokenizer: of the tokens.
-    settings: the `data.scores` section of a config; `labels` names those to measure.
+    settings: the `data.scores` section of a config.
+    names: of the labels, of `ATTRIBUTES`.
 
   Returns:
     [M] int32 of each label: indices of names, or numbers rounded to the nearest.
@@ -140,10 +144,8 @@ def measure(
     chunk = tokens[first : first + _CHUNK]
     notes = None if is_drums else attributes.find_notes(chunk, tokenizer)
     window = Window(attributes.onsets(chunk, tokenizer), notes, settings)
-    parts.append([_to_numbers(ATTRIBUTES[name], window) for name in settings.labels])
-  return {
-    name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(settings.labels)
-  }
+    parts.append([_to_numbers(ATTRIBUTES[name], window) for name in names])
+  return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
 
 
 def _to_numbers(attribute: Attribute, window: Window) -> np.ndarray:

@@ -56,6 +56,13 @@ class Source:
     """Several examples as `stored` gives them."""
     return [self.stored(index, seed) for index, seed in zip(indices, seeds, strict=True)]
 
+  def variants(self, index: int) -> np.ndarray:
+    """[V, ...] what training may draw as example `index`, but for transposition.
+
+    Only the example of evaluation where that is not a list, as of excerpts at any position.
+    """
+    return np.stack([self.stored(index)[self.form.key]])
+
   def __getitem__(self, index: int) -> dict[str, Any]:
     """Example `index`, its audio as float32."""
     example = self.stored(int(index))
@@ -96,6 +103,10 @@ class Selected(Source):
   ) -> list[dict[str, Any]]:
     """See `Source.stored_many`."""
     return self.source.stored_many(self.rows[np.asarray(indices)].tolist(), seeds)
+
+  def variants(self, index: int) -> np.ndarray:
+    """See `Source.variants`."""
+    return self.source.variants(int(self.rows[index]))
 
 
 class Labels(Source):

@@ -189,6 +189,10 @@ class Windows(sources.Source):
           row[name] = value
     return [{**row, self.form.key: values} for row, values in zip(rows, tokens, strict=True)]
 
+  def variants(self, index: int) -> np.ndarray:
+    """See `sources.Source.variants`."""
+    return np.stack([self._window(n) for n in range(self._begin[index], self._end[index])])
+
   def _draw(self, index: int, seed: int | None) -> np.ndarray:
     """The window of a row that a seed draws, or its first one."""
     first = int(self._begin[index])

@@ -131,6 +131,26 @@ SECTIONS = (
     ),
   ),
   Section(
+    "Generated scores",
+    "Scores generated with the labels of held-out scores, compared with these; data: training "
+    "scores compared with them, and copies, means and labels of the held-out scores themselves.",
+    "scores.generated.{}",
+    {"data": "scores.data.{}"},
+    (
+      Measure("copies", "copies of training windows, %", 1, _SHARE),
+      Measure("distinct", "distinct windows, % ↑", 1, _SHARE),
+      Measure("similarity_error", "error of self-similarity over lags ↓", 3),
+    ),
+    (
+      ("_js", Measure("", "{}: Jensen-Shannon divergence, nats ↓", 4)),
+      ("_overlap", Measure("", "{}: overlapping area ↑", 3)),
+      ("_distances", Measure("", "{}: overlapping area of distances ↑", 3)),
+      ("_agreement", Measure("", "{} as asked for, % ↑", 1, _SHARE)),
+      ("_correlation", Measure("", "{}: rank correlation with what is asked for ↑", 3)),
+      ("", Measure("", "{}, mean", 3)),
+    ),
+  ),
+  Section(
     "Velocity",
     "Rank correlation of velocity with loudness and spectral centroid, at eight velocities per z.",
     "velocity.{}",

@@ -143,7 +143,7 @@ def test_what_a_window_does_not_have_is_unknown_and_what_is_too_large_the_end(fo
   tokenizer = melody.Melody()
   tokens = np.zeros((2, 32), np.int32)
   tokens[0, 5], tokens[1] = 30, np.where(np.arange(32) % 2, 2, 89)
-  found = score_labels.measure(tokens, tokenizer, config.data.scores)
+  found = score_labels.measure(tokens, tokenizer, config.data.scores, NAMES)
   assert found["interval"].tolist() == [-1, 120] and found["range"].tolist() == [0, 48]
   assert found["density"].tolist() == [1, 16] and found["repetition"].tolist() == [0, 100]
 

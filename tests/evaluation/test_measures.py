@@ -236,7 +236,8 @@ def test_a_run_is_measured_in_full_by_one_command(tiny_run, tmp_path):
   counts = [f"--set={name}=16" for name in evaluate.FULL]
   evaluate.main([f"--workdir={copied}", "--full", *counts])
   results = json.loads((copied / "results.json").read_text())
-  assert set(evaluate.MEASURES) - set(results) == {"disentanglement", "own"}  # No factors.
+  # It has no factors, and is of sounds.
+  assert set(evaluate.MEASURES) - set(results) == {"disentanglement", "own", "scores"}
   text = result_tables.describe(results)
   assert all(title in text for title in ("Fréchet distance", "active dimensions", "k-means"))
 

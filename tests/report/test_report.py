@@ -48,7 +48,7 @@ def test_every_measure_says_its_direction_or_has_none():
   assert without == {
     "KL, nats", "active dimensions", "brightness follows velocity", "diversity within a condition",
     "distance to the nearest training sound", "parameters", "steps", "seconds", "release, dB",
-    "last 50 ms under the peak, dB", "power between partials, dB",
+    "last 50 ms under the peak, dB", "power between partials, dB", "copies of training windows, %",
   }  # fmt: skip
 
 

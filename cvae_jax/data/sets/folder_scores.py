@@ -63,9 +63,10 @@ def open_set(config, variant, on_request):
   values = tuple(sorted(set(kinds)))
   is_label = len(values) > 1
   label = vocabulary_lib.Label(audio_folder.KIND, vocabulary_lib.NAMES, values)
-  measured = score_labels.make_labels(tuple(settings.labels))
+  names = tuple(settings.labels)
+  measured = score_labels.make_labels(names)
   vocabulary = vocabulary_lib.Vocabulary(((label,) if is_label else ()) + measured)
-  measure = lambda tokens: score_labels.measure(tokens, form.tokenizer, settings)
+  measure = lambda tokens: score_labels.measure(tokens, form.tokenizer, settings, names)
   columns = {audio_folder.KIND: np.asarray([values.index(kind) for kind in kinds], np.int32)}
 
   def open_split(name, cache_gb, num_threads):
