@@ -63,6 +63,7 @@ def folder(tmp_path_factory):
   (folder / "folk" / "tunes.abc").write_text(ABC)
   (folder / "folk" / "empty.mid").write_bytes(b"")
   (folder / "folk" / "song.musicxml").write_text("<xml/>")
+  (folder / "folk" / "song.mei").write_text("<mei/>")
   (folder / "broken.zip").write_bytes(b"PK\x03\x04 no more")
   return str(folder)
 
@@ -88,7 +89,8 @@ def test_the_report_has_the_reason_for_each_tune(folder, tfds_dir):
     "folk/short.mid": "none of its melodies or drum parts is as long as an example",
     "folk/tunes.abc#2": "M:4/5 is no metre",
     "folk/empty.mid": "it cannot be read as a MIDI file (it is empty)",
-    "folk/song.musicxml": ".musicxml files are not read: save the score as MIDI or ABC",
+    "folk/song.musicxml": "it is no MusicXML score: it begins with <xml>",
+    "folk/song.mei": ".mei files are not read: save the score as MusicXML or MIDI",
     "broken.zip": rows["broken.zip"].reason,
   }
   assert "it cannot be read as a zip file" in rows["broken.zip"].reason
@@ -99,8 +101,8 @@ def test_the_report_has_the_reason_for_each_tune(folder, tfds_dir):
   assert rows["set.zip/inner/0.mid"].group == rows["folk/tune0 up.mid"].group
   assert rows["set.zip/inner/0.mid"].split == rows["folk/tune0 up.mid"].split
   assert {row.split for row in rows.values()} == {"train", "valid", "test", ""}
-  assert data_set.remark.startswith("13 of 20 tunes are used, 12 of them different")
-  assert "left out: 4 unreadable, 1 copies, 1 too short, 1 in another" in data_set.remark
+  assert data_set.remark.startswith("13 of 21 tunes are used, 12 of them different")
+  assert "left out: 5 unreadable, 1 copies, 1 too short, 1 in another" in data_set.remark
   assert data_set.vocabulary.get("kind").names == ("folk", "set")
 
 
@@ -170,7 +172,7 @@ def test_tunes_are_the_same_at_any_transposition_and_with_other_notes_around():
     ({"kind": "drums", "transpose": 5}, "data.scores.transpose must be 0 for drums"),
     ({"programs": (40, 8)}, "data.scores.programs must be the first and the last program"),
     ({"gap_bars": 0}, "data.scores.gap_bars must be 1 or more"),
-    ({"programs": (90, 99)}, "no score can be used of 20: of"),
+    ({"programs": (90, 99)}, "no score can be used of 21: of"),
     ({"bars": 400}, "is as long as an example"),
   ],
 )

@@ -13,6 +13,7 @@ import signal
 import struct
 import tracemalloc
 from typing import NamedTuple
+import zipfile
 
 import midi_writer as mw
 import numpy as np
@@ -29,6 +30,7 @@ from cvae_jax.data.folders import folder_files
 from cvae_jax.data.folders import folder_labels
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.scores import midi
+from cvae_jax.scores import musicxml
 from cvae_jax.version import __version__
 
 CASES = 100  # of a reader in the plain run
@@ -77,6 +79,15 @@ def read_song(path):
   assert found == sorted(found)
   for note in found:
     assert 0 <= note.start_s <= note.end_s and 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127
+
+
+def check_piece(found):
+  """Checks that the notes of a piece are in order and make sense."""
+  notes = found.notes
+  assert (np.diff(notes["start"]) >= 0).all() and (notes["end"] > notes["start"]).all()
+  assert (notes["start"] >= 0).all() and (notes["end"] <= found.end).all()
+  assert ((notes["pitch"] >= 0) & (notes["pitch"] <= 127)).all()
+  assert (found.tempos[1] > 0).all() and (found.meters[1] > 0).all()
 
 
 def make_samples(folder):
@@ -128,6 +139,25 @@ LABEL_TABLE = {
   **{f"label_{name}": np.arange(20) for name in notes.BATCH_LABELS},
 }
 
+MUSICXML = (
+  b'<score-partwise><part-list><score-part id="P1"><midi-instrument id="I"><midi-channel>1'
+  b"</midi-channel></midi-instrument></score-part></part-list>"
+  b'<part id="P1"><measure><attributes><divisions>4</divisions><time><beats>4</beats>'
+  b"<beat-type>4</beat-type></time><transpose><chromatic>-2</chromatic></transpose></attributes>"
+  b'<sound tempo="90"/><note><pitch><step>C</step><alter>1</alter><octave>4</octave></pitch>'
+  b'<duration>8</duration><tie type="start"/></note><backup><duration>4</duration></backup>'
+  b'<barline><ending number="1,2" type="start"/><repeat direction="backward" times="3"/></barline>'
+  b"</measure><measure/></part></score-partwise>"
+)
+
+
+def zipped(name, content):
+  out = io.BytesIO()
+  with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr(name, content)
+  return out.getvalue()
+
+
 READERS = {
   "midi": Reader(
     "song.mid",
@@ -139,6 +169,12 @@ READERS = {
     ),
     (b"MTrk", b"MThd", b"\xff\x2f\0", b"\xff\x51", b"\xf0", b"\xff\xff\xff\x7f", b"\xb0\x42\x7f"),
     read_song,
+  ),
+  "musicxml": Reader(
+    "song.musicxml",
+    (MUSICXML, MUSICXML.decode().encode("utf-16"), zipped("a.xml", MUSICXML)),
+    (b"<!DOCTYPE", b"<measure>", b"<chord/>", b"9" * 5000, b"-", b"&amp;", b"<a>", b"1e999", b"\0"),
+    lambda path: check_piece(musicxml.parse(path.read_bytes()).piece),
   ),
   "table": Reader(
     "labels.csv",

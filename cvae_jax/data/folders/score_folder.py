@@ -1,4 +1,4 @@
-"""The scores of a folder: MIDI and ABC files, also within zip files, which are read in place."""
+"""The scores of a folder: MIDI and notation, also within zip files, which are read in place."""
 
 from collections.abc import Iterator
 import os
@@ -9,11 +9,14 @@ from cvae_jax.core import errors
 from cvae_jax.data.folders import label_text
 from cvae_jax.scores import abc_notation
 from cvae_jax.scores import midi_reader
+from cvae_jax.scores import musicxml
 from cvae_jax.scores import piece as piece_lib
 
 MIDI, ABC, ZIP = (".mid", ".midi", ".kar", ".rmi"), (".abc",), (".zip",)
+MUSICXML = (".musicxml", ".xml", ".mxl")
+READ = (*MIDI, *ABC, *MUSICXML)
 # Files of scores that are listed as left out.
-UNSUPPORTED = (".mxl", ".musicxml", ".krn", ".mscz", ".mei")
+UNSUPPORTED = (".mscz", ".mscx", ".mei", ".krn")
 _MAX_BYTES = 32 * 2**20
 
 
@@ -53,7 +56,7 @@ def find(folder: str) -> list[File]:
   """The files of scores of a folder, its sub-folders and its zip files, sorted by name.
 
   Raises:
-    UserError: if there is no such folder, or it holds no MIDI, ABC or zip file.
+    UserError: if there is no such folder, or it holds no file of `READ` or `ZIP`.
   """
   if not os.path.isdir(folder):
     raise errors.UserError(f"data.dir {folder} is not a folder")
@@ -66,17 +69,17 @@ def find(folder: str) -> list[File]:
       suffix = os.path.splitext(base)[1].lower()
       if suffix in ZIP:
         files += _members(name, path)
-      elif suffix in (*MIDI, *ABC):
+      elif suffix in READ:
         files.append(File(name, path, size=os.path.getsize(path) if os.path.isfile(path) else 0))
       elif suffix in UNSUPPORTED:
         files.append(File(name, path, fault=_unsupported(suffix)))
   if not files:
-    raise errors.UserError(f"data.dir {folder} holds no scores ({', '.join((*MIDI, *ABC, *ZIP))})")
+    raise errors.UserError(f"data.dir {folder} holds no scores ({', '.join((*READ, *ZIP))})")
   return files
 
 
 def _unsupported(suffix: str) -> str:
-  return f"{suffix} files are not read: save the score as MIDI or ABC"
+  return f"{suffix} files are not read: save the score as MusicXML or MIDI"
 
 
 def _members(name: str, path: str) -> list[File]:
@@ -92,7 +95,7 @@ def _members(name: str, path: str) -> list[File]:
     suffix = os.path.splitext(base)[1].lower()
     if base.startswith(".") or info.filename.startswith("__MACOSX/"):
       continue
-    if suffix in (*MIDI, *ABC, *UNSUPPORTED):
+    if suffix in (*READ, *UNSUPPORTED):
       fault = _unsupported(suffix) if suffix in UNSUPPORTED else ""
       files.append(File(f"{name}/{info.filename}", path, info.filename, info.file_size, fault))
   return files
@@ -162,8 +165,9 @@ def read(file: File, data: bytes) -> Iterator[Tune]:
   Raises:
     UserError: if it cannot be read.
   """
-  if os.path.splitext(file.name)[1].lower() in MIDI:
-    found, remarks = midi_reader.parse("it", data)
+  suffix = os.path.splitext(file.name)[1].lower()
+  if suffix in (*MIDI, *MUSICXML):
+    found, remarks = midi_reader.parse("it", data) if suffix in MIDI else musicxml.parse(data)
     yield Tune(file.name, found, "; ".join(remarks))
     return
   text = data.decode("utf-8", "replace") if _is_utf8(data) else data.decode("latin-1")

@@ -1,6 +1,6 @@
 """Scores of a folder, as windows of melodies, drums or trios on a grid.
 
-Reads MIDI and ABC files, also in zip files (`folders.score_folder`). Pieces are split where tempo
+Reads MIDI and notation, also in zip files (`folders.score_folder`). Pieces are split where tempo
 or metre change, and what is in `data.scores.meter` is quantised; see `scores.grid` for the lines
 that are extracted. Copies are left out; tunes that share music, in any key, are in one split
 (`same_tunes`). A tenth of these groups is held out for validation and a tenth for test, or the
@@ -28,7 +28,7 @@ from cvae_jax.scores import piece as piece_lib
 from cvae_jax.scores import trio
 
 make_form = tunes.make_form
-_VERSION = 1  # of the rules
+_VERSION = 2  # of the rules
 # Classes of what is left out, by a part of the reason; the first that fits.
 _REASONS = {
   "has the notes of": "copies",
