@@ -22,18 +22,6 @@ _MAX_TICK = 2**31 - 2  # of `piece.NOTE`
 _SMPTE_QPM = 120.0  # which a file without beats is read at
 
 
-class Reading(NamedTuple):
-  """A piece, and what was wrong with its file.
-
-  Attributes:
-    piece: notes and maps.
-    remarks: faults that were read past, in words.
-  """
-
-  piece: piece_lib.Piece
-  remarks: tuple[str, ...]
-
-
 class _Events(NamedTuple):
   """What is read of the tracks of a sequence; each list has the ticks of its events."""
 
@@ -44,12 +32,12 @@ class _Events(NamedTuple):
   faults: collections.Counter
 
 
-def read(path: str, pedal: bool = False) -> Reading:
+def read(path: str, pedal: bool = False) -> piece_lib.Reading:
   """Reads a MIDI file, see `parse`."""
   return parse(path, midi_file.read_bytes(path), pedal)
 
 
-def parse(name: str, data: bytes, pedal: bool = False) -> Reading:
+def parse(name: str, data: bytes, pedal: bool = False) -> piece_lib.Reading:
   """Parses a MIDI file of any format.
 
   The sequences of format 2 follow one another. A note without a note-off ends with its track, and
@@ -98,7 +86,8 @@ def parse(name: str, data: bytes, pedal: bool = False) -> Reading:
   found = piece_lib.make_piece(_unpack(sequence.notes), resolution, tempos, sequence.meters, end)
   if pedal and sequence.pedals:
     found = _sustain(found, sequence.pedals)
-  return Reading(found, tuple(f"{count} {what}" for what, count in sorted(faults.items()) if count))
+  remarks = tuple(f"{count} {what}" for what, count in sorted(faults.items()) if count)
+  return piece_lib.Reading(found, remarks)
 
 
 def _unpack(numbers: list[int]) -> np.ndarray:

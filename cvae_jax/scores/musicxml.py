@@ -31,18 +31,6 @@ _PERCUSSION = 10  # channel, from 1
 _MIN_QPM, _MAX_QPM = 4.0, 1000.0
 
 
-class Reading(NamedTuple):
-  """A piece, and what was read past.
-
-  Attributes:
-    piece: notes and maps.
-    remarks: in words.
-  """
-
-  piece: piece_lib.Piece
-  remarks: tuple[str, ...]
-
-
 class _Sound(NamedTuple):
   """What an instrument of a part plays by."""
 
@@ -51,7 +39,7 @@ class _Sound(NamedTuple):
   key: int = -1  # of an unpitched note; -1 for none
 
 
-def parse(data: bytes, unfold: bool = True) -> Reading:
+def parse(data: bytes, unfold: bool = True) -> piece_lib.Reading:
   """Parses a file of MusicXML, or a compressed one.
 
   Args:
@@ -79,7 +67,7 @@ def parse(data: bytes, unfold: bool = True) -> Reading:
   _complete(bars, resolution)
   order = bars_lib.unfold(bars) if unfold else list(range(number))
   remarks = (f"{unknown} percussion notes without a MIDI key",) if unknown else ()
-  return Reading(bars_lib.to_piece(bars, order, resolution), remarks)
+  return piece_lib.Reading(bars_lib.to_piece(bars, order, resolution), remarks)
 
 
 def _unpack(data: bytes) -> bytes:

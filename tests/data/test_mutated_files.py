@@ -29,6 +29,7 @@ from cvae_jax.data.builders import nsynth_wav
 from cvae_jax.data.folders import folder_files
 from cvae_jax.data.folders import folder_labels
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.scores import kern
 from cvae_jax.scores import midi
 from cvae_jax.scores import musicxml
 from cvae_jax.version import __version__
@@ -151,6 +152,13 @@ MUSICXML = (
 )
 
 
+KERN = (
+  "**kern\t**kern\n*>[A,A]\t*>[A,A]\n*>A\t*>A\n*M4/4\t*M4/4\n*MM90\t*MM90\n"
+  "=1\t=1\n2.c\t[4e 4g\n.\t2f#\n*\t*^\n12d\t4r\t8.dd\n12d\t.\t.\n"
+  ".\t.\t16q\n=:|!\t=:|!\t=:|!\n*\t*v\t*v\n1%2A-\t0B\n=\t=\n*-\t*-\n"
+)
+
+
 def zipped(name, content):
   out = io.BytesIO()
   with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -175,6 +183,13 @@ READERS = {
     (MUSICXML, MUSICXML.decode().encode("utf-16"), zipped("a.xml", MUSICXML)),
     (b"<!DOCTYPE", b"<measure>", b"<chord/>", b"9" * 5000, b"-", b"&amp;", b"<a>", b"1e999", b"\0"),
     lambda path: check_piece(musicxml.parse(path.read_bytes()).piece),
+  ),
+  "kern": Reader(
+    "song.krn",
+    (KERN.encode(), KERN.replace("\n", "\r\n").encode("utf-8-sig")),
+    (b"*^", b"*v", b"*-", b"*+", b"\t", b"\n", b".", b"*>[A,A]", b"=:|!", b"9" * 5000, b"0" * 99,
+     b"%0", b"4c", b"[", b"\xff"),
+    lambda path: check_piece(kern.parse(path.read_bytes().decode("latin-1")).piece),
   ),
   "table": Reader(
     "labels.csv",

@@ -8,15 +8,16 @@ import zipfile
 from cvae_jax.core import errors
 from cvae_jax.data.folders import label_text
 from cvae_jax.scores import abc_notation
+from cvae_jax.scores import kern
 from cvae_jax.scores import midi_reader
 from cvae_jax.scores import musicxml
 from cvae_jax.scores import piece as piece_lib
 
 MIDI, ABC, ZIP = (".mid", ".midi", ".kar", ".rmi"), (".abc",), (".zip",)
-MUSICXML = (".musicxml", ".xml", ".mxl")
-READ = (*MIDI, *ABC, *MUSICXML)
+MUSICXML, KERN = (".musicxml", ".xml", ".mxl"), (".krn",)
+READ = (*MIDI, *ABC, *MUSICXML, *KERN)
 # Files of scores that are listed as left out.
-UNSUPPORTED = (".mscz", ".mscx", ".mei", ".krn")
+UNSUPPORTED = (".mscz", ".mscx", ".mei")
 _MAX_BYTES = 32 * 2**20
 
 
@@ -166,12 +167,14 @@ def read(file: File, data: bytes) -> Iterator[Tune]:
     UserError: if it cannot be read.
   """
   suffix = os.path.splitext(file.name)[1].lower()
-  if suffix in (*MIDI, *MUSICXML):
-    found, remarks = midi_reader.parse("it", data) if suffix in MIDI else musicxml.parse(data)
+  if suffix in (*MIDI, *MUSICXML, *KERN):
+    if suffix in MIDI:
+      found, remarks = midi_reader.parse("it", data)
+    else:
+      found, remarks = musicxml.parse(data) if suffix in MUSICXML else kern.parse(_decode(data))
     yield Tune(file.name, found, "; ".join(remarks))
     return
-  text = data.decode("utf-8", "replace") if _is_utf8(data) else data.decode("latin-1")
-  parts = abc_notation.split(text)
+  parts = abc_notation.split(_decode(data))
   if not parts:
     raise errors.UserError("it holds no tune: in ABC notation each begins with a field X:")
   for row, (number, body) in enumerate(parts):
@@ -182,9 +185,9 @@ def read(file: File, data: bytes) -> Iterator[Tune]:
       yield Tune(name, None, label_text.printable(str(e)))
 
 
-def _is_utf8(data: bytes) -> bool:
+def _decode(data: bytes) -> str:
+  """Text of UTF-8, or else of Latin-1."""
   try:
-    data.decode("utf-8")
+    return data.decode("utf-8")
   except UnicodeDecodeError:
-    return False
-  return True
+    return data.decode("latin-1")
