@@ -131,7 +131,9 @@ def to_piece(bars: Sequence[Bar], order: Sequence[int], resolution: int) -> piec
     for note in bar.notes
   ]
   if max(ends) > min(_MAX_QUARTERS * resolution, _MAX_TICK):
-    raise errors.UserError(f"it lasts {max(ends) // resolution:,} quarter notes")
+    raise errors.UserError(
+      f"it lasts {max(ends) // resolution:,} quarter notes, and may last {_MAX_QUARTERS:,}"
+    )
   rows: list[tuple[int, int, int, int, int, bool, int]] = []
   tied: dict[tuple[int, int], list[int]] = {}  # rows that a tie starts at, by track and pitch
   tempos: list[tuple[int, float]] = []
@@ -164,6 +166,15 @@ def bar_ticks(meter: tuple[int, int], resolution: int) -> int:
   return 4 * resolution * meter[0] // meter[1]
 
 
+def meter_of(ticks: int, meter: tuple[int, int], resolution: int) -> tuple[int, int] | None:
+  """The metre of a bar of so many ticks, in beats of another one if possible; None for none."""
+  for bottom in (meter[1], 4, 8, 16, 32):
+    top, rest = divmod(ticks * bottom, 4 * resolution)
+    if not rest and 1 <= top <= 64:
+      return top, bottom
+  return None
+
+
 def _upbeat_rest(bar: Bar, resolution: int) -> int:
   """Ticks of rest before a first bar, so that an upbeat ends with a bar; 0 without one."""
   whole = bar_ticks(bar.meter, resolution) if bar.meter else 0
@@ -189,16 +200,7 @@ def _meters(
       if bars[at].meter != meter or bars[at].length % whole == 0:
         break
       at += 1
-    odd = _odd_meter(starts[at] - tick, meter, resolution)
+    odd = meter_of(starts[at] - tick, meter, resolution)
     if at < len(bars) and (starts[at] - tick) % whole and odd is not None:
       meters.append((tick, *odd))
   return meters
-
-
-def _odd_meter(ticks: int, meter: tuple[int, int], resolution: int) -> tuple[int, int] | None:
-  """The metre of a bar of so many ticks in place of another metre; None if there is none."""
-  for bottom in (meter[1], 4, 8, 16, 32):
-    top, rest = divmod(ticks * bottom, 4 * resolution)
-    if not rest and 1 <= top <= 64:
-      return top, bottom
-  return None

@@ -130,6 +130,8 @@ def _parse_xml(data: bytes) -> ElementTree.Element:
   try:
     parser.Parse(data, True)
     return builder.close()
+  except errors.UserError:
+    raise
   except (expat.ExpatError, ValueError, LookupError) as e:
     raise errors.UserError(f"it cannot be read as XML ({errors.one_line(e)})") from None
 

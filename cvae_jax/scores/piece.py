@@ -1,8 +1,8 @@
 """Pieces: notes in ticks, with a map of tempos and one of metres, as arrays.
 
 A tick is a fraction of a quarter note, so that the positions of notes in bars do not depend on the
-tempo. Readers (`midi_reader`, `abc_notation`, `musicxml`, `kern`) make pieces, `grid` quantises
-them for tokenizers, and `to_notes` gives the notes of a piece in seconds.
+tempo. Readers (`midi_reader`, `abc_notation`, `musicxml`, `kern`, `lead_sheet`) make pieces, `grid`
+quantises them for tokenizers, and `to_notes` gives the notes of a piece in seconds.
 """
 
 from collections.abc import Iterator

@@ -30,6 +30,7 @@ from cvae_jax.data.folders import folder_files
 from cvae_jax.data.folders import folder_labels
 from cvae_jax.methods.common import feature_statistics
 from cvae_jax.scores import kern
+from cvae_jax.scores import lead_sheet
 from cvae_jax.scores import midi
 from cvae_jax.scores import musicxml
 from cvae_jax.version import __version__
@@ -157,6 +158,10 @@ KERN = (
   "=1\t=1\n2.c\t[4e 4g\n.\t2f#\n*\t*^\n12d\t4r\t8.dd\n12d\t.\t.\n"
   ".\t.\t16q\n=:|!\t=:|!\t=:|!\n*\t*v\t*v\n1%2A-\t0B\n=\t=\n*-\t*-\n"
 )
+LEAD_SHEET = (
+  '{"melody": [[0, 1, 60], [1.0, 2.5, 64], [9, 0.25, 67]], "time_signatures": [[0, "3/4"]], '
+  '"bar_onsets": [0, 1, 4, 7, 9], "chords": [[1, "C"]]}'
+)
 
 
 def zipped(name, content):
@@ -190,6 +195,12 @@ READERS = {
     (b"*^", b"*v", b"*-", b"*+", b"\t", b"\n", b".", b"*>[A,A]", b"=:|!", b"9" * 5000, b"0" * 99,
      b"%0", b"4c", b"[", b"\xff"),
     lambda path: check_piece(kern.parse(path.read_bytes().decode("latin-1")).piece),
+  ),
+  "lead sheet": Reader(
+    "song.jsonl",
+    (LEAD_SHEET.encode(), json.dumps(json.loads(LEAD_SHEET), indent=1).encode()),
+    (b"[", b"{", b'"', b"NaN", b"-1e999", b"9" * 5000, b"[" * 5000, b"\xff", b"null", b",0"),
+    lambda path: check_piece(lead_sheet.parse(path.read_bytes().decode("latin-1"))),
   ),
   "table": Reader(
     "labels.csv",

@@ -1,21 +1,28 @@
 """The scores of a folder: MIDI and notation, also within zip files, which are read in place."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
+import gzip
+import io
 import os
+from typing import Any
 from typing import NamedTuple
 import zipfile
+import zlib
 
 from cvae_jax.core import errors
 from cvae_jax.data.folders import label_text
 from cvae_jax.scores import abc_notation
 from cvae_jax.scores import kern
+from cvae_jax.scores import lead_sheet
 from cvae_jax.scores import midi_reader
 from cvae_jax.scores import musicxml
 from cvae_jax.scores import piece as piece_lib
 
 MIDI, ABC, ZIP = (".mid", ".midi", ".kar", ".rmi"), (".abc",), (".zip",)
 MUSICXML, KERN = (".musicxml", ".xml", ".mxl"), (".krn",)
-READ = (*MIDI, *ABC, *MUSICXML, *KERN)
+LEAD_SHEETS = (".jsonl", ".jsonl.gz")
+READ = (*MIDI, *ABC, *MUSICXML, *KERN, *LEAD_SHEETS)
 # Files of scores that are listed as left out.
 UNSUPPORTED = (".mscz", ".mscx", ".mei")
 _MAX_BYTES = 32 * 2**20
@@ -67,7 +74,7 @@ def find(folder: str) -> list[File]:
     for base in sorted(name for name in names if not name.startswith(".")):
       path = os.path.join(root, base)
       name = os.path.relpath(path, folder).replace(os.sep, "/")
-      suffix = os.path.splitext(base)[1].lower()
+      suffix = _suffix(base)
       if suffix in ZIP:
         files += _members(name, path)
       elif suffix in READ:
@@ -77,6 +84,12 @@ def find(folder: str) -> list[File]:
   if not files:
     raise errors.UserError(f"data.dir {folder} holds no scores ({', '.join((*READ, *ZIP))})")
   return files
+
+
+def _suffix(name: str) -> str:
+  """The extension of a file, of two parts where it is packed."""
+  name = name.lower()
+  return LEAD_SHEETS[1] if name.endswith(LEAD_SHEETS[1]) else os.path.splitext(name)[1]
 
 
 def _unsupported(suffix: str) -> str:
@@ -93,7 +106,7 @@ def _members(name: str, path: str) -> list[File]:
   files = []
   for info in sorted(members, key=lambda info: info.filename):
     base = os.path.basename(info.filename)
-    suffix = os.path.splitext(base)[1].lower()
+    suffix = _suffix(base)
     if base.startswith(".") or info.filename.startswith("__MACOSX/"):
       continue
     if suffix in (*READ, *UNSUPPORTED):
@@ -166,23 +179,57 @@ def read(file: File, data: bytes) -> Iterator[Tune]:
   Raises:
     UserError: if it cannot be read.
   """
-  suffix = os.path.splitext(file.name)[1].lower()
-  if suffix in (*MIDI, *MUSICXML, *KERN):
-    if suffix in MIDI:
-      found, remarks = midi_reader.parse("it", data)
-    else:
-      found, remarks = musicxml.parse(data) if suffix in MUSICXML else kern.parse(_decode(data))
-    yield Tune(file.name, found, "; ".join(remarks))
+  suffix = _suffix(file.name)
+  if suffix in ABC:
+    yield from _read_many(file.name, abc_notation.split(_decode(data)), _parse_abc)
     return
-  parts = abc_notation.split(_decode(data))
+  if suffix in LEAD_SHEETS:
+    lines = _decode(_unpack(data) if suffix.endswith(".gz") else data).split("\n")
+    lines = [line for line in lines if line.strip()]
+    yield from _read_many(file.name, lines, lead_sheet.parse)
+    return
+  if suffix in MIDI:
+    found, remarks = midi_reader.parse("it", data)
+  else:
+    found, remarks = musicxml.parse(data) if suffix in MUSICXML else kern.parse(_decode(data))
+  yield Tune(file.name, found, "; ".join(remarks))
+
+
+def _read_many(name: str, parts: list, parse: Callable[[Any], piece_lib.Piece]) -> Iterator[Tune]:
+  """Reads the tunes of a file of several; what cannot be read of one leaves the others.
+
+  Raises:
+    UserError: if there is none.
+  """
   if not parts:
-    raise errors.UserError("it holds no tune: in ABC notation each begins with a field X:")
-  for row, (number, body) in enumerate(parts):
-    name = file.name if len(parts) == 1 else f"{file.name}#{row + 1}"
+    what = "a line of JSON" if _suffix(name) in LEAD_SHEETS else "a field X:"
+    raise errors.UserError(f"it holds no tune: each begins with {what}")
+  for row, part in enumerate(parts, 1):
+    tune = name if len(parts) == 1 else f"{name}#{row}"
     try:
-      yield Tune(name, abc_notation.parse(number, body).piece)
+      yield Tune(tune, parse(part))
     except errors.UserError as e:
-      yield Tune(name, None, label_text.printable(str(e)))
+      yield Tune(tune, None, label_text.printable(str(e)))
+
+
+def _parse_abc(part: tuple[str, str]) -> piece_lib.Piece:
+  return abc_notation.parse(*part).piece
+
+
+def _unpack(data: bytes) -> bytes:
+  """The bytes of a gzip file.
+
+  Raises:
+    UserError: if it is damaged, or too large when unpacked.
+  """
+  try:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as f:
+      unpacked = f.read(_MAX_BYTES + 1)
+  except (OSError, EOFError, zlib.error) as e:
+    raise errors.UserError(f"it cannot be unpacked ({errors.one_line(e)})") from None
+  if len(unpacked) > _MAX_BYTES:
+    raise errors.UserError(f"it is larger than {_MAX_BYTES // 2**20} MB when unpacked")
+  return unpacked
 
 
 def _decode(data: bytes) -> str:
