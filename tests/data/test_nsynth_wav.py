@@ -221,9 +221,9 @@ def test_a_damaged_folder_is_one_line_and_leaves_nothing_that_loads(folder, tmp_
   [
     (
       "mnist",
-      "data.name must be one of drums, folder_notes, folder_scores, mixed, mixed_drums, nsynth, "
-      "nsynth_wav, recordings, soundfont_drums, soundfont_notes, sounds, synth_drums, synth_notes, "
-      "synth_scores, got 'mnist'",
+      "data.name must be one of drums, folder_notes, folder_scores, mixed, mixed_drums, "
+      "music21_corpus, nsynth, nsynth_wav, recordings, soundfont_drums, soundfont_notes, sounds, "
+      "synth_drums, synth_notes, synth_scores, got 'mnist'",
     ),
     ("synth_notes/huge", "grid, full, factors_tiny, endless, got 'huge'"),
     ("nsynth/full", r"nsynth/full is not prepared .* in .*nsynth/full/2\.3\.3: "),

@@ -42,17 +42,32 @@ def open_set(config, variant, on_request):
   """See `data_sets.load`."""
   del on_request
   data_sets.no_variants("folder_scores", variant)
-  form, settings = make_form(config), config.scores
-  _check(settings)
+  check_settings(config.scores)
   folder = data_sets.need_folder(config, "folder_scores", "the folder of the scores")
   files = score_folder.find(folder)
+  return open_files(config, "folder_scores", f"scores of {os.path.normpath(folder)}", files)
+
+
+def open_files(config, name: str, title: str, files: list[score_folder.File]):
+  """Opens files of scores as a data set, and prepares it on first use.
+
+  Args:
+    config: the `data` section of a config.
+    name: of the data set.
+    title: of the data set, for messages.
+    files: of scores.
+
+  Raises:
+    UserError: if no tune can be used.
+  """
+  form, settings = make_form(config), config.scores
   entries = [store.Entry(file.path, file.name, {"size": file.size}) for file in files]
   fields = settings.to_dict()
   # These are applied to the windows of the store.
-  for name in ("max_windows", "transpose", "labels"):
-    del fields[name]
+  for field in ("max_windows", "transpose", "labels"):
+    del fields[field]
   index = score_store.prepare(
-    store.locate(config.tfds_dir, "folder_scores", entries, (_VERSION, sorted(fields.items()))),
+    store.locate(config.tfds_dir, name, entries, (_VERSION, sorted(fields.items()))),
     lambda: score_folder.read_all(files),
     lambda tune: extract(tune, settings, form),
     form,
@@ -69,9 +84,9 @@ def open_set(config, variant, on_request):
   measure = lambda tokens: score_labels.measure(tokens, form.tokenizer, settings, names)
   columns = {audio_folder.KIND: np.asarray([values.index(kind) for kind in kinds], np.int32)}
 
-  def open_split(name, cache_gb, num_threads):
+  def open_split(split_name, cache_gb, num_threads):
     del cache_gb, num_threads
-    rows = index.of_split(name)
+    rows = index.of_split(split_name)
     return tunes.Windows(
       form, index.tokens, index.starts[rows], index.tunes[rows], index.names.tolist(),
       settings.max_windows, settings.transpose, vocabulary, columns if is_label else None,
@@ -79,11 +94,11 @@ def open_set(config, variant, on_request):
     )  # fmt: skip
 
   sizes = {}
-  for name in store.SPLITS:
-    rows = index.of_split(name)
-    sizes[name] = len(open_split(name, 0.0, 1)) if len(rows) else 0
+  for split_name in store.SPLITS:
+    rows = index.of_split(split_name)
+    sizes[split_name] = len(open_split(split_name, 0.0, 1)) if len(rows) else 0
   return data_sets.DataSet(
-    f"scores of {os.path.normpath(folder)}",
+    title,
     form,
     vocabulary,
     sizes,
@@ -193,7 +208,7 @@ def _describe(index: score_store.Index) -> str:
   return text + (f"; left out: {left_out}" if left_out else "")
 
 
-def _check(settings) -> None:
+def check_settings(settings) -> None:
   """Raises UserError for fields that cannot be used."""
   programs = tuple(settings.programs)
   if len(programs) != 2 or not 0 <= programs[0] <= programs[1] <= 127:
@@ -232,4 +247,4 @@ def get_config():
 def check(config):
   """Raises UserError for fields that cannot be used."""
   make_form(config.data)
-  _check(config.data.scores)
+  check_settings(config.data.scores)
