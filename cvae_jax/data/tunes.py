@@ -15,6 +15,7 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import grid
 from cvae_jax.scores import melody
+from cvae_jax.scores import performance
 from cvae_jax.scores import trio
 
 MELODY, DRUMS, TRIO, PERFORMANCE = "melody", "drums", "trio", "performance"
@@ -26,7 +27,7 @@ def get_config() -> ml_collections.ConfigDict:
   """The fields that data sets of scores share."""
   config = ml_collections.ConfigDict()
   config.scores = settings = ml_collections.ConfigDict()
-  settings.kind = MELODY  # melody, drums, trio
+  settings.kind = MELODY  # melody, drums, trio; of folder_scores also performance
   settings.bars = 2  # of an example
   settings.meter = "4/4"  # of the bars
   settings.steps_per_quarter = 4  # 4 for sixteenths; 6 for these triplets and eighths
@@ -98,13 +99,14 @@ def make_tokenizer(settings: ml_collections.ConfigDict) -> scores.Tokenizer:
     return trio.Trio(low, high, step_s)
   if settings.kind == MELODY:
     return melody.Melody(low, high, step_s)
+  kinds = (*KINDS, PERFORMANCE) if "events" in settings else KINDS
   raise errors.UserError(
-    f"data.scores.kind must be one of {', '.join(KINDS)}, got '{settings.kind}'"
+    f"data.scores.kind must be one of {', '.join(kinds)}, got '{settings.kind}'"
   )
 
 
 def make_form(config: ml_collections.ConfigDict) -> forms.Score:
-  """Scores of `data.scores.bars` bars, on a grid.
+  """Scores of `data.scores.bars` bars, on a grid, or of `data.scores.events` of a performance.
 
   Args:
     config: the `data` section of a config.
@@ -113,6 +115,13 @@ def make_form(config: ml_collections.ConfigDict) -> forms.Score:
     UserError: if the tokens cannot represent what the fields say.
   """
   settings = config.scores
+  if settings.kind == PERFORMANCE and "events" in settings:
+    if not 0 < settings.events <= _MAX_TOKENS or settings.hop < 1:
+      raise errors.UserError(
+        f"data.scores.events must be 1-{_MAX_TOKENS} and hop 1 or more, got {settings.events} and "
+        f"{settings.hop}"
+      )
+    return forms.Score(settings.events, performance.Performance())
   num_tokens = settings.bars * bar_steps(settings) * (3 if settings.kind == TRIO else 1)
   if not 0 < num_tokens <= _MAX_TOKENS:
     raise errors.UserError(
@@ -228,13 +237,23 @@ def has_notes(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> bool:
   if isinstance(tokenizer, trio.Trio):
     voices = tokenizer.split(tokens)
     return bool((voices.max(0) >= (melody.FIRST, melody.FIRST, 1)).all())
+  if isinstance(tokenizer, performance.Performance):
+    return bool(len(_struck(tokens)))
   return bool(tokens.max() >= (melody.FIRST if isinstance(tokenizer, melody.Melody) else 1))
 
 
 def lead_pitches(tokens: np.ndarray, tokenizer: scores.Tokenizer) -> np.ndarray | None:
-  """[M] pitches of the notes of a melody, or of the melody of a trio; None of drums."""
+  """[M] pitches of the notes of a melody, a performance, or the melody of a trio; None of drums."""
+  if isinstance(tokenizer, performance.Performance):
+    return _struck(tokens)
   if isinstance(tokenizer, trio.Trio):
     tokens = tokenizer.split(tokens)[:, 0]
   elif not isinstance(tokenizer, melody.Melody):
     return None
   return tokens[tokens >= melody.FIRST] + (tokenizer.min_pitch - melody.FIRST)
+
+
+def _struck(tokens: np.ndarray) -> np.ndarray:
+  """[M] pitches of the note-ons of a performance."""
+  is_start = (tokens >= performance.NOTE_ON) & (tokens < performance.SHIFT)
+  return tokens[is_start] - performance.NOTE_ON

@@ -115,13 +115,18 @@ def _members(name: str, path: str) -> list[File]:
   return files
 
 
-def read_all(files: list[File]) -> Iterator[Tune]:
-  """Reads the tunes of files; faults become remarks."""
+def read_all(files: list[File], pedal: bool = False) -> Iterator[Tune]:
+  """Reads the tunes of files; faults become remarks.
+
+  Args:
+    files: of `find`.
+    pedal: whether the sustain pedal of MIDI prolongs notes.
+  """
   for file, data in read_bytes(files):
     try:
       if isinstance(data, errors.UserError):
         raise data
-      yield from read(file, data)
+      yield from read(file, data, pedal)
     except errors.UserError as e:
       yield Tune(file.name, None, label_text.printable(str(e)))
 
@@ -169,12 +174,13 @@ def _read_bytes(file: File, archive: zipfile.ZipFile | None) -> bytes:
     raise errors.UserError(f"it cannot be unpacked ({errors.one_line(e)})") from None
 
 
-def read(file: File, data: bytes) -> Iterator[Tune]:
+def read(file: File, data: bytes, pedal: bool = False) -> Iterator[Tune]:
   """Reads the tunes of a file.
 
   Args:
     file: for its name.
     data: its bytes.
+    pedal: whether the sustain pedal of MIDI prolongs notes.
 
   Raises:
     UserError: if it cannot be read.
@@ -189,7 +195,7 @@ def read(file: File, data: bytes) -> Iterator[Tune]:
     yield from _read_many(file.name, lines, lead_sheet.parse)
     return
   if suffix in MIDI:
-    found, remarks = midi_reader.parse("it", data)
+    found, remarks = midi_reader.parse("it", data, pedal)
   else:
     found, remarks = musicxml.parse(data) if suffix in MUSICXML else kern.parse(_decode(data))
   yield Tune(file.name, found, "; ".join(remarks))

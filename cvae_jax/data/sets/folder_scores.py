@@ -1,4 +1,4 @@
-"""Scores of a folder, as windows of melodies, drums or trios on a grid.
+"""Scores of a folder, as windows of melodies, drums or trios on a grid, or of performances.
 
 Reads MIDI and notation, also in zip files (`folders.score_folder`). Pieces are split where tempo
 or metre change, and what is in `data.scores.meter` is quantised; see `scores.grid` for the lines
@@ -28,7 +28,7 @@ from cvae_jax.scores import piece as piece_lib
 from cvae_jax.scores import trio
 
 make_form = tunes.make_form
-_VERSION = 2  # of the rules
+_VERSION = 3  # of the rules
 # Classes of what is left out, by a part of the reason; the first that fits.
 _REASONS = {
   "has the notes of": "copies",
@@ -68,10 +68,10 @@ def open_files(config, name: str, title: str, files: list[score_folder.File]):
     del fields[field]
   index = score_store.prepare(
     store.locate(config.tfds_dir, name, entries, (_VERSION, sorted(fields.items()))),
-    lambda: score_folder.read_all(files),
+    lambda: score_folder.read_all(files, pedal=settings.kind == tunes.PERFORMANCE),
     lambda tune: extract(tune, settings, form),
     form,
-    tunes.bar_steps(settings) * (3 if settings.kind == tunes.TRIO else 1),
+    _hop(settings),
     lambda names, groups: split(names, groups, tuple(settings.held_out)),
   )
   kinds = [_kind_of(name) for name in index.names.tolist()]
@@ -109,6 +109,13 @@ def open_files(config, name: str, title: str, files: list[score_folder.File]):
   )
 
 
+def _hop(settings) -> int:
+  """Tokens from a window to the next one: a bar's, or `data.scores.hop` of a performance."""
+  if settings.kind == tunes.PERFORMANCE:
+    return settings.hop
+  return tunes.bar_steps(settings) * (3 if settings.kind == tunes.TRIO else 1)
+
+
 def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
   """The lines of a tune.
 
@@ -128,6 +135,8 @@ def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
   if settings.tracks:
     _, numbers = np.unique(piece.notes["part"] // 16, return_inverse=True)
     piece = piece._replace(notes=piece.notes[np.isin(numbers + 1, settings.tracks)])
+  if settings.kind == tunes.PERFORMANCE:
+    return _extract_performance(tune, piece, settings, tokenizer)
   meter = tunes.parse_meter(settings.meter)
   lines, others = [], set()
   for section in piece_lib.sections(piece, settings.split_tempo):
@@ -149,6 +158,16 @@ def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
   if not lines:
     raise errors.UserError(f"it has no notes that a {settings.kind} is made of")
   return score_store.Lines(tune.name, lines, tune.remark, len(piece.notes))
+
+
+def _extract_performance(tune, piece, settings, tokenizer) -> score_store.Lines:
+  """The events of a whole tune, of all parts with programs that are used."""
+  notes, (first, last) = piece.notes, settings.programs
+  used = ~notes["is_drum"] & (notes["program"] >= first) & (notes["program"] <= last)
+  tokens = tokenizer.encode(piece_lib.to_notes(piece._replace(notes=notes[used])))
+  if not len(tokens):
+    raise errors.UserError("it has no notes that a performance is made of")
+  return score_store.Lines(tune.name, [tokens], tune.remark, len(notes))
 
 
 def _has_same_bars(meter: tuple[int, int], wanted: tuple[int, int]) -> bool:
@@ -232,6 +251,8 @@ def get_config():
   settings = config.scores
   settings.programs = trio.MELODY_PROGRAMS  # first and last of melodies; trios have their own
   settings.tracks = ()  # of those that have notes, from 1, such as (1,); () for all
+  settings.events = 512  # of an example of the kind performance
+  settings.hop = 256  # events from a window of a performance to the next one
   settings.gap_bars = 1  # of silence that end a melody; MusicVAE's trios have 2
   settings.split_tempo = True  # whether pieces are split at tempo changes, not only of metre
   settings.max_windows = 5  # of a tune in an epoch; 0 for all
