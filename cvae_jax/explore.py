@@ -119,14 +119,17 @@ def _parse_attribute(text: str) -> tuple[str, float]:
     ) from None
 
 
-def _find_attribute(synth, columns, name: str) -> np.ndarray:
-  """[M] bool: whether examples have an attribute, which is a flag or a name of a label."""
+def _find_attribute(synth, columns, name: str, others: tuple[str, ...] = ()) -> np.ndarray:
+  """[M] bool: whether examples have an attribute, which is a flag or a name of a label.
+
+  Others are the attributes that it might be as well, for the message.
+  """
   for label in synth.vocabulary.labels:
     if name in label.names and not label.open_set:
       index = label.names.index(name)
       column = columns[label.name]
       return column[:, index] > 0 if column.ndim == 2 else column == index
-  attributes = [n for x in synth.vocabulary.labels if not x.open_set for n in x.names]
+  attributes = [*others, *(n for x in synth.vocabulary.labels if not x.open_set for n in x.names)]
   if not attributes:
     raise errors.UserError(f"attribute '{name}' is unknown: this run's examples have no attributes")
   raise errors.UserError(f"attribute must be one of {', '.join(attributes)}, got '{name}'")
@@ -135,23 +138,48 @@ def _find_attribute(synth, columns, name: str) -> np.ndarray:
 def convert(args: argparse.Namespace) -> None:
   """Decodes a recording's code with other labels, or shifted along attribute vectors."""
   from cvae_jax.synthesis import latent_space
-  from cvae_jax.synthesis import note_codes
 
   shifts = [_parse_attribute(text) for text in args.attribute]
   synth = run_flags.load_run(args)
-  for name, _ in shifts:  # Fails early.
-    _find_attribute(synth, synth.table.columns, name)
+  play = score_flags.make_player(args, synth.form, args.seed)
+  names = [name for name, _ in shifts]
+  _check_attributes(synth, names)
   example = reconstruct.read_example(synth, args.input)
   point = latent_space.encode(synth, example, seed=args.seed)
   labels = run_flags.asked_labels(args)
   point = latent_space.relabel(synth, point, args.semitones, **labels)
-  if shifts:
-    codes = _training_codes(synth, args.workdir)
-    for name, amount in shifts:
-      vector = note_codes.attribute_vector(codes, _find_attribute(synth, codes.labels(), name))
-      point = point._replace(code=point.code + amount * vector)
-  synth.form.write(args.output, latent_space.decode(synth, point, args.seed)[0])
+  vectors = _find_vectors(synth, args.workdir, names) if shifts else {}
+  for name, amount in shifts:
+    point = point._replace(code=point.code + amount * vectors[name])
+  converted = latent_space.decode(synth, point, args.seed)[0]
+  if isinstance(synth.form, forms.Score):
+    _write_score(synth, args.output, [converted], play)
+    return
+  synth.form.write(args.output, converted)
   _log.info("%s", args.output)
+
+
+def _check_attributes(synth, names: list[str]) -> None:
+  """Raises UserError for attributes that a run's examples do not have."""
+  from cvae_jax.synthesis import score_attributes
+
+  for name in names:
+    if name not in score_attributes.known(synth):
+      _find_attribute(synth, synth.table.columns, name, score_attributes.known(synth))
+
+
+def _find_vectors(synth, workdir: str, names: list[str]) -> dict[str, np.ndarray]:
+  """Attribute vectors by name: of labels, and of what scores can be measured by."""
+  from cvae_jax.synthesis import note_codes
+  from cvae_jax.synthesis import score_attributes
+
+  codes, measured = _training_codes(synth, workdir), score_attributes.known(synth)
+  vectors = score_attributes.find_vectors(synth, codes, [x for x in names if x in measured])
+  for name in names:
+    if name not in measured:
+      has = _find_attribute(synth, codes.labels(), name)
+      vectors[name] = note_codes.attribute_vector(codes, has)
+  return vectors
 
 
 def _training_codes(synth, workdir: str):
@@ -312,7 +340,9 @@ def main(argv: list[str] | None = None) -> None:
     "--semitones", type=flag_types.real(-127, 127), default=0.0, help="pitch shift"
   )
   command.add_argument("--attribute", action="append", default=[], metavar="NAME:AMOUNT",
-                   help="shifts the code along an attribute, such as bright:1.5")  # fmt: skip
+                   help="shifts the code along an attribute, such as bright:1.5; of scores "
+                   "density:1 or interval:-1")  # fmt: skip
+  score_flags.add(command)
   run_flags.add_labels(command, vocabulary)
   command.set_defaults(run=convert)
 
@@ -350,9 +380,7 @@ def main(argv: list[str] | None = None) -> None:
   if hasattr(args, "out"):
     outputs.check_directory(args.out)
   if hasattr(args, "output"):
-    from cvae_jax.audio import files
-
-    files.check_output(args.output)
+    run_flags.load_form(args).check_output(args.output)
   args.run(args)
 
 

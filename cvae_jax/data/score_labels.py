@@ -89,6 +89,10 @@ ATTRIBUTES: dict[str, Attribute] = {
 def check(settings: ml_collections.ConfigDict) -> None:
   """Raises UserError for `data.scores.labels` that these scores cannot have."""
   names = tuple(settings.labels)
+  if names and settings.kind not in tunes.KINDS:
+    raise errors.UserError(
+      f"data.scores.labels must be () for {settings.kind}: they are measured on a grid of steps"
+    )
   is_drums = settings.kind == tunes.DRUMS
   known = [name for name, x in ATTRIBUTES.items() if x.of_drums or not is_drums]
   for name in names:

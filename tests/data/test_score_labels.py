@@ -154,6 +154,7 @@ def test_what_a_window_does_not_have_is_unknown_and_what_is_too_large_the_end(fo
     ({"labels": ("tempo",)}, "data.scores.labels must be of mode, density, range, syncopation, "),
     ({"labels": ("tempo",)}, "for melody, got 'tempo'"),
     ({"labels": ("mode",), "kind": "drums"}, "for drums, got 'mode'"),
+    ({"labels": ("mode",), "kind": "performance"}, "data.scores.labels must be () for performance"),
     ({"labels": ("mode", "mode")}, "data.scores.labels names 'mode' twice"),
     ({"labels": ("repetition",), "bars": 1}, "needs data.scores.bars of 2 or more, got 1"),
     ({"labels": ("repetition",), "meter": "7/8"}, "needs bars of whole beats, got data.scores.met"),
