@@ -37,8 +37,9 @@ def known(synth: Synthesizer) -> tuple[str, ...]:
 
 def measure(synth: Synthesizer, examples: np.ndarray, name: str) -> np.ndarray:
   """[M] values of an attribute of [M, L] scores, in its own unit; NaN where a score has none."""
-  settings, tokenizer = synth.config.data.scores, synth.form.tokenizer
-  notes = None
+  form, settings = synth.form, synth.config.data.scores
+  assert isinstance(form, forms.Score)
+  tokenizer, notes = form.tokenizer, None
   if settings.kind != tunes.DRUMS:
     notes = score_labels.attributes.find_notes(examples, tokenizer)
   line = score_labels.attributes.onsets(examples, tokenizer)

@@ -54,7 +54,9 @@ def test_a_score_is_converted_along_an_attribute(melody_run, tmp_path):
   run = f"--workdir={melody_run}"
   generate.main([run, f"--out={tmp_path}", "--no_audio"])
   source, out = str(tmp_path / "sample-seed0-0.mid"), tmp_path / "out.mid"
-  explore.main(["convert", run, source, str(out), "--attribute=density:0", "--no_audio"])
+  explore.main(["convert", run, source, str(out), "--attribute=minor:1", "--no_audio"])
   assert out.exists()
+  with pytest.raises(errors.UserError, match="differ in density"):  # It has learnt next to nothing.
+    explore.main(["convert", run, source, str(out), "--attribute=density:1", "--no_audio"])
   with pytest.raises(errors.UserError, match="attribute must be one of mode, .*, got 'bright'"):
     explore.main(["convert", run, source, str(out), "--attribute=bright:1", "--no_audio"])
