@@ -34,6 +34,11 @@ def trio16(config):
   config.method.own_decoders = True
 
 
+def small(config):
+  """Half as many units, for sixteen bars on two cores."""
+  config.method.update(encoder_units=128, conductor_units=128, decoder_units=128)
+
+
 def folder(config):
   """The MIDI and ABC files of --config.data.dir; two bars of melody in eleven keys."""
   config_lib.set_part(config, "data", "folder_scores")
@@ -70,5 +75,5 @@ def get_config(variant=""):
   config.train.steps = 6000
   config.eval.every_steps = config.checkpoint.every_steps = 500
   variants = {"drums": drums, "flat16": flat16, "melody16": melody16, "trio16": trio16}
-  variants |= {"folder": folder, "paper": paper}
+  variants |= {"small": small, "folder": folder, "paper": paper}
   return config_lib.apply_variants(config, variant, variants)

@@ -45,6 +45,19 @@ SECTIONS = (
     ),
   ),
   Section(
+    "Reconstruction of scores",
+    "Tokens of held-out scores that are right, of a code drawn from the posterior: given the true "
+    "steps before, and given the decoder's own.",
+    "eval.{}",
+    {},
+    (
+      Measure("teacher_forced", "teacher-forced, % ↑", 1, _SHARE),
+      Measure("free_running", "free-running, % ↑", 1, _SHARE),
+      Measure("whole", "whole scores without an error, % ↑", 1, _SHARE),
+      Measure("kl_bits", "KL, bits", 1),
+    ),
+  ),
+  Section(
     "Pitch",
     "Median pitch by YIN of generated notes, and of the training notes that have their labels.",
     "pitch.{}",

@@ -54,6 +54,8 @@ PARAMETERS = {
   ("musicvae", "flat16"): 2_402_394,
   ("musicvae", "melody16"): 3_455_066,
   ("musicvae", "trio16"): 6_544_564,
+  ("musicvae", "flat16,small"): 873_818,
+  ("musicvae", "melody16,small"): 1_072_474,
   ("musicvae", "paper"): 4_423_770,  # The package's 4.4 M.
   ("musicvae", "flat16,paper"): 235_250_778,
   ("musicvae", "melody16,paper"): 176_061_530,
