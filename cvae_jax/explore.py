@@ -35,7 +35,14 @@ def interpolate(args: argparse.Namespace) -> None:
 
   synth = run_flags.load_run(args)
   if synth.method.streamer is not None:
-    _interpolate_streams(args, synth)
+    from cvae_jax.synthesis import stream_exploration
+
+    _refuse_flags(args, "path", "part")
+    _log_paths(
+      stream_exploration.interpolate(
+        synth, (args.a, args.b), args.out, args.steps, args.join, args.seed
+      )
+    )
     return
   a, b = (
     latent_space.encode(synth, reconstruct.read_example(synth, path), seed=args.seed)
@@ -67,27 +74,9 @@ def _refuse_flags(args: argparse.Namespace, *names: str) -> None:
       raise errors.UserError(f"--{name} means nothing to this run, which streams latents")
 
 
-def _interpolate_streams(args: argparse.Namespace, synth) -> None:
-  """`interpolate` of recordings of any length, frame by frame."""
-  from cvae_jax.audio import files
-  from cvae_jax.synthesis import latent_streams
-
-  _refuse_flags(args, "path", "part")
-  if args.steps < 2:
-    raise errors.UserError(f"the number of steps must be 2 or more, got {args.steps}")
-  rate = synth.sample_rate
-  a, b = (
-    latent_streams.encode(synth, (part.audio for part in files.read_parts(path, rate)))
-    for path in (args.a, args.b)
-  )
-  count = max(len(a), len(b))
-  weights = {f"step-{i:02d}": i / (args.steps - 1) for i in range(args.steps)}
-  if args.join:
-    weights = {"interpolation": np.linspace(0.0, 1.0, count)}
-  for name, weight in weights.items():
-    path, codes = os.path.join(args.out, f"{name}.wav"), latent_streams.mix(a, b, weight)
-    num_samples = count * latent_streams.need_streamer(synth, "interpolating").hop_length
-    files.write_blocks(path, latent_streams.decode(synth, [codes], num_samples, args.seed), rate)
+def _log_paths(paths) -> None:
+  """Says which files were written."""
+  for path in paths:
     _log.info("%s", path)
 
 
@@ -223,7 +212,12 @@ def traverse(args: argparse.Namespace) -> None:
 
   synth = run_flags.load_run(args)
   if synth.method.streamer is not None:
-    _traverse_stream(args, synth)
+    from cvae_jax.synthesis import stream_exploration
+
+    _refuse_flags(args, "steps")
+    _log_paths(
+      stream_exploration.traverse(synth, args.input, args.out, args.num, args.span, args.seed)
+    )
     return
   steps = 5 if args.steps is None else args.steps
   if args.num < 1 or steps < 2:
@@ -253,41 +247,6 @@ def traverse(args: argparse.Namespace) -> None:
   path = os.path.join(args.out, "traversal.png")
   rows = list(zip(names.values(), map(list, examples), strict=True))
   columns = [f"{offset:+.1f} deviations" for offset in offsets]
-  drawing.write_png(path, synth.form.draw(rows, columns))
-  _log.info("%s", path)
-
-
-def _traverse_stream(args: argparse.Namespace, synth) -> None:
-  """`traverse` of a recording of any length: each latent rises over time, from file to file."""
-  from cvae_jax.audio import files
-  from cvae_jax.synthesis import latent_space
-  from cvae_jax.synthesis import latent_streams
-
-  _refuse_flags(args, "steps")
-  streamer, rate = latent_streams.need_streamer(synth, "traversing"), synth.sample_rate
-  if not 1 <= args.num <= streamer.latent_dim:
-    raise errors.UserError(
-      f"--num must be 1 to {streamer.latent_dim}, the dimensions of a code, got {args.num}"
-    )
-  if args.input is None:
-    codes = latent_space.draw_code(synth, synth.draw_labels(1, args.seed), args.seed, count=1)[0]
-  else:
-    parts = (part.audio for part in files.read_parts(args.input, rate))
-    codes = latent_streams.encode(synth, parts)
-  ramp = np.linspace(-args.span, args.span, len(codes))
-  num_samples, rows = len(codes) * streamer.hop_length, []
-  for dimension in (None, *range(args.num)):
-    name = "as-it-is" if dimension is None else f"dimension-{dimension:03d}"
-    moved = codes.copy()
-    if dimension is not None:
-      moved[:, dimension] += ramp
-    audio = np.concatenate(list(latent_streams.decode(synth, [moved], num_samples, args.seed)))
-    path = os.path.join(args.out, f"{name}.wav")
-    files.write_wav(path, audio, rate)
-    _log.info("%s", path)
-    rows.append(("as it is" if dimension is None else f"dimension {dimension}", [audio]))
-  path = os.path.join(args.out, "traversal.png")
-  columns = [f"moved from {-args.span:+g} to {args.span:+g}"]
   drawing.write_png(path, synth.form.draw(rows, columns))
   _log.info("%s", path)
 
