@@ -160,7 +160,10 @@ def piano_roll_grid(
       pitches = [note.pitch for note in notes]
       lengths = [note.end_s - note.start_s for note in notes]
       colors = ["C1" if note.is_drum else "C0" for note in notes]
-      axis.barh(pitches, lengths, 0.9, [note.start_s for note in notes], color=colors or "C0")
+      starts = [note.start_s for note in notes]
+      # The edge parts a note from a repetition.
+      edge = {"edgecolor": "white", "linewidth": 0.7}
+      axis.barh(pitches, lengths, 0.9, starts, color=colors or "C0", **edge)
       axis.set_xlim(0.0, end_s)
       axis.set_ylim(low, high)
       axis.grid(alpha=0.3)

@@ -105,11 +105,11 @@ def draw(samples: list[Sample], data: pipeline.Data) -> bytes:
 
 
 def title_of(name: str) -> str:
-  """guitar_acoustic_003-060-100 as two short lines; other names in lines that are not too long."""
+  """guitar_acoustic_003-060-100 as two short lines; the last part of a path in such lines."""
   parts = name.rsplit("-", 2)
   if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
     return f"{parts[0]}\npitch {int(parts[1])}, vel. {int(parts[2])}"
-  return "\n".join(textwrap.wrap(name, 22)[:3])
+  return "\n".join(textwrap.wrap(name.rsplit("/", 1)[-1], 22)[:2])
 
 
 def find(workdir: str) -> dict[str, dict[str, str]]:
