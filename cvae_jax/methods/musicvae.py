@@ -81,7 +81,7 @@ def loss(
     "kl_bits": jnp.mean(kl) / math.log(2.0),
     "beta": beta,
     "drawn": rate,
-    "accuracy": jnp.mean(parts.best(logits) == steps),
+    "accuracy": jnp.mean(parts.is_best(logits, steps)),
   }
   return nll + beta * cost, metrics
 

@@ -201,6 +201,18 @@ def test_draws_have_the_softmax_as_their_frequencies():
   np.testing.assert_array_equal(self.parts.draw(logits[:5], uniform[:5], jnp.zeros(5)), 3)
 
 
+@pytest.mark.parametrize("name", ["flat", "trio"])
+def test_the_likeliest_tokens_are_known_without_a_search(name):
+  parts = example(name).parts
+  logits = jax.random.normal(jax.random.key(0), (50, 4, sum(parts.voices.sizes)))
+  rng = np.random.default_rng(0)
+  steps = np.stack([rng.integers(0, size, (50, 4)) for size in parts.voices.sizes], axis=-1)
+  steps = np.where(rng.random(steps.shape) < 0.5, parts.best(logits), steps)
+  right = np.asarray(parts.is_best(logits, jnp.asarray(steps)))
+  np.testing.assert_array_equal(right, parts.best(logits) == steps)
+  assert 0.4 < right.mean() < 0.6
+
+
 def test_a_gradient_beyond_measure_changes_nothing():
   self = Example("", **{"method.largest_gradient": 1e-6, "optimizer.warmup_steps": 0})
   before = jax.tree.map(np.asarray, self.state.params)

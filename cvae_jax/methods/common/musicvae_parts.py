@@ -103,6 +103,14 @@ class Parts(NamedTuple):
     """[..., V] likeliest tokens."""
     return jnp.stack([jnp.argmax(x, axis=-1) for x in self.by_voice(logits)], axis=-1)
 
+  def is_best(self, logits: jax.Array, steps: jax.Array) -> jax.Array:
+    """[..., V] whether tokens are the likeliest ones: sooner known than which ones these are."""
+    right = []
+    for i, x in enumerate(self.by_voice(logits)):
+      chosen = jnp.take_along_axis(x, steps[..., i : i + 1], axis=-1)[..., 0]
+      right.append(chosen >= jnp.max(x, axis=-1))
+    return jnp.stack(right, axis=-1)
+
   def draw(self, logits: jax.Array, uniform: jax.Array, temperature: jax.Array) -> jax.Array:
     """[B, V] tokens of a softmax at a temperature; the likeliest ones at 0.
 
