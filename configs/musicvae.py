@@ -14,6 +14,18 @@ def drums(config):
   config.method.update(free_bits=48.0, beta_rate=0.0)
 
 
+def chords(config):
+  """Two bars of melody to four chords: after ':folder', with the tracks of the melody given.
+
+  As --config.data.scores.tracks="(1,)"; chords are found in the other tracks.
+  """
+  scores = config.data.scores
+  scores.update(chords=2, transpose=3)
+  scores.tracks = scores.tracks or (1,)
+  config.condition.labels = tuple(f"chord_{i + 1}" for i in range(2 * scores.bars))
+  config.condition.drop_rate = 0.1
+
+
 def flat16(config):
   """Sixteen bars of melody without a conductor."""
   config.data.scores.bars = 16
@@ -75,5 +87,5 @@ def get_config(variant=""):
   config.train.steps = 6000
   config.eval.every_steps = config.checkpoint.every_steps = 500
   variants = {"drums": drums, "flat16": flat16, "melody16": melody16, "trio16": trio16}
-  variants |= {"small": small, "folder": folder, "paper": paper}
+  variants |= {"chords": chords, "small": small, "folder": folder, "paper": paper}
   return config_lib.apply_variants(config, variant, variants)

@@ -17,7 +17,9 @@ from cvae_jax.core import errors
 from cvae_jax.data import tunes
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.scores import attributes
+from cvae_jax.scores import chords
 
+CHORD = "chord"  # beginning of the names of labels of chords
 _CHUNK = 4096  # windows that are measured at once
 _PERCENT = 100.0
 _TENTHS = 10.0  # of a semitone
@@ -122,6 +124,15 @@ def make_labels(names: Sequence[str]) -> tuple[vocabulary_lib.Label, ...]:
     if x.names
     else vocabulary_lib.Label(name, vocabulary_lib.NUMBER, high=x.high, between=x.scale > 1.0)
     for name, x in ((name, ATTRIBUTES[name]) for name in names)
+  )
+
+
+def make_chord_labels(settings: ml_collections.ConfigDict) -> tuple[vocabulary_lib.Label, ...]:
+  """Labels chord_1, chord_2, ... of `data.scores.chords` parts of every bar; () for none."""
+  count = settings.get("chords", 0) * settings.bars
+  name = lambda number: f"{CHORD}_{number + 1}"
+  return tuple(
+    vocabulary_lib.Label(name(i), vocabulary_lib.NAMES, chords.NAMES) for i in range(count)
   )
 
 

@@ -28,7 +28,7 @@ from cvae_jax.data.folders import score_folder
 
 _log = logging.getLogger(__name__)
 
-_TOKENS, _INDEX = "tokens.npy", "index.npz"
+_TOKENS, _CHORDS, _INDEX = "tokens.npy", "chords.npy", "index.npz"
 
 
 class Row(NamedTuple):
@@ -61,12 +61,14 @@ class Lines(NamedTuple):
     tokens: lines of whole bars, as of `grid.melodies`.
     remark: for the report.
     notes: number of notes of its piece.
+    chords: of every token of the lines, where chords are found.
   """
 
   name: str
   tokens: list[np.ndarray]
   remark: str
   notes: int
+  chords: list[np.ndarray] | None = None
 
 
 class Index(NamedTuple):
@@ -79,6 +81,7 @@ class Index(NamedTuple):
     tunes: [W] tune of each window, in order.
     names: [T] of the tunes.
     splits: [T] indices into `store.SPLITS`.
+    chords: of all tokens, as of `scores.chords`; None without.
   """
 
   folder: str
@@ -87,6 +90,7 @@ class Index(NamedTuple):
   tunes: np.ndarray
   names: np.ndarray
   splits: np.ndarray
+  chords: np.ndarray | None = None
 
   def of_split(self, split: str) -> np.ndarray:
     """Rows of the windows of a split."""
@@ -194,6 +198,9 @@ def _write(folder, tunes, extract, form, hop, split) -> None:
     report.append(Row(lines.name, "yes", lines.remark, lines.notes, len(windows), place, group))
   all_tokens = np.concatenate([x for lines, _ in used for x in lines.tokens])
   np.save(os.path.join(folder, _TOKENS), all_tokens.astype(np.int16))
+  if used[0][0].chords is not None:
+    of_lines = [x for lines, _ in used for x in lines.chords or ()]
+    np.save(os.path.join(folder, _CHORDS), np.concatenate(of_lines).astype(np.int8))
   with open(
     os.path.join(folder, store.REPORT), "w", newline="", encoding="utf-8",
     errors="backslashreplace",
@@ -231,7 +238,9 @@ def read_index(folder: str) -> Index | None:
   try:
     stored = npz_file.load(os.path.join(folder, _INDEX))
     tokens = np.load(os.path.join(folder, _TOKENS), mmap_mode="r")
+    has_chords = os.path.exists(os.path.join(folder, _CHORDS))
+    chords = np.load(os.path.join(folder, _CHORDS), mmap_mode="r") if has_chords else None
     columns = [stored[name] for name in ("starts", "tunes", "names", "splits")]
   except (OSError, ValueError, KeyError, EOFError, errors.UserError):
     return None
-  return Index(folder, tokens, *columns)
+  return Index(folder, tokens, *columns, chords=chords)

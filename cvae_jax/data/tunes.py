@@ -12,6 +12,7 @@ from cvae_jax.core import errors
 from cvae_jax.data import forms
 from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
+from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import grid
 from cvae_jax.scores import melody
@@ -149,6 +150,8 @@ class Windows(sources.Source):
     columns: label values by tune.
     measure: labels of the windows themselves, by name: of the one that is drawn in training, and
       in `labels` of the first one.
+    chords: of all tokens, as of `scores.chords`; None without.
+    chord_labels: names of the labels of equal parts of a window that are its chords.
   """
 
   def __init__(
@@ -163,7 +166,10 @@ class Windows(sources.Source):
     vocabulary: vocabulary_lib.Vocabulary | None = None,
     columns: dict[str, np.ndarray] | None = None,
     measure: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
+    chords: np.ndarray | None = None,
+    chord_labels: tuple[str, ...] = (),
   ):
+    self._chords, self._chord_labels = chords, chord_labels
     self.form, self._measure = form, measure
     self._num_tokens = form.num_tokens
     self._tokenizer: Any = form.tokenizer
@@ -179,6 +185,9 @@ class Windows(sources.Source):
     values = {name: column[used[tune]] for name, column in (columns or {}).items()}
     if measure is not None:
       values |= measure(np.stack([self._window(int(first)) for first in self._begin]))
+    if chord_labels:
+      of_rows = [self._chords_of(int(first)) for first in self._begin]
+      values |= {name: np.stack([row[name] for row in of_rows]) for name in chord_labels}
     ids = [f"{names[used[t]]}:{number}" for t, number in zip(tune, slot, strict=True)]
     self.labels = {"id": np.asarray(ids), **vocabulary_lib.select(values, self.vocabulary)}
 
@@ -190,29 +199,42 @@ class Windows(sources.Source):
     self, indices: Sequence[int], seeds: Sequence[int | None]
   ) -> list[dict[str, Any]]:
     """See `sources.Source.stored_many`; windows are measured together."""
-    tokens = [self._draw(index, seed) for index, seed in zip(indices, seeds, strict=True)]
+    drawn = [self._draw(index, seed) for index, seed in zip(indices, seeds, strict=True)]
+    tokens = [values for values, _, _ in drawn]
     rows = [{name: column[index] for name, column in self.labels.items()} for index in indices]
     if self._measure is not None and any(seed is not None for seed in seeds):
       for name, column in self._measure(np.stack(tokens)).items():
         for row, value in zip(rows, column, strict=True):
           row[name] = value
+    for row, (_, number, semitones) in zip(rows, drawn, strict=True):
+      row |= self._chords_of(number, semitones)
     return [{**row, self.form.key: values} for row, values in zip(rows, tokens, strict=True)]
 
   def variants(self, index: int) -> np.ndarray:
     """See `sources.Source.variants`."""
     return np.stack([self._window(n) for n in range(self._begin[index], self._end[index])])
 
-  def _draw(self, index: int, seed: int | None) -> np.ndarray:
-    """The window of a row that a seed draws, or its first one."""
+  def _draw(self, index: int, seed: int | None) -> tuple[np.ndarray, int, int]:
+    """The window of a row that a seed draws, or its first one; its number and transposition."""
     first = int(self._begin[index])
     if seed is None:
-      return self._window(first)
+      return self._window(first), first, 0
     rng = np.random.default_rng(seed)
-    tokens, shift = self._window(int(rng.integers(first, self._end[index]))), rng.random()
+    number, shift, semitones = int(rng.integers(first, self._end[index])), rng.random(), 0
+    tokens = self._window(number)
     if self._transpose:
       low, high = self._tokenizer.shifts(tokens, self._transpose)
-      tokens = self._tokenizer.transpose(tokens, low + int(shift * (high - low + 1)))
-    return tokens
+      semitones = low + int(shift * (high - low + 1))
+      tokens = self._tokenizer.transpose(tokens, semitones)
+    return tokens, number, semitones
+
+  def _chords_of(self, number: int, semitones: int = 0) -> dict[str, np.ndarray]:
+    """The chords of a window, transposed, by label."""
+    if not self._chord_labels or self._chords is None:
+      return {}
+    start, step = int(self._starts[number]), self._num_tokens // len(self._chord_labels)
+    found = self._chords[start : start + self._num_tokens : step].astype(np.int32)
+    return dict(zip(self._chord_labels, chord_lib.transpose(found, semitones), strict=True))
 
   def _window(self, number: int) -> np.ndarray:
     """The tokens of a window."""

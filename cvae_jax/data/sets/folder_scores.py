@@ -23,6 +23,7 @@ from cvae_jax.data import tunes
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.data.folders import audio_folder
 from cvae_jax.data.folders import score_folder
+from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import grid
 from cvae_jax.scores import piece as piece_lib
 from cvae_jax.scores import trio
@@ -35,6 +36,7 @@ _REASONS = {
   "its metre is": "in another metre",
   "as long as": "too short",
   "no notes": "without notes that are used",
+  "no chord": "without chords",
 }
 
 
@@ -80,7 +82,8 @@ def open_files(config, name: str, title: str, files: list[score_folder.File]):
   label = vocabulary_lib.Label(audio_folder.KIND, vocabulary_lib.NAMES, values)
   names = tuple(settings.labels)
   measured = score_labels.make_labels(names)
-  vocabulary = vocabulary_lib.Vocabulary(((label,) if is_label else ()) + measured)
+  chord_labels = score_labels.make_chord_labels(settings)
+  vocabulary = vocabulary_lib.Vocabulary(((label,) if is_label else ()) + measured + chord_labels)
   measure = lambda tokens: score_labels.measure(tokens, form.tokenizer, settings, names)
   columns = {audio_folder.KIND: np.asarray([values.index(kind) for kind in kinds], np.int32)}
 
@@ -91,6 +94,7 @@ def open_files(config, name: str, title: str, files: list[score_folder.File]):
       form, index.tokens, index.starts[rows], index.tunes[rows], index.names.tolist(),
       settings.max_windows, settings.transpose, vocabulary, columns if is_label else None,
       measure if measured else None,
+      index.chords, tuple(label.name for label in chord_labels),
     )  # fmt: skip
 
   sizes = {}
@@ -128,17 +132,20 @@ def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
     UserError: if none of the tune is used.
   """
   piece, tokenizer = tune.piece, form.tokenizer
+  accompaniment = None
   if piece is None:
     raise errors.UserError(tune.remark)
   if not len(piece.notes):
     raise errors.UserError("it has no notes")
   if settings.tracks:
     _, numbers = np.unique(piece.notes["part"] // 16, return_inverse=True)
-    piece = piece._replace(notes=piece.notes[np.isin(numbers + 1, settings.tracks)])
+    is_used = np.isin(numbers + 1, settings.tracks)
+    accompaniment = piece._replace(notes=piece.notes[~is_used & ~piece.notes["is_drum"]])
+    piece = piece._replace(notes=piece.notes[is_used])
   if settings.kind == tunes.PERFORMANCE:
     return _extract_performance(tune, piece, settings, tokenizer)
   meter = tunes.parse_meter(settings.meter)
-  lines, others = [], set()
+  lines, chords, others = [], [], set()
   for section in piece_lib.sections(piece, settings.split_tempo):
     if not _has_same_bars(section.meter, meter):
       others.add(f"{section.meter[0]}/{section.meter[1]}")
@@ -146,18 +153,37 @@ def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
     notes = grid.quantise(piece, section, settings.steps_per_quarter)
     if notes is None:
       continue
-    if settings.kind == tunes.DRUMS:
-      found = grid.drums(notes, settings.gap_bars)
-    elif settings.kind == tunes.TRIO:
-      found = grid.trios(notes, tokenizer, settings.gap_bars)
-    else:
-      found = grid.melodies(notes, tokenizer, tuple(settings.programs), settings.gap_bars)
+    found = _find_lines(notes, settings, tokenizer)
     lines += [tokens for _, tokens in found]
+    if settings.chords and accompaniment is not None:
+      by_step = _find_chords(accompaniment, section, settings, notes.num_steps)
+      chords += [by_step[begin : begin + len(tokens)] for begin, tokens in found]
   if not lines and others:
     raise errors.UserError(f"its metre is {', '.join(sorted(others))}, not {settings.meter}")
   if not lines:
     raise errors.UserError(f"it has no notes that a {settings.kind} is made of")
-  return score_store.Lines(tune.name, lines, tune.remark, len(piece.notes))
+  if settings.chords and not any(x.any() for x in chords):
+    raise errors.UserError("no chord sounds with its melody")
+  of_lines = chords if settings.chords else None
+  return score_store.Lines(tune.name, lines, tune.remark, len(piece.notes), of_lines)
+
+
+def _find_lines(notes: grid.Grid, settings, tokenizer) -> list[tuple[int, np.ndarray]]:
+  """First step and tokens of the lines of a section."""
+  if settings.kind == tunes.DRUMS:
+    return list(grid.drums(notes, settings.gap_bars))
+  if settings.kind == tunes.TRIO:
+    return list(grid.trios(notes, tokenizer, settings.gap_bars))
+  return list(grid.melodies(notes, tokenizer, tuple(settings.programs), settings.gap_bars))
+
+
+def _find_chords(piece, section, settings, num_steps: int) -> np.ndarray:
+  """[L] chords of a section by step."""
+  notes = grid.quantise(piece, section, settings.steps_per_quarter)
+  assert notes is not None
+  part_steps = tunes.bar_steps(settings) // settings.chords
+  pitches = notes.notes["pitch"].astype(np.int64)
+  return chord_lib.of_parts(notes.starts, notes.ends, pitches, part_steps, num_steps)
 
 
 def _extract_performance(tune, piece, settings, tokenizer) -> score_store.Lines:
@@ -239,9 +265,25 @@ def check_settings(settings) -> None:
       "data.scores.gap_bars must be 1 or more, max_windows 0 or more and transpose 0-24, got "
       f"{settings.gap_bars}, {settings.max_windows} and {settings.transpose}"
     )
+  if settings.chords:
+    _check_chords(settings)
   if settings.kind == tunes.DRUMS and settings.transpose:
     raise errors.UserError("data.scores.transpose must be 0 for drums, which have no key")
   score_labels.check(settings)
+
+
+def _check_chords(settings) -> None:
+  """Raises UserError for chords that melodies cannot have."""
+  if settings.kind != tunes.MELODY or not settings.tracks:
+    raise errors.UserError(
+      "data.scores.chords needs data.scores.kind=melody and data.scores.tracks, those of the "
+      f"melody: chords are found in the others; got {settings.kind} and {tuple(settings.tracks)}"
+    )
+  steps = tunes.bar_steps(settings)
+  if settings.chords < 0 or steps % settings.chords:
+    raise errors.UserError(
+      f"data.scores.chords must divide the {steps} steps of a bar, got {settings.chords}"
+    )
 
 
 def get_config():
@@ -253,6 +295,9 @@ def get_config():
   settings.tracks = ()  # of those that have notes, from 1, such as (1,); () for all
   settings.events = 512  # of an example of the kind performance
   settings.hop = 256  # events from a window of a performance to the next one
+  # Labels chord_1, chord_2, ...: so many in a bar, of what sounds in the parts that are not in
+  # tracks; 0 for none.
+  settings.chords = 0
   settings.gap_bars = 1  # of silence that end a melody; MusicVAE's trios have 2
   settings.split_tempo = True  # whether pieces are split at tempo changes, not only of metre
   settings.max_windows = 5  # of a tune in an epoch; 0 for all
