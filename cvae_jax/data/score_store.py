@@ -240,7 +240,7 @@ def read_index(folder: str) -> Index | None:
     tokens = np.load(os.path.join(folder, _TOKENS), mmap_mode="r")
     has_chords = os.path.exists(os.path.join(folder, _CHORDS))
     chords = np.load(os.path.join(folder, _CHORDS), mmap_mode="r") if has_chords else None
-    columns = [stored[name] for name in ("starts", "tunes", "names", "splits")]
+    starts, owners, names, splits = (stored[x] for x in ("starts", "tunes", "names", "splits"))
   except (OSError, ValueError, KeyError, EOFError, errors.UserError):
     return None
-  return Index(folder, tokens, *columns, chords=chords)
+  return Index(folder, tokens, starts, owners, names, splits, chords)
