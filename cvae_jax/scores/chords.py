@@ -47,6 +47,11 @@ def transpose(chord: np.ndarray, semitones: int) -> np.ndarray:
   return np.where(chord == NO_CHORD, NO_CHORD, 1 + (root + semitones) % 12 * size + quality)
 
 
+def contains(chord: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+  """[M] bool: whether pitches (MIDI numbers) are notes of chords; none is of `NO_CHORD`."""
+  return (chord != NO_CHORD) & _INSIDE[np.maximum(chord - 1, 0), pitch % 12]
+
+
 def of_parts(
   starts: np.ndarray, ends: np.ndarray, pitches: np.ndarray, part_steps: int, num_steps: int
 ) -> np.ndarray:

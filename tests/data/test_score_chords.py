@@ -35,7 +35,7 @@ def tune(seed, accompanied=True):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
   folder = tmp_path_factory.mktemp("songs")
-  for seed in range(20):
+  for seed in range(40):
     (folder / f"{seed:02d}.mid").write_bytes(tune(seed))
   (folder / "alone.mid").write_bytes(tune(50, accompanied=False))
   return str(folder)
@@ -78,8 +78,11 @@ def test_the_chords_of_a_window_are_those_under_its_notes(folder, tfds_dir):
 def test_a_run_is_asked_for_chords(folder, tfds_dir, tmp_path):
   config = get_config(folder, tfds_dir)
   config.train.steps, config.method.prior = 2, "standard"
-  config.eval.update(sample_notes=0, baselines=False)
-  loop.train_and_evaluate(config, str(tmp_path / "run"))
+  config.eval.update(sample_notes=0, baselines=False, generation_notes=64)
+  results = loop.train_and_evaluate(config, str(tmp_path / "run"))["scores"]
+  agreement = "notes_of_the_chord_agreement"
+  assert results["data"][agreement] == 1.0  # All notes are roots.
+  assert 0.1 < results["generated"][agreement] < 0.5  # It has learnt nothing: a triad has 3 of 12.
   arguments = [f"--workdir={tmp_path / 'run'}", "--no_audio", f"--out={tmp_path}"]
   generate.main([*arguments, "--chord_1=Am", "--chord_2=Am", "--chord_3=F", "--chord_4=G"])
   assert (tmp_path / "Am_Am_F_G-seed0-0.mid").exists()

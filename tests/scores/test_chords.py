@@ -51,3 +51,9 @@ def test_chords_of_parts_go_by_how_long_notes_sound():
     ["C", "C", "Am", "Am", "N.C.", "N.C."]
   )
   assert len(by_step) == 28
+
+
+def test_notes_of_a_chord_are_known():
+  chord = np.asarray([chords.NAMES.index(name) for name in ("C", "C", "F#m", "F#m", "N.C.")])
+  inside = chords.contains(chord, np.asarray([67, 66, 69, 70, 60]))
+  assert inside.tolist() == [True, False, True, False, False]

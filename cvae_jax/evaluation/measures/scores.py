@@ -21,6 +21,8 @@ from cvae_jax.data import tunes
 from cvae_jax.evaluation import measures
 from cvae_jax.evaluation.measures import generation
 from cvae_jax.evaluation.metrics import score_statistics
+from cvae_jax.scores import attributes
+from cvae_jax.scores import chords
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import melody
 from cvae_jax.scores import trio
@@ -121,6 +123,23 @@ def _follow(
   return found
 
 
+def _follow_chords(
+  run: measures.Run, form: forms.Score, tokens: np.ndarray, labels: dict[str, np.ndarray]
+) -> dict[str, float]:
+  """Share of the notes that are of the chord which the condition says they begin over."""
+  count = sum(name.startswith(f"{score_labels.CHORD}_") for name in run.config.condition.labels)
+  if not count or not isinstance(form.tokenizer, melody.Melody):
+    return {}
+  columns = np.stack([labels[f"{score_labels.CHORD}_{i + 1}"] for i in range(count)], axis=1)
+  found = attributes.find_notes(tokens, form.tokenizer)
+  chord = columns[found.window, found.start * count // found.num_steps]
+  used = chord > chords.NO_CHORD
+  if not used.any():
+    return {}
+  inside = chords.contains(chord[used], found.pitch[used])
+  return {"notes_of_the_chord_agreement": float(inside.mean())}
+
+
 def measure_scores(run: measures.Run) -> dict[str, Any] | None:
   """Compares generated scores with held-out ones, and data with data.
 
@@ -166,5 +185,6 @@ def measure_scores(run: measures.Run) -> dict[str, Any] | None:
       "copies": float(score_statistics.is_copy(music, known).mean()),
       "distinct": len(np.unique(music, axis=0)) / len(music),
       **_follow(run, form, windows, labels),
+      **_follow_chords(run, form, windows, labels),
     }
   return {**result, "notes": len(rows)}
