@@ -332,6 +332,14 @@ def melody_run(shared_dir, melody_fields):
 
 
 @pytest.fixture(scope="module")
+def melody_copy(melody_run, tmp_path_factory):
+  """A copy of it to be played, as `played_run`."""
+  workdir = tmp_path_factory.mktemp("played") / "melody"
+  shutil.copytree(melody_run, workdir)
+  return str(workdir)
+
+
+@pytest.fixture(scope="module")
 def client(player):
   """Of the API, for a test file's own `player`."""
   from fastapi import testclient

@@ -24,6 +24,7 @@ from cvae_jax.play import engine as engine_lib
 from cvae_jax.play import middleware
 from cvae_jax.play import player as player_lib
 from cvae_jax.play import schema
+from cvae_jax.play import score_routes
 from cvae_jax.synthesis import instrument as instrument_lib
 from cvae_jax.synthesis import latent_space
 from cvae_jax.version import __version__
@@ -284,6 +285,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     return responses.Response(files.to_wav(audio, player.synth.sample_rate), media_type="audio/wav")
 
   drum_routes.add_routes(app, player, decode, _BAD)
+  score_routes.add_routes(app, player, decode, _BAD, _UPLOAD)
 
   @app.websocket("/api/live")
   async def live(socket: fastapi.WebSocket):
@@ -293,7 +295,8 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
 
     @app.get("/", include_in_schema=False)
     async def index():
-      return responses.FileResponse(os.path.join(_STATIC, "index.html"))
+      name = "scores.html" if player.has_score_page else "index.html"
+      return responses.FileResponse(os.path.join(_STATIC, name))
 
     app.mount("/static", staticfiles.StaticFiles(directory=_STATIC), name="static")
   return app

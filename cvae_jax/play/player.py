@@ -1,6 +1,5 @@
 """A run that is played: the operations of the API's routes, independent of HTTP."""
 
-import base64
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
@@ -19,15 +18,19 @@ from cvae_jax.data import sources
 from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import drums
 from cvae_jax.play import engine as engine_lib
+from cvae_jax.play import keys as keys_lib
 from cvae_jax.play import latents
 from cvae_jax.play import live
 from cvae_jax.play import melodies
 from cvae_jax.play import palette as palette_lib
 from cvae_jax.play import schema
+from cvae_jax.play import score_notes
+from cvae_jax.play import scores as scores_desk
 from cvae_jax.play import sounds
 from cvae_jax.synthesis import formats
 from cvae_jax.synthesis import instrument
 from cvae_jax.synthesis import latent_space
+from cvae_jax.synthesis import score_audio
 from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import packaged
 from cvae_jax.version import __version__
@@ -103,12 +106,16 @@ class Player:
   Args:
     synth: the run.
     workdir: of the run.
+    band: who plays scores, of a run of them; the pretrained runs if not given.
   """
 
-  def __init__(self, synth: synthesizer.Synthesizer, workdir: str):
+  def __init__(
+    self, synth: synthesizer.Synthesizer, workdir: str, band: score_audio.Band | None = None
+  ):
     self.synth, self._workdir = synth, workdir
     self.palette = palette_lib.get_palette(synth, workdir)
     self.engine = engine_lib.Engine(synth)
+    self.desk = scores_desk.Desk(synth, self.palette, band)
     name = os.path.basename(os.path.abspath(workdir))
     self.card = make_card(synth, self.palette, name, workdir)
     self._source_lock = threading.Lock()
@@ -123,9 +130,16 @@ class Player:
     self.engine.warm_up(sounds.to_point(self.synth, self.palette, sounds.Sound(code=code)))
     if self.card.percussion:
       drums.to_point(self.synth, self.palette, [schema.Sound()])
+    if self.has_score_page:
+      self.desk.warm_up()
     if self.card.latents:
       self.begin_live(schema.LiveStart(follow=True))
       self.play_latents(schema.LatentsPlayed(codes=[[0.0]]))
+
+  @property
+  def has_score_page(self) -> bool:
+    """Whether the page is the one of scores."""
+    return score_notes.is_played(self.synth)
 
   def to_point(self, sound: schema.Sound, pitches=(60,)) -> latent_space.Point:
     """See `sounds.to_point`."""
@@ -286,13 +300,15 @@ class Player:
     if not isinstance(form, forms.Waveform):
       waveforms = [form.hear(example) for example in examples]
       schema_keys = [
-        _key(pitch, audio, None) for pitch, (audio, _) in zip(pitches, waveforms, strict=True)
+        keys_lib.make_key(pitch, audio, None)
+        for pitch, (audio, _) in zip(pitches, waveforms, strict=True)
       ]
       return schema.KeysMade(sample_rate=waveforms[0][1], gain=1.0, keys=schema_keys)
     velocities = self._velocities(point, len(examples))
     keys = instrument.to_keys(self.synth, np.asarray(pitches), velocities, examples)
     schema_keys = [
-      _key(pitch, key.audio, key.loop) for pitch, key in zip(pitches, keys, strict=True)
+      keys_lib.make_key(pitch, key.audio, key.loop)
+      for pitch, key in zip(pitches, keys, strict=True)
     ]
     gain = self.synth.method.gain({vocabulary_lib.VELOCITY: velocities[:1]})
     return schema.KeysMade(
@@ -320,10 +336,3 @@ class Player:
       name, body = next(iter(packed.items()))
       return name, body, "application/octet-stream"
     return f"{title}-{request.format}.zip", formats.to_zip(packed, title), "application/zip"
-
-
-def _key(pitch, audio, loop) -> schema.Key:
-  loop_points = None if loop is None else schema.Loop(start=loop.start, end=loop.end)
-  return schema.Key(
-    pitch=float(pitch), loop=loop_points, audio=base64.b64encode(formats.to_pcm(audio)).decode()
-  )

@@ -18,6 +18,7 @@ _Name = Annotated[str, pydantic.Field(max_length=100)]
 _Mix = Annotated[dict[_Name, _Weight], pydantic.Field(min_length=1, max_length=32)]
 _Number = Annotated[_Real, pydantic.Field(ge=0, le=1e6)]
 _Names = Annotated[list[_Name], pydantic.Field(max_length=32)]
+Labels = dict[_Name, _Number | _Name | _Mix | _Names]
 _Code = Annotated[_Real, pydantic.Field(ge=-1000, le=1000)]
 _Curve = Annotated[list[_Code], pydantic.Field(min_length=1, max_length=100_000)]
 
@@ -31,7 +32,7 @@ class Strict(pydantic.BaseModel):
 class Sound(Strict):
   """A sound, independent of pitch."""
 
-  labels: dict[_Name, _Number | _Name | _Mix | _Names] = pydantic.Field(
+  labels: Labels = pydantic.Field(
     {},
     max_length=32,
     description="by label, except the pitch: a name, weights by name, a number, or names of flags",

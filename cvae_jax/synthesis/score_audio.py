@@ -1,5 +1,6 @@
 """Scores as audio: notes by a run of notes, and percussion by a run of drums; or by a soundfont."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
 import os
@@ -49,11 +50,17 @@ class Band:
     drum_kit.check(synth, self._drums)
     return synth
 
-  def play(self, notes: Sequence[scores.Note]) -> tuple[np.ndarray, int]:
+  def play(
+    self, notes: Sequence[scores.Note], mapped: Mapping[int, str] | None = None
+  ) -> tuple[np.ndarray, int]:
     """Renders notes to [T] float32 with a peak of at most -1 dB, and its sample rate in Hz.
 
     The rate is that of the run of notes, or of drums where there is nothing else. A piece without
     notes is half a second of silence.
+
+    Args:
+      notes: of a piece.
+      mapped: families by program, as in `rendering.render`.
     """
     strokes = [note for note in notes if note.is_drum]
     others = [note for note in notes if not note.is_drum]
@@ -63,7 +70,7 @@ class Band:
       return rendering.limit_peak(render_drums(self.drums, strokes, self.seed)[0]), (
         self.drums.sample_rate
       )
-    audio, rate = rendering.render(self.notes, others, seed=self.seed), self.notes.sample_rate
+    audio, rate = rendering.render(self.notes, others, mapped, self.seed), self.notes.sample_rate
     if strokes:
       beat = render_drums(self.drums, strokes, self.seed)[0]
       audio = mix(audio, rate, beat, self.drums.sample_rate)

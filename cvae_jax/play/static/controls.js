@@ -100,7 +100,8 @@ function showMix(label, value) {
   mix.disabled = !other.value;
 }
 
-function showLabel(label, value) {
+/** Sets the controls of a label to a value. */
+export function showLabel(label, value) {
   const control = $(idOf(label));
   if (!control || value === undefined) return;
   if ($(idOf(label, '-mix'))) showMix(label, value);

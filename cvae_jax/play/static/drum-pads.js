@@ -1,6 +1,6 @@
 // The pads of a drum machine: struck by mouse, touch and the computer's keys.
 
-const CODES = ['KeyA', 'KeyS', 'KeyD', 'KeyF', 'KeyG', 'KeyH', 'KeyJ', 'KeyK'];
+const CODES = ['KeyA', 'KeyS', 'KeyD', 'KeyF', 'KeyG', 'KeyH', 'KeyJ', 'KeyK', 'KeyL'];
 const SHOWN_MS = 90; // that a stroke is seen
 
 export class DrumPads {
@@ -59,7 +59,7 @@ export class DrumPads {
     const typing = event.target.closest?.('input:not([type=range]):not([type=checkbox]), select, textarea');
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const pad = CODES.indexOf(event.code);
-    if (pad >= 0) this.calls.onStrike(pad, false);
+    if (pad >= 0 && pad < this.pads.length) this.calls.onStrike(pad, false);
     else if (event.code === 'Space' && !event.target.closest?.('button, input, label, summary')) this.calls.onPlay();
     else return;
     event.preventDefault();

@@ -1,4 +1,4 @@
-// Plays a beat on a clock: steps are handed over ahead of their time, so that the audio thread keeps it. Steps that
+// Plays a beat, or a score, on a clock: steps are handed over ahead of their time, so that the audio thread keeps it. Steps that
 // are to come are taken back when the beat changes, and handed over anew.
 
 import {offsetOf, STEPS} from './pattern.js';
@@ -15,9 +15,12 @@ export class Sequencer {
    * @param {{now: function(): number, onStep: function(number, number), onTakeBack: function(number)}} calls
    *   the clock in seconds; `onStep` gets a step and its time on that clock, and `onTakeBack` the time from which
    *   on steps are taken back
+   * @param {{offsetOf: function(object, number): number, countOf: function(object): number}} times
+   *   seconds from the start of a beat to a step, and its number of steps; those of a pattern if not given
    */
-  constructor(calls) {
+  constructor(calls, times = {offsetOf, countOf: () => STEPS}) {
     this.calls = calls;
+    this.times = times;
     this.isOn = false;
     this.late = 0; // steps handed over after their time
     this.dropped = 0; // of these, those that came too late to be played
@@ -40,6 +43,7 @@ export class Sequencer {
   change(beat) {
     this.beat = beat;
     if (!this.isOn) return;
+    this.step %= this.times.countOf(beat);
     const from = this.calls.now() + KEPT_S;
     const first = this.#ahead.findIndex(({time}) => time > from);
     if (first >= 0) {
@@ -65,8 +69,9 @@ export class Sequencer {
         this.#ahead.push({step: this.step, time: this.time});
       }
       // By differences, so that a new tempo begins with the next step.
-      this.time += offsetOf(this.beat, this.step + 1) - offsetOf(this.beat, this.step);
-      this.step = (this.step + 1) % STEPS;
+      const {beat, times} = this;
+      this.time += times.offsetOf(beat, this.step + 1) - times.offsetOf(beat, this.step);
+      this.step = (this.step + 1) % times.countOf(beat);
     }
   }
 }
