@@ -111,12 +111,13 @@ def open_page(browser, url, script="", **settings):
   context = browser.new_context(**settings)
   page = context.new_page()
   page.problems = []
+  root = url.split("#")[0]
   page.on("pageerror", lambda e: page.problems.append(str(e)))
   page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
   page.on(
     "request",
     lambda r: (
-      page.problems.append(r.url) if not r.url.startswith((url, "blob:", "data:")) else None
+      page.problems.append(r.url) if not r.url.startswith((root, "blob:", "data:")) else None
     ),
   )
   page.add_init_script(_RECORD + script)

@@ -95,7 +95,7 @@ export class ScoreBand {
 
   stop() {
     this.starting = null;
-    if (!this.isOn) return;
+    if (!this.isOn && !this.#shown.length) return; // What was handed over may still sound.
     this.sequencer.stop();
     this.#ticker?.postMessage(false);
     this.drums.stop();

@@ -52,7 +52,7 @@ export function setStroke(rows, step, kind, isOn) {
 export function quantise(played, voice, step_s, numSteps) {
   let rows = [];
   for (const {start, end, pitch} of [...played].sort((a, b) => a.start - b.start)) {
-    const first = Math.round(start / step_s);
+    const first = Math.round(start / step_s) || 0; // Not -0.
     if (first < 0 || first >= numSteps || pitch < voice.low || pitch > voice.high) continue;
     if (isDrums(voice)) rows = setStroke(rows, first, pitch, true);
     else rows = putNote(rows, [first, clamp(Math.round(end / step_s), [first + 1, numSteps]), pitch]);
@@ -74,6 +74,8 @@ export function rangeOf(rows, voice, least = 18) {
 }
 
 // ---- text in a link
+
+const toPart = (text) => encodeURIComponent(text).replaceAll('~', '%7E').replaceAll('!', '%21');
 
 const toWord = (value, size = 2) => value.toString(36).padStart(size, '0');
 
@@ -113,7 +115,7 @@ export function notesFromText(text, form) {
 function slotToText({seed, temperature, notes, attributes}, form) {
   const source = notes ? `n${notesToText(notes, form)}` : `s${seed}_${temperature}`;
   const moved = Object.entries(attributes).filter(([, amount]) => amount);
-  return [source, ...moved.map(([name, amount]) => `${encodeURIComponent(name)}:${amount}`)].join('!');
+  return [source, ...moved.map(([name, amount]) => `${toPart(name)}:${amount}`)].join('!');
 }
 
 function slotFromText(text, form) {
@@ -137,7 +139,7 @@ function slotFromText(text, form) {
 /** The state of the page as the fragment of a link. */
 export function toLink({tempo, steps, point, family, labels, slots}, form) {
   const head = [tempo, steps, ...point.map((x) => Math.round(100 * x))].join('_');
-  const rest = [family ?? '', Object.keys(labels).length ? JSON.stringify(labels) : ''].map(encodeURIComponent);
+  const rest = [family ?? '', Object.keys(labels).length ? JSON.stringify(labels) : ''].map(toPart);
   return `#scores=${[head, ...rest, ...slots.map((slot) => slotToText(slot, form))].join('~')}`;
 }
 

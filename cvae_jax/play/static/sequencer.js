@@ -59,7 +59,7 @@ export class Sequencer {
     if (!this.isOn) return;
     const now = this.calls.now();
     this.#ahead = this.#ahead.filter(({time}) => time > now);
-    while (this.time < now + LOOK_AHEAD_S) {
+    while (this.isOn && this.time < now + LOOK_AHEAD_S) {
       const isLate = this.time < now;
       if (isLate) this.late += 1;
       if (now - this.time > LATEST_S) {
