@@ -2,18 +2,27 @@
 
 import io
 
+import conftest
 from fastapi import testclient
+import jax
 import numpy as np
 import pytest
 import soundfile
 import test_play_api
 
+from cvae_jax import methods
 from cvae_jax import scores as scores_lib
 from cvae_jax.core import errors
 from cvae_jax.data import forms
+from cvae_jax.data import label_table
+from cvae_jax.data import pipeline
+from cvae_jax.data import sources
+from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.play import api
 from cvae_jax.play import player as player_lib
 from cvae_jax.play import score_notes
+from cvae_jax.play import score_schema
+from cvae_jax.play import scores as scores_desk
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import melody
 from cvae_jax.scores import midi
@@ -25,6 +34,22 @@ from cvae_jax.synthesis import synthesizer
 
 LINE = [[0, 4, 60], [4, 6, 64], [8, 16, 67], [20, 32, 72]]
 NOTES = {"melody": LINE}
+
+
+def make_untrained(variant="", **fields):
+  """A run of configs/musicvae.py that has learnt nothing."""
+  config = conftest.get_config(
+    "musicvae", f"{variant},tiny", **{"method.prior": "standard", **fields}
+  )
+  data = pipeline.open_data(config.data)
+  method = methods.make_method(config, data.train.form, data.train.vocabulary)
+  batch = next(pipeline.eval_batches(data.train, 2, np.arange(2)))
+  inputs = {name: batch[name] for name in sources.batch_keys(data.train)}
+  params = jax.jit(method.init)(jax.random.key(0), inputs).params
+  vocabulary = data.train.vocabulary
+  columns = vocabulary_lib.select(data.train.labels, vocabulary)
+  table = label_table.LabelTable(columns, vocabulary, len(data.train))
+  return synthesizer.Synthesizer(config, 0, params, method, table, data.train.form)
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +295,24 @@ def test_strokes_off_the_grid_are_refused(row):
     errors.UserError, match=r"the stroke \[.*\] must be at|a stroke of the drums is"
   ):
     score_notes.to_tokens(forms.Score(32, drum_tokens.Drums()), {"drums": [row]})
+
+
+def test_scores_of_a_run_with_labels_are_drawn_and_encoded_under_them():
+  synth = make_untrained(**{"condition.labels": ("mode", "density")})
+  desk, labels = scores_desk.Desk(synth, None), {"mode": "minor", "density": 4}
+  source = score_schema.Source(notes=NOTES)
+  point = desk.to_point(score_schema.Sources(scores=[source, source], labels=labels))
+  tokens = score_notes.to_tokens(synth.form, NOTES)
+  columns = synth.vocabulary.soften(synth.draw_labels(1, 0, **labels))
+  np.testing.assert_allclose(
+    point.code[0], latent_space.encode(synth, tokens, columns).code[0], atol=1e-5
+  )
+  for name in synth.conditions:
+    np.testing.assert_array_equal(point.labels[name][1], columns[name][0])
+  # What is not given is inferred.
+  point = desk.to_point(score_schema.Sources(scores=[source], labels={"mode": "minor"}))
+  inferred = synth.vocabulary.soften(synth.infer_labels(tokens, mode="minor"))
+  for name in synth.conditions:
+    np.testing.assert_array_equal(point.labels[name], inferred[name])
+  strip = desk.strip(score_schema.Strip(a=point.code[0], b=-point.code[0], steps=3, labels=labels))
+  assert strip.code.shape == (3, 4) and np.all(strip.labels["density"] == 4)

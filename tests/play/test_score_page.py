@@ -1,17 +1,11 @@
 """The page of scores in a real browser: drawn, played, mixed, recorded, linked and saved."""
 
-import conftest
-import jax
 import numpy as np
 import pytest
 import soundfile
 import test_play_scores
 
-from cvae_jax import methods
 from cvae_jax import scores as scores_lib
-from cvae_jax.data import label_table
-from cvae_jax.data import pipeline
-from cvae_jax.data import sources
 from cvae_jax.play import player as player_lib
 from cvae_jax.scores import midi_reader
 from cvae_jax.synthesis import score_audio
@@ -311,22 +305,12 @@ def test_it_fits_a_phone_and_every_control_has_a_name(browser, url):
   page.context.close()
 
 
-def make_untrained(variant):
-  """A run of configs/musicvae.py that has learnt nothing."""
-  config = conftest.get_config("musicvae", f"{variant},tiny", **{"method.prior": "standard"})
-  data = pipeline.open_data(config.data)
-  method = methods.make_method(config, data.train.form, data.train.vocabulary)
-  batch = next(pipeline.eval_batches(data.train, 2, np.arange(2)))
-  inputs = {name: batch[name] for name in sources.batch_keys(data.train)}
-  params = jax.jit(method.init)(jax.random.key(0), inputs).params
-  table = label_table.LabelTable(data.train.labels, data.train.vocabulary, len(data.train))
-  return synthesizer.Synthesizer(config, 0, params, method, table, data.train.form)
-
-
 @pytest.fixture(scope="module")
 def kit_url(band, tmp_path_factory):
   workdir = str(tmp_path_factory.mktemp("kit"))
-  yield from serve_scores(lambda: player_lib.Player(make_untrained("drums"), workdir, band))
+  yield from serve_scores(
+    lambda: player_lib.Player(test_play_scores.make_untrained("drums"), workdir, band)
+  )
 
 
 def test_drums_have_nine_rows_pads_and_a_kit(browser, kit_url):

@@ -390,6 +390,7 @@ export class ScorePage {
   setVoice(name) {
     this.voice = this.form.voices.find((voice) => voice.name === name);
     this.#showEditor();
+    this.onVoice?.();
   }
 
   shift(semitones) {

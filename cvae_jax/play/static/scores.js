@@ -114,6 +114,7 @@ function addKeys(page) {
     keyboard.trained = [low, high];
     keyboard.shown = null;
     keyboard.draw();
+    page.onVoice = () => keyboard.calls.onShift();
     $('lower').addEventListener('click', () => keyboard.shift(-1));
     $('higher').addEventListener('click', () => keyboard.shift(1));
   }
