@@ -114,8 +114,10 @@ class Player:
   ):
     self.synth, self._workdir = synth, workdir
     self.palette = palette_lib.get_palette(synth, workdir)
-    self.engine = engine_lib.Engine(synth)
     self.desk = scores_desk.Desk(synth, self.palette, band)
+    if self.has_score_page:
+      self.desk.load_band()
+    self.engine = engine_lib.Engine(synth)
     name = os.path.basename(os.path.abspath(workdir))
     self.card = make_card(synth, self.palette, name, workdir)
     self._source_lock = threading.Lock()

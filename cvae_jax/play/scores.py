@@ -86,6 +86,18 @@ class Desk:
     score_notes.need_score(self.synth)
     return score_notes.describe(self.synth, list(self.vectors))
 
+  def load_band(self) -> None:
+    """Loads the runs that play the scores.
+
+    To be called before requests are served: loading imports TFDS, which replaces the import of all
+    threads meanwhile, so that what another one imports then may be broken.
+    """
+    voices = score_notes.voices_of(self.form)
+    if any(voice.is_drums for voice in voices):
+      _ = self.band.drums
+    if not voices[0].is_drums:
+      _ = self.band.notes
+
   def warm_up(self) -> None:
     """Compiles what encodes, finds the attributes, and makes the sounds that play first."""
     voices = score_notes.voices_of(self.form)
