@@ -111,8 +111,8 @@ const played = [];
 Object.assign(band.lines.get('melody'), {{load: async () => {{}}, takeBack() {{}}, stop() {{}},
   play: (pitch, gain, time, duration) => played.push([pitch, time, duration])}});
 const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${{a}} is not ${{b}}`);
-const until = (time) => {{
-  for (; context.currentTime < time; context.currentTime += 0.3) band.sequencer.advance();
+const until = (time, by = 0.3) => {{
+  for (; context.currentTime < time; context.currentTime += by) band.sequencer.advance();
 }};
 const a = {{melody: [[0, 4, 60], [30, 32, 61]]}};
 const b = {{melody: [[8, 10, 70]]}};
@@ -130,7 +130,7 @@ near(played[6][1] - first[1], 16 + 1);
 // Without repetition it ends with its last step.
 played.length = 0;
 await band.start([{{melody: [[1, 2, 70]]}}], {{tempo: 120, loops: false}});
-until(context.currentTime + 9);
+until(context.currentTime + 9, 0.7);
 assert.equal(played.length, 1);
 assert.ok(!band.isOn);
 """)  # fmt: skip
