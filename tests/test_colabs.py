@@ -17,6 +17,7 @@ QUICK = {
   "config.train.steps = 300": "config.train.steps = 2",
   "config.train.steps = 150": "config.train.steps = 4",
   "TRAIN_STEPS = 150": "TRAIN_STEPS = 2",
+  "TRAIN_STEPS = 500": "TRAIN_STEPS = 2",
   "TRAIN_STEPS = 80": "TRAIN_STEPS = 2",
   "SEEDS = 3": "SEEDS = 2",
   '/configs/cvae_best.py")': (

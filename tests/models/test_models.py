@@ -181,7 +181,11 @@ def test_the_thesis_network_has_its_channels_mirrored():
   [
     ("model.name", "transformer", "must be one of conv1d, conv2d, got 'transformer'"),
     ("model.name", "layers", "must be one of conv1d, conv2d, got 'layers'"),  # Of their kitchen.
-    ("method.name", "transformer", "must be one of ddsp, mcnn, rave, vae, got 'transformer'"),
+    (
+      "method.name",
+      "transformer",
+      "must be one of ddsp, mcnn, musicvae, rave, vae, got 'transformer'",
+    ),
     ("method.name", "own.gan", ": there is no module own.gan with a function make_method"),
     ("method.name", "cvae_jax.level", ": there is no module cvae_jax.level with a function make"),
     (
