@@ -46,7 +46,8 @@ def test_every_measure_says_its_direction_or_has_none():
   # What an arrow would be wrong for: sizes, and what depends on what is wanted.
   without = {t for t in titles if not t.endswith(("↑", "↓"))}
   assert without == {
-    "KL, nats", "KL, bits", "active dimensions", "brightness follows velocity", "diversity within a condition",
+    "KL, nats", "KL, bits", "active dimensions", "brightness follows velocity",
+    "diversity within a condition",
     "distance to the nearest training sound", "parameters", "steps", "seconds", "release, dB",
     "last 50 ms under the peak, dB", "power between partials, dB", "copies of training windows, %",
   }  # fmt: skip
