@@ -19,6 +19,7 @@ from starlette.middleware import trustedhost
 
 from cvae_jax.audio import files
 from cvae_jax.core import errors
+from cvae_jax.play import attachments
 from cvae_jax.play import drum_routes
 from cvae_jax.play import engine as engine_lib
 from cvae_jax.play import middleware
@@ -218,8 +219,7 @@ def make_app(player: player_lib.Player, hosts: list[str] | None = None) -> fasta
     point = await thread(player.to_point, request.sound, pitches)
     examples = await decode(point)
     name, body, media_type = await thread(player.pack, point, examples, request)
-    disposition = f'attachment; filename="{name}"'
-    return responses.Response(body, 200, {"Content-Disposition": disposition}, media_type)
+    return attachments.attach(name, body, media_type)
 
   @app.post("/api/place", responses=_BAD)
   async def place(sound: schema.Sound) -> schema.Placed:

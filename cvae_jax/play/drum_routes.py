@@ -8,6 +8,7 @@ import fastapi
 from fastapi import responses
 
 from cvae_jax.audio import files
+from cvae_jax.play import attachments
 from cvae_jax.play import drum_schema
 from cvae_jax.play import drums
 from cvae_jax.play import player as player_lib
@@ -18,17 +19,6 @@ _FILE: dict[int | str, dict[str, Any]] = {
     "description": "a drumkit of Hydrogen; or a ZIP of WAVs, with an SFZ file",
   }
 }
-_MIDI: dict[int | str, dict[str, Any]] = {
-  200: {"content": {"audio/midi": {}}, "description": "a MIDI file"}
-}
-_WAV: dict[int | str, dict[str, Any]] = {
-  200: {"content": {"audio/wav": {}}, "description": "a 16-bit WAV"}
-}
-
-
-def _attach(name: str, body: bytes, media_type: str) -> responses.Response:
-  disposition = f'attachment; filename="{name}"'
-  return responses.Response(body, 200, {"Content-Disposition": disposition}, media_type)
 
 
 def add_routes(
@@ -61,17 +51,25 @@ def add_routes(
   async def download_kit(request: drum_schema.KitDownload):
     """A kit as a drumkit of Hydrogen, as SFZ or as WAVs, to download."""
     point, examples = await to_examples([drum.sound for drum in request.drums])
-    return _attach(*await thread(drums.pack_kit, synth, point, examples, request))
+    return attachments.attach(*await thread(drums.pack_kit, synth, point, examples, request))
 
-  @app.post("/api/pattern/midi", responses={**problems, **_MIDI}, response_class=responses.Response)
+  @app.post(
+    "/api/pattern/midi",
+    responses={**problems, **attachments.MIDI},
+    response_class=responses.Response,
+  )
   async def download_midi(request: drum_schema.PatternMidi):
     """A pattern as a MIDI file on channel 10, to download."""
-    return _attach("pattern.mid", await thread(drums.make_midi, request), "audio/midi")
+    return attachments.attach("pattern.mid", await thread(drums.make_midi, request), "audio/midi")
 
-  @app.post("/api/pattern/loop", responses={**problems, **_WAV}, response_class=responses.Response)
+  @app.post(
+    "/api/pattern/loop",
+    responses={**problems, **attachments.WAV},
+    response_class=responses.Response,
+  )
   async def download_loop(request: drum_schema.PatternLoop):
     """A pattern as a WAV that loops, as long as its bar."""
     drums.check_loop(request)
     point, examples = await to_examples(request.sounds)
     audio = await thread(drums.make_loop, synth, point, examples, request)
-    return _attach("loop.wav", files.to_wav(audio, synth.sample_rate), "audio/wav")
+    return attachments.attach("loop.wav", files.to_wav(audio, synth.sample_rate), "audio/wav")

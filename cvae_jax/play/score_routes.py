@@ -8,22 +8,11 @@ import fastapi
 from fastapi import responses
 
 from cvae_jax.audio import files
+from cvae_jax.play import attachments
 from cvae_jax.play import player as player_lib
 from cvae_jax.play import schema
 from cvae_jax.play import score_notes
 from cvae_jax.play import score_schema
-
-_MIDI: dict[int | str, dict[str, Any]] = {
-  200: {"content": {"audio/midi": {}}, "description": "a MIDI file"}
-}
-_WAV: dict[int | str, dict[str, Any]] = {
-  200: {"content": {"audio/wav": {}}, "description": "a 16-bit WAV"}
-}
-
-
-def _attach(name: str, body: bytes, media_type: str) -> responses.Response:
-  disposition = f'attachment; filename="{name}"'
-  return responses.Response(body, 200, {"Content-Disposition": disposition}, media_type)
 
 
 def add_routes(
@@ -79,16 +68,22 @@ def add_routes(
     """The notes of a MIDI file as a score, from its first bar with notes."""
     return await thread(score_notes.read, player.synth, await request.body())
 
-  @app.post("/api/scores/midi", responses={**problems, **_MIDI}, response_class=responses.Response)
+  @app.post(
+    "/api/scores/midi",
+    responses={**problems, **attachments.MIDI},
+    response_class=responses.Response,
+  )
   async def save_midi(request: score_schema.ScoreFile):
     """Scores as a MIDI file, one after the other, to download."""
-    return _attach("scores.mid", await thread(desk.make_midi, request), "audio/midi")
+    return attachments.attach("scores.mid", await thread(desk.make_midi, request), "audio/midi")
 
-  @app.post("/api/scores/wav", responses={**problems, **_WAV}, response_class=responses.Response)
+  @app.post(
+    "/api/scores/wav", responses={**problems, **attachments.WAV}, response_class=responses.Response
+  )
   async def save_wav(request: score_schema.ScoreFile):
     """Scores as a WAV, one after the other, to download."""
     audio, rate = await thread(desk.make_audio, request)
-    return _attach("scores.wav", files.to_wav(audio, rate), "audio/wav")
+    return attachments.attach("scores.wav", files.to_wav(audio, rate), "audio/wav")
 
   @app.get("/api/scores/families", responses={**problems})
   async def families() -> score_schema.Families:
