@@ -34,6 +34,7 @@ def interpolate(args: argparse.Namespace) -> None:
   from cvae_jax.synthesis import latent_space
 
   synth = run_flags.load_run(args)
+  play = score_flags.make_player(args, synth.form, args.seed)
   if synth.method.streamer is not None:
     from cvae_jax.synthesis import stream_exploration
 
@@ -51,20 +52,15 @@ def interpolate(args: argparse.Namespace) -> None:
   path, part = args.path or "spherical", args.part or "both"
   points = latent_space.interpolate(synth, a, b, args.steps, path, part)
   examples = latent_space.decode(synth, points, args.seed)
-  play = score_flags.make_player(args, synth.form, args.seed)
   if args.join and isinstance(synth.form, forms.Score):
-    _write_score(synth, os.path.join(args.out, "interpolation.mid"), examples, play)
+    _write(synth, os.path.join(args.out, "interpolation.mid"), examples, play)
     return
   if args.join:
     _write_joined(synth, os.path.join(args.out, "interpolation.wav"), examples)
     return
   for i, example in enumerate(examples):
     path = os.path.join(args.out, f"step-{i:02d}{synth.form.suffix}")
-    if isinstance(synth.form, forms.Score):
-      _write_score(synth, path, [example], play)
-      continue
-    synth.form.write(path, example)
-    _log.info("%s", path)
+    _write(synth, path, [example], play)
 
 
 def _refuse_flags(args: argparse.Namespace, *names: str) -> None:
@@ -80,13 +76,14 @@ def _log_paths(paths) -> None:
     _log.info("%s", path)
 
 
-def _write_score(synth, path, examples, play) -> None:
-  """Writes scores, one after the other, as one MIDI file, and as audio if they are played."""
-  notes = synth.form.join(examples)
-  synth.form.write_notes(path, notes)
+def _write(synth, path, examples, play) -> None:
+  """Writes scores, one after the other, as MIDI and audio, or a sound."""
+  if isinstance(synth.form, forms.Score):
+    _log_paths(score_flags.write(synth.form, path, synth.form.join(examples), play))
+    return
+  (example,) = examples
+  synth.form.write(path, example)
   _log.info("%s", path)
-  if play is not None:
-    _log.info("%s", score_flags.write_audio(path, notes, play))
 
 
 def _write_joined(synth, path, examples) -> None:
@@ -141,20 +138,17 @@ def convert(args: argparse.Namespace) -> None:
   for name, amount in shifts:
     point = point._replace(code=point.code + amount * vectors[name])
   converted = latent_space.decode(synth, point, args.seed)[0]
-  if isinstance(synth.form, forms.Score):
-    _write_score(synth, args.output, [converted], play)
-    return
-  synth.form.write(args.output, converted)
-  _log.info("%s", args.output)
+  _write(synth, args.output, [converted], play)
 
 
 def _check_attributes(synth, names: list[str]) -> None:
   """Raises UserError for attributes that a run's examples do not have."""
   from cvae_jax.synthesis import score_attributes
 
+  known = score_attributes.known(synth)
   for name in names:
-    if name not in score_attributes.known(synth):
-      _find_attribute(synth, synth.table.columns, name, score_attributes.known(synth))
+    if name not in known:
+      _find_attribute(synth, synth.table.columns, name, known)
 
 
 def _find_vectors(synth, workdir: str, names: list[str]) -> dict[str, np.ndarray]:
@@ -162,10 +156,12 @@ def _find_vectors(synth, workdir: str, names: list[str]) -> dict[str, np.ndarray
   from cvae_jax.synthesis import note_codes
   from cvae_jax.synthesis import score_attributes
 
-  codes, measured = _training_codes(synth, workdir), score_attributes.known(synth)
-  vectors = score_attributes.find_vectors(synth, codes, [x for x in names if x in measured])
+  codes, known = _training_codes(synth, workdir), score_attributes.known(synth)
+  measured = [name for name in names if name in known]
+  # All codes are decoded for it: not for attributes that are labels.
+  vectors = score_attributes.find_vectors(synth, codes, measured) if measured else {}
   for name in names:
-    if name not in measured:
+    if name not in known:
       has = _find_attribute(synth, codes.labels(), name)
       vectors[name] = note_codes.attribute_vector(codes, has)
   return vectors

@@ -65,10 +65,13 @@ def main(argv: list[str] | None = None) -> None:
   for i, example in enumerate(examples):
     name = stem(synth.vocabulary, synth.conditions, drawn_labels, i, args.seed)
     path = os.path.join(args.out, name + synth.form.suffix)
-    synth.form.write(path, example)
-    _log.info("%s", path)
-    if play is not None and isinstance(synth.form, forms.Score):
-      _log.info("%s", score_flags.write_audio(path, synth.form.join([example]), play))
+    if isinstance(synth.form, forms.Score):
+      paths = score_flags.write(synth.form, path, synth.form.join([example]), play)
+    else:
+      synth.form.write(path, example)
+      paths = [path]
+    for written in paths:
+      _log.info("%s", written)
 
 
 def generate_long(synth, args) -> None:

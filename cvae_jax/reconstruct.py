@@ -44,9 +44,8 @@ def _reconstruct_score(synth, form, args, asked, play) -> dict[str, np.ndarray]:
   notes = form.join(
     [synth.reconstruct(x, y, args.seed) for x, y in zip(examples, labels, strict=True)]
   )
-  form.write_notes(args.output, notes)
-  if play is not None:
-    _log.info("%s", score_flags.write_audio(args.output, notes, play))
+  for path in score_flags.write(form, args.output, notes, play)[1:]:
+    _log.info("%s", path)  # The MIDI file itself is logged last.
   return labels[0]
 
 

@@ -63,11 +63,21 @@ def make_player(args: argparse.Namespace, form: Any, seed: int = 0) -> Player | 
   ).play
 
 
-def write_audio(path: str, notes: Sequence["scores.Note"], play: Player) -> str:
-  """Writes the audio of notes beside their MIDI file; returns its path."""
+def write(form: Any, path: str, notes: Sequence["scores.Note"], play: Player | None) -> list[str]:
+  """Writes notes as a MIDI file, and beside it as audio if they are played; returns the paths.
+
+  Args:
+    form: of the run.
+    path: of the MIDI file.
+    notes: as of `forms.Score.join`.
+    play: of `make_player`.
+  """
   from cvae_jax.audio import files
 
+  form.write_notes(path, notes)
+  if play is None:
+    return [path]
   wav = os.path.splitext(path)[0] + ".wav"
   audio, rate = play(notes)
   files.write_wav(wav, audio, rate)
-  return wav
+  return [path, wav]

@@ -60,3 +60,17 @@ def test_a_score_is_converted_along_an_attribute(melody_run, tmp_path):
     explore.main(["convert", run, source, str(out), "--attribute=density:1", "--no_audio"])
   with pytest.raises(errors.UserError, match="attribute must be one of mode, .*, got 'bright'"):
     explore.main(["convert", run, source, str(out), "--attribute=bright:1", "--no_audio"])
+
+
+def test_codes_are_not_decoded_for_attributes_that_are_labels(melody_run, tmp_path, monkeypatch):
+  source, out = tmp_path / "in.mid", tmp_path / "out.mid"
+  synth = synthesizer.load(str(melody_run))
+  synth.form.write(str(source), synth.generate(seed=0))
+
+  def refuse(*_):
+    raise AssertionError("the codes of all training scores were decoded")
+
+  monkeypatch.setattr(score_attributes, "find_vectors", refuse)
+  run = f"--workdir={melody_run}"
+  explore.main(["convert", run, str(source), str(out), "--attribute=minor:1", "--no_audio"])
+  assert out.exists()
