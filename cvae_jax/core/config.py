@@ -294,13 +294,17 @@ def _readers(section: str, field: str) -> str:
   return f", but of {', '.join(names)}" if names else ""
 
 
+OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("cosine", "constant", "exponential", "step")  # of the learning rate
 
 
 def get_optimizer() -> ml_collections.ConfigDict:
   """The section of an optimizer; a method that has two has another section like it."""
   optimizer = ml_collections.ConfigDict()
+  optimizer.name = "adam"  # adam, muon (kernels by orthogonal momentum, all else by Adam)
   optimizer.learning_rate = 2e-3  # peak, of Adam
+  # Peak of Muon: root mean square of what is added to a kernel's weights in a step.
+  optimizer.kernel_rate = 3e-3
   # cosine (to 1 % of the peak), constant, exponential, step (times decay_rate every decay_steps)
   optimizer.schedule = "cosine"
   optimizer.warmup_steps = 200

@@ -88,11 +88,12 @@ _UNDER_1 = ("condition.drop_rate",)
 def need_optimizer(config: ml_collections.ConfigDict, section: str) -> None:
   """Raises UserError for values of an optimizer's section that it cannot use."""
   names = lambda *fields: [f"{section}.{field}" for field in fields]
-  need_positive(config, *names("decay_rate", "learning_rate"))
+  need_positive(config, *names("decay_rate", "kernel_rate", "learning_rate"))
   not_negative = ("warmup_steps", "clip_norm", "weight_decay", "ema_decay", "b1", "b2")
   need_not_negative(config, *names(*not_negative))
   need_under_1(config, *names("ema_decay", "b1", "b2"))
-  need_choices(config, {f"{section}.schedule": config_lib.SCHEDULES})
+  choices = {"name": config_lib.OPTIMIZERS, "schedule": config_lib.SCHEDULES}
+  need_choices(config, {f"{section}.{field}": values for field, values in choices.items()})
 
 
 def check(config: ml_collections.ConfigDict) -> None:

@@ -46,13 +46,8 @@ def load(workdir: str) -> ml_collections.ConfigDict:
     )
   config = config_lib.get_base_config(**_part_names(path, stored)).to_dict()
   _check_kinds(path, stored, config)
-  for section, values in stored.items():
-    if isinstance(values, dict):
-      config.setdefault(section, {}).update(values)
-    else:
-      config[section] = values
   try:
-    return ml_collections.ConfigDict(config)
+    return ml_collections.ConfigDict(_merge(config, stored))
   except (TypeError, ValueError) as e:
     raise errors.UserError(f"{path} is no config: {errors.one_line(e)}") from None
 
@@ -74,6 +69,15 @@ def _part_names(path: str, stored: Mapping[str, Any]) -> dict[str, Any]:
   if missing:
     raise errors.UserError(f"{path} is no config: it has no section '{missing[0]}'")
   return names
+
+
+def _merge(config: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+  """A config with the values of a file; fields that are newer than the file keep their defaults."""
+  merged = dict(config)
+  for name, value in stored.items():
+    is_section = isinstance(value, dict) and isinstance(config.get(name), dict)
+    merged[name] = _merge(config[name], value) if is_section else value
+  return merged
 
 
 def _check_kinds(

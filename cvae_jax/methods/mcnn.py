@@ -32,6 +32,7 @@ from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import mcnn_parts as parts_lib
 from cvae_jax.methods.common import waveforms
 from cvae_jax.training import gradients
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 _SOUNDING = 1e-3  # of full scale: softer samples at the end of a sound are silence
@@ -221,7 +222,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
   num_samples = min(config.method.crop or form.num_samples, form.num_samples)
   short = dataclasses.replace(form, num_samples=num_samples)
   parts = parts_lib.make_parts(config, short, methods.make_representation(config, short))
-  optimizer = state_lib.make_optimizer(config.optimizer, task.total_steps)
+  optimizer = optimizers.make_optimizer(config.optimizer, task.total_steps)
   bind = lambda function: functools.partial(function, whole)
   return methods.Method(
     init=functools.partial(init, whole, optimizer),

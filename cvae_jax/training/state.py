@@ -1,4 +1,4 @@
-"""What a run carries from step to step, and the optimizer that moves it."""
+"""What a run carries from step to step, and how an optimizer moves it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,7 @@ from typing import Any
 from flax import struct
 import jax
 import jax.numpy as jnp
-import ml_collections
 import optax
-
-from cvae_jax.core import config as config_lib
-from cvae_jax.core import errors
 
 
 class TrainState(struct.PyTreeNode):
@@ -70,51 +66,6 @@ def warm_start(state: TrainState, params: Any) -> TrainState:
   mine = state.buffers or {}
   kept = {name: buffers.get(name, value) for name, value in mine.items()}
   return state.replace(params=trained, ema_params=ema_params, buffers=kept or None)
-
-
-def make_schedule(config: ml_collections.ConfigDict, total_steps: int) -> optax.Schedule:
-  """Learning rate by step: linear warm-up, and then what `schedule` says.
-
-  'cosine' falls to 1 % of the peak at `decay_steps` (without them at the run's end); 'constant'
-  stays; 'exponential' is multiplied by `decay_rate` over every `decay_steps`, smoothly; 'step' at
-  every `decay_steps`, at once.
-  """
-  peak, warmup, kind = config.learning_rate, config.warmup_steps, config.schedule
-  if kind == "constant":
-    # A linear schedule of no steps would stay at 0.
-    return optax.warmup_constant_schedule(0.0 if warmup else peak, peak, warmup)
-  decay_steps = max(config.decay_steps or total_steps, warmup + 1)
-  if kind == "cosine":
-    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, decay_steps, end_value=0.01 * peak)
-  if kind not in config_lib.SCHEDULES:
-    raise errors.UserError(
-      f"a schedule must be one of {', '.join(config_lib.SCHEDULES)}, got '{kind}'"
-    )
-  decay = optax.exponential_decay(
-    peak, config.decay_steps or total_steps, config.decay_rate, staircase=kind == "step"
-  )
-  return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), decay], [warmup])
-
-
-def make_optimizer(
-  config: ml_collections.ConfigDict, total_steps: int
-) -> optax.GradientTransformation:
-  """Adam with a schedule, clipping and decoupled weight decay.
-
-  Args:
-    config: a section with the fields of `config.get_optimizer`: `optimizer`, or a method's own.
-    total_steps: of the run.
-  """
-  clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
-  return optax.chain(
-    clip,
-    optax.adamw(
-      make_schedule(config, total_steps),
-      b1=config.b1,
-      b2=config.b2,
-      weight_decay=config.weight_decay,
-    ),
-  )
 
 
 def init_state(

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from cvae_jax import methods
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 FRAME, DIM = 441, 4
@@ -27,7 +28,7 @@ class Net(nn.Module):
 
 
 def make_method(config, task):
-  net, optimizer = Net(), state_lib.make_optimizer(config.optimizer, task.total_steps)
+  net, optimizer = Net(), optimizers.make_optimizer(config.optimizer, task.total_steps)
   frames = lambda b: b["audio"].reshape(b["audio"].shape[0], -1, FRAME)
   whole = lambda x: x.reshape(x.shape[0], -1)
 

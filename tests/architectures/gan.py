@@ -9,7 +9,7 @@ import optax
 
 from cvae_jax import methods
 from cvae_jax.audio import level
-from cvae_jax.training import state as state_lib
+from cvae_jax.training import optimizers
 
 
 class State(struct.PyTreeNode):
@@ -34,7 +34,7 @@ def make_method(config, task):
   size, dim = rep.shape[0] * rep.shape[1] * rep.shape[2], config.method.latent_dim
   maker, critic = Mlp(size), Mlp(1)
   optimizers = [
-    state_lib.make_optimizer(s, task.total_steps) for s in (config.optimizer, config.critic)
+    optimizers.make_optimizer(s, task.total_steps) for s in (config.optimizer, config.critic)
   ]
   make = lambda p, z, c: jnp.tanh(maker.apply(p, jnp.concatenate([z, c], -1)))
   judge = lambda p, x, c: critic.apply(p, jnp.concatenate([x, c], -1))[:, 0]

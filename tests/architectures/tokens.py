@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import optax
 
 from cvae_jax import methods
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 
 def make_method(config, task):
   length, size = task.form.num_tokens, task.form.tokenizer.size
-  optimizer = state_lib.make_optimizer(config.optimizer, task.total_steps)
+  optimizer = optimizers.make_optimizer(config.optimizer, task.total_steps)
 
   def nll(params, tokens):
     before = jnp.pad(tokens, [(0, 0), (1, 0)])[:, :-1]

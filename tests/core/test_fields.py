@@ -166,3 +166,16 @@ def test_another_part_keeps_what_was_changed_field_by_field():
   config_lib.set_part(config, "data", "drums")
   assert config.data.name == "drums" and config.data.drums.sample_rate == 22_050
   assert config.data.drums.max_s == 12.0 and "hits" not in config.data.drums
+
+
+def test_a_config_of_before_a_field_came_in_has_its_default(tmp_path):
+  config = config_lib.get_base_config(
+    method="musicvae", data="synth_scores", representation=None, model=None
+  )
+  config.method.flow.optimizer.learning_rate = 0.5
+  config_file.save(config, str(tmp_path))
+  path = tmp_path / config_file.FILENAME
+  stored = json.loads(path.read_text())
+  del stored["optimizer"]["name"], stored["method"]["flow"]["optimizer"]["name"]
+  path.write_text(json.dumps(stored))
+  assert config_lib.flatten(config_file.load(str(tmp_path))) == config_lib.flatten(config)

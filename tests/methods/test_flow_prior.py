@@ -17,6 +17,7 @@ from cvae_jax.methods.common import flow_prior
 from cvae_jax.models.common import latent
 from cvae_jax.training import checkpoint
 from cvae_jax.training import loop
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 DIM = 3
@@ -72,7 +73,7 @@ def test_it_learns_codes_that_are_no_normal_and_follow_the_condition():
   angle = rng.uniform(0, 2 * np.pi, 4096)
   codes = (radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)).astype(np.float32)
   c = (radius[:, None] == 3.0).astype(np.float32)
-  optimizer = state_lib.make_optimizer(config.optimizer, config.steps)
+  optimizer = optimizers.make_optimizer(config.optimizer, config.steps)
   variables = prior.init(jax.random.key(0), c[:1])
   later = state_lib.init_state(
     {"params": variables["params"]}, optimizer, jax.random.key(0), 0.99

@@ -15,6 +15,7 @@ from cvae_jax.data import vocabulary
 from cvae_jax.methods import rave
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import sequence_prior
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 
@@ -34,7 +35,7 @@ def learned():
   rows = rng.normal((3.0, -1.0, 0.0), (2.0, 0.01, 0.01), (512, 1, 3)) + np.zeros((1, 24, 1))
   kinds = rng.integers(0, 2, (512, 1))
   rows[..., 2] += 2 * kinds - 1
-  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  optimizer = optimizers.make_optimizer(settings.optimizer, settings.steps)
   key = jax.random.key(0)
   state = state_lib.init_state({"params": {"w": jnp.zeros(1)}}, optimizer, key, 0.0)
   state = sequence_prior.attach(state, prior, settings, key)

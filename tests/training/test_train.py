@@ -92,8 +92,10 @@ def test_a_finished_run_leaves_what_it_says(tiny_run):
   assert sum("/generated" in tag for tag in tags["tensors"]) == 2
 
 
-def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(tmp_path, tfds_dir):
+@pytest.mark.parametrize("optimizer", config_lib.OPTIMIZERS)
+def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(tmp_path, tfds_dir, optimizer):
   fields = {**SHORT, "train.steps": 12, "eval.every_steps": 4, "data.tfds_dir": tfds_dir}
+  fields["optimizer.name"] = optimizer
   config = get_config("cvae", "tiny", **fields)
   unbroken, broken = str(tmp_path / "unbroken"), str(tmp_path / "broken")
   loop.train_and_evaluate(config, unbroken)

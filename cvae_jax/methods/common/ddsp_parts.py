@@ -24,7 +24,7 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.models.common import ddsp as ddsp_lib
-from cvae_jax.training import state as state_lib
+from cvae_jax.training import optimizers
 
 NONE, SEQUENCE, NOTE = "none", "sequence", "note"
 _PITCH = vocabulary_lib.PITCH
@@ -339,5 +339,5 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     timbre,
     Networks(decoder, encoder, curves, round(settings.room_s * form.sample_rate)),
     flow,
-    state_lib.make_optimizer(config.optimizer, task.total_steps),
+    optimizers.make_optimizer(config.optimizer, task.total_steps),
   )

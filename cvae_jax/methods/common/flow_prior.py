@@ -29,6 +29,7 @@ from cvae_jax.core import config_check
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import velocity as velocity_lib
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 KEY = "prior"  # of the flow's variables among the parameters that a run is used with
@@ -158,7 +159,7 @@ def attach(
     c: [B, K] conditions, of which only the shape counts.
   """
   variables = prior.init(rng, c)
-  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  optimizer = optimizers.make_optimizer(settings.optimizer, settings.steps)
   params = {"params": jax.tree.map(jnp.copy, variables["params"])}
   later = state_lib.init_state(params, optimizer, state.rng, settings.optimizer.ema_decay)
   return state.replace(buffers={**(state.buffers or {}), KEY: variables}, later=later)
@@ -223,7 +224,7 @@ def make_phase(
     encode: (params, batch) to posteriors and conditions [B, K].
     drop: (conditions, rng) to conditions of which some are unknown; None to leave them.
   """
-  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  optimizer = optimizers.make_optimizer(settings.optimizer, settings.steps)
 
   def prepare(params: Any, batch: methods.Batch) -> dict[str, jax.Array]:
     latent, c = encode(params, batch)

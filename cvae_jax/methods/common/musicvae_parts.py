@@ -18,7 +18,7 @@ from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import score_voices
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import music_vae
-from cvae_jax.training import state as state_lib
+from cvae_jax.training import optimizers
 
 _SERIES = re.compile(r"(.+)_([1-9][0-9]*)")  # label of a part of a score, such as chord_1
 
@@ -254,5 +254,5 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     ),
     make_network(settings, voices),
     flow,
-    state_lib.make_optimizer(config.optimizer, task.total_steps),
+    optimizers.make_optimizer(config.optimizer, task.total_steps),
   )

@@ -22,7 +22,7 @@ from cvae_jax.methods.common import sequence_prior
 from cvae_jax.models.common import discriminators
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import rave as rave_lib
-from cvae_jax.training import state as state_lib
+from cvae_jax.training import optimizers
 
 PAPER, V1, V2 = "paper", "v1", "v2"
 ENCODER, DECODER, STATISTICS = "encoder", "decoder", "batch_stats"
@@ -152,8 +152,8 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     encoder,
     decoder,
     critic,
-    state_lib.make_optimizer(config.optimizer, task.total_steps),
-    state_lib.make_optimizer(settings.critic, task.total_steps),
+    optimizers.make_optimizer(config.optimizer, task.total_steps),
+    optimizers.make_optimizer(settings.critic, task.total_steps),
     prior,
     task.condition,
   )

@@ -22,6 +22,7 @@ from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.models.common import velocity as velocity_lib
+from cvae_jax.training import optimizers
 from cvae_jax.training import state as state_lib
 
 _LEAST_SHARE = 0.1  # of the largest deviation of a dimension
@@ -197,7 +198,7 @@ def train_step(
   counts = jax.random.randint(count_rng, (batch_size,), 1, prior.context + 1)
   counts = jnp.where(jax.random.bernoulli(mark_rng, _UNKNOWN_RATE, (batch_size,)), 0, counts)
   is_known = (jnp.arange(prior.window) < counts[:, None]).astype(jnp.float32)
-  optimizer = state_lib.make_optimizer(settings.optimizer, settings.steps)
+  optimizer = optimizers.make_optimizer(settings.optimizer, settings.steps)
   decay = settings.optimizer.ema_decay
   return flow_prior.train_step(prior, optimizer, decay, state, windows, (is_known, c), flow_rng)
 

@@ -23,7 +23,7 @@ from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
 from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
-from cvae_jax.training import state as state_lib
+from cvae_jax.training import optimizers
 
 
 class Parts(NamedTuple):
@@ -144,7 +144,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     if settings.prior == "flow"
     else None,
     regularization.make_penalty(settings, task.num_examples),
-    state_lib.make_optimizer(config.optimizer, task.total_steps),
+    optimizers.make_optimizer(config.optimizer, task.total_steps),
     critic_labels,
     levels,
     targets,
