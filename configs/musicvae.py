@@ -29,7 +29,8 @@ def flat16(config):
   """Sixteen bars of melody without a conductor."""
   config.data.scores.bars = 16
   config.method.update(latent_dim=256, sampling_constant=0.0)
-  config.train.batch_size = config.eval.batch_size = 64
+  config.optimizer.update(name="muon", kernel_rate=3.2e-3, warmup_steps=100)
+  config.train.batch_size, config.eval.batch_size = 32, 64
 
 
 def melody16(config):
@@ -64,8 +65,8 @@ def paper(config):
 
   Its learning rate falls to 1e-5, and this one to 0.
   """
-  config.optimizer.update(learning_rate=1e-3, schedule="exponential", decay_rate=0.9999)
-  config.optimizer.update(decay_steps=1, warmup_steps=0, b2=0.999, ema_decay=0.0)
+  config.optimizer.update(name="adam", learning_rate=1e-3, schedule="exponential")
+  config.optimizer.update(decay_rate=0.9999, decay_steps=1, warmup_steps=0, b2=0.999, ema_decay=0.0)
   config.train.update(batch_size=512, steps=200_000)
   config.method.update(latent_dim=256, encoder_units=512, prior="standard", beta=0.2, beta_rate=0.0)
   if config.data.scores.bars > 2:

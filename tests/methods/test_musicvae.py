@@ -22,6 +22,7 @@ from cvae_jax.methods import musicvae
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import musicvae_parts as parts_lib
 from cvae_jax.methods.common import score_voices
+from cvae_jax.models.common import music_vae
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import melody
 from cvae_jax.scores import performance
@@ -111,6 +112,25 @@ def test_a_bar_knows_of_another_by_the_conductor_and_its_last_step_alone():
   differs = np.asarray(jnp.max(jnp.abs(a - b), axis=(1, 2)) > 1e-6)
   assert differs[length + 1 : 2 * length].all()
   assert not differs[: length + 1].any() and not differs[2 * length :].any()
+
+
+def test_an_encoder_of_segments_encodes_each_by_itself_and_then_their_order():
+  net = music_vae.Encoder(units=6, layers=2, latent_dim=3, segments=4, memory_steps=32)
+  x = jax.random.normal(jax.random.key(0), (32, 2, 5))
+  params = net.init(jax.random.key(1), x)
+  order = jnp.array([2, 0, 3, 1])
+  swapped = x.reshape(4, 8, 2, 5)[order].reshape(x.shape)
+
+  def codes(x):
+    latent, states = net.apply(params, x, capture_intermediates=True)
+    _, hidden = states["intermediates"]["segment_forward_1"]["__call__"][0]
+    return latent.mean, hidden[-1].reshape(4, 2, 6)
+
+  (mean_a, codes_a), (mean_b, codes_b) = codes(x), codes(swapped)
+  np.testing.assert_allclose(codes_b, codes_a[order], atol=1e-6)
+  assert jnp.abs(mean_a - mean_b).max() > 1e-5
+  last = net.apply(params, x.at[0, 0, 0].add(1.0))
+  assert (jnp.abs(last.mean - mean_a).max(axis=1) > 1e-7).tolist() == [True, False]
 
 
 def test_voices_with_decoders_of_their_own_do_not_see_each_other():

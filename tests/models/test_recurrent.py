@@ -72,6 +72,21 @@ def test_the_lstm_agrees_with_flax(long_memory):
   np.testing.assert_allclose(last, carry, atol=1e-6)
 
 
+def test_gates_begin_with_memories_of_up_to_so_many_steps():
+  x = jnp.zeros((1, 1, 3))
+  bias = lambda steps: np.asarray(
+    recurrent.LSTM(400, steps).init(jax.random.key(0), x)["params"]["input"]["bias"]
+  ).reshape(4, 400)
+  np.testing.assert_array_equal(bias(0), np.repeat([[0.0], [1.0], [0.0], [0.0]], 400, axis=1))
+  keep, forget, *others = bias(100)
+  np.testing.assert_array_equal(keep, -forget)
+  np.testing.assert_array_equal(others, np.zeros((2, 400)))
+  # A constant gate keeps 1 / (1 - f) = 1 + u steps, with u uniform up to 99.
+  times = np.sort(1.0 / (1.0 - 1.0 / (1.0 + np.exp(-forget.astype(float)))) - 1.0)
+  np.testing.assert_allclose(times, np.linspace(1.0, 99.0, 400), atol=8.0)
+  assert np.isfinite(bias(1)).all()
+
+
 def test_the_lstm_remembers_and_has_the_right_gradient(long_memory):
   lstm, variables, x = long_memory
   np.testing.assert_array_equal(variables["params"]["input"]["bias"][5:10], 1.0)

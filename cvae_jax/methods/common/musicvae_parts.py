@@ -235,10 +235,11 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     raise errors.UserError("this method needs a data set of scores, and this one has sounds")
   voices, settings = score_voices.make_voices(task.form.tokenizer), config.method
   num_steps = task.form.num_tokens // len(voices.sizes)
-  if num_steps % settings.segments:
-    raise errors.UserError(
-      f"method.segments must divide the {num_steps} steps of a score, got {settings.segments}"
-    )
+  for name in ("segments", "encoder_segments"):
+    if num_steps % settings[name]:
+      raise errors.UserError(
+        f"method.{name} must divide the {num_steps} steps of a score, got {settings[name]}"
+      )
   flow = None
   if settings.prior == "flow":
     flow = flow_prior.make_flow_prior(settings.flow, settings.latent_dim)

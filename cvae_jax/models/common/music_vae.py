@@ -8,6 +8,7 @@ begin as tanh of a linear layer of z, z is an input at every step, a conductor h
 """
 
 from collections.abc import Sequence
+import functools
 from typing import NamedTuple
 
 from flax import linen as nn
@@ -30,14 +31,18 @@ class Stack(nn.Module):
     units: H, of each layer.
     layers: number of layers.
     has_context: whether the first layer has an input that does not vary in time.
+    memory_steps: as of `recurrent.LSTM`.
   """
 
   units: int
   layers: int
   has_context: bool = False
+  memory_steps: int = 0
 
   def setup(self):
-    self.lstms = [recurrent.LSTM(self.units, name=f"layer_{i}") for i in range(self.layers)]
+    self.lstms = [
+      recurrent.LSTM(self.units, self.memory_steps, name=f"layer_{i}") for i in range(self.layers)
+    ]
     if self.has_context:
       self.context = nn.Dense(4 * self.units, use_bias=False)
 
@@ -92,28 +97,44 @@ class Start(nn.Module):
 class Encoder(nn.Module):
   """q(z|x): a bidirectional LSTM, whose last states in both directions give mean and deviation.
 
+  With segments an LSTM encodes each of them by itself, and the one of which z is made runs over
+  their codes, as the package's `HierarchicalLstmEncoder`.
+
   Attributes:
     units: H, of each direction.
     layers: of LSTM; each one sees both directions of the one below.
     latent_dim: D.
+    segments: that are encoded by themselves; 1 for the whole at once.
+    memory_steps: as of `recurrent.LSTM`, of the whole.
   """
 
   units: int
   layers: int
   latent_dim: int
+  segments: int = 1
+  memory_steps: int = 0
 
   @nn.compact
   def __call__(self, x: jax.Array) -> latent_lib.Latent:
     """The posterior of [N, B, F] steps."""
-    for i in range(self.layers):
-      forward = recurrent.LSTM(self.units, name=f"forward_{i}")(x)[1]
-      backward = recurrent.LSTM(self.units, name=f"backward_{i}")(x[::-1])[1]
-      x = jnp.concatenate([forward, backward[::-1]], axis=-1)
-    last = jnp.concatenate([forward[-1], backward[-1]], axis=-1)
+    memory, batch = self.memory_steps, x.shape[1]
+    if self.segments > 1:
+      codes = self._last_states(_fold(x, self.segments), "segment_", memory // self.segments)
+      x, memory = codes.reshape(self.segments, batch, -1), self.segments if memory else 0
+    last = self._last_states(x, "", memory)
     init = nn.initializers.normal(_HEAD_DEVIATION)
     mean = nn.Dense(self.latent_dim, kernel_init=init, name="mean")(last)
     deviation = nn.softplus(nn.Dense(self.latent_dim, kernel_init=init, name="deviation")(last))
     return latent_lib.Latent(mean, 2.0 * jnp.log(deviation + _LEAST_DEVIATION))
+
+  def _last_states(self, x: jax.Array, prefix: str, memory_steps: int) -> jax.Array:
+    """[B, 2 H] of [N, B, F] inputs."""
+    make = functools.partial(recurrent.LSTM, self.units, memory_steps)
+    for i in range(self.layers):
+      forward = make(name=f"{prefix}forward_{i}")(x)[1]
+      backward = make(name=f"{prefix}backward_{i}")(x[::-1])[1]
+      x = jnp.concatenate([forward, backward[::-1]], axis=-1)
+    return jnp.concatenate([forward[-1], backward[-1]], axis=-1)
 
 
 class Decoder(nn.Module):
@@ -123,15 +144,17 @@ class Decoder(nn.Module):
     units: H.
     layers: of LSTM.
     num_classes: of all its voices together.
+    memory_steps: as of `recurrent.LSTM`.
   """
 
   units: int
   layers: int
   num_classes: int
+  memory_steps: int = 0
 
   def setup(self):
     self.start = Start(self.units, self.layers)
-    self.stack = Stack(self.units, self.layers, has_context=True)
+    self.stack = Stack(self.units, self.layers, True, self.memory_steps)
     self.output = nn.Dense(self.num_classes)
 
   def begin(self, guide: jax.Array) -> tuple[Carries, jax.Array]:
@@ -158,21 +181,26 @@ class Sizes(NamedTuple):
     latent_dim: D.
     encoder_units: H, of each direction.
     encoder_layers: of LSTM.
+    encoder_segments: that are encoded by themselves, and then their codes; 1 for the whole at once.
     conductor_units: H.
     conductor_layers: of LSTM; 0 for a flat decoder, which has one segment.
     decoder_units: H.
     decoder_layers: of LSTM.
     segments: S.
+    memory_steps: longest memory that units of the encoder begin with, in steps, see
+      `recurrent.LSTM`; decoders' is a segment's share of it, and the conductor's S.
   """
 
   latent_dim: int
   encoder_units: int
   encoder_layers: int
+  encoder_segments: int
   conductor_units: int
   conductor_layers: int
   decoder_units: int
   decoder_layers: int
   segments: int
+  memory_steps: int
 
 
 class Voices(NamedTuple):
@@ -203,12 +231,17 @@ class MusicVAE(nn.Module):
 
   def setup(self):
     sizes = self.sizes
-    self.encoder = Encoder(sizes.encoder_units, sizes.encoder_layers, sizes.latent_dim)
+    memory = sizes.memory_steps
+    self.encoder = Encoder(
+      sizes.encoder_units, sizes.encoder_layers, sizes.latent_dim, sizes.encoder_segments, memory
+    )
     if sizes.conductor_layers:
       self.conductor_start = Start(sizes.conductor_units, sizes.conductor_layers)
-      self.conductor = Stack(sizes.conductor_units, sizes.conductor_layers)
+      of_segments = sizes.segments if memory else 0
+      self.conductor = Stack(sizes.conductor_units, sizes.conductor_layers, False, of_segments)
+    of_steps = memory // sizes.segments
     self.decoders = [
-      Decoder(sizes.decoder_units, sizes.decoder_layers, voices.num_classes)
+      Decoder(sizes.decoder_units, sizes.decoder_layers, voices.num_classes, of_steps)
       for voices in self.voices
     ]
 

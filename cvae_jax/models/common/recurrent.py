@@ -125,19 +125,23 @@ class LSTM(nn.Module):
 
   Inputs are projected apart from the recurrence (x W + b, `project`), so that what is known of a
   sequence before it is run through is one product, and what does not vary in time is projected
-  once. Biases of f begin at 1.
+  once. Biases of f begin at 1, or where T, `memory_steps`, is given at log u with u drawn from
+  [1, T - 1], and those of i at -log u: a unit then keeps what it has seen for about u steps.
 
   Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; gates are in the
-  order of cuDNN and PyTorch.
+  order of cuDNN and PyTorch. Tallec & Ollivier 2018, "Can recurrent neural networks warp time?",
+  for the biases.
 
   Attributes:
     features: H, of each half of the state.
+    memory_steps: longest memory that units begin with; 0 for biases of 1.
   """
 
   features: int
+  memory_steps: int = 0
 
   def setup(self):
-    self.input = _Projection(4 * self.features)
+    self.input = _Projection(4 * self.features, self.memory_steps)
     self.recurrent = self.param(
       "recurrent", functools.partial(_orthogonal_gates, count=4), (self.features, 4 * self.features)
     )
@@ -176,15 +180,18 @@ class _Projection(nn.Module):
 
   Attributes:
     features: 4 H.
+    memory_steps: as of `LSTM`.
   """
 
   features: int
+  memory_steps: int
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     kernel_init = nn.initializers.lecun_normal()
     kernel = self.param("kernel", kernel_init, (x.shape[-1], self.features))
-    return _add_bias(x @ kernel, self.param("bias", _remembering, (self.features,)))
+    init = functools.partial(_remembering, steps=self.memory_steps)
+    return _add_bias(x @ kernel, self.param("bias", init, (self.features,)))
 
 
 @jax.custom_vjp
@@ -201,11 +208,14 @@ def _add_bias_backward(_, gradient):
 _add_bias.defvjp(lambda x, bias: (x + bias, None), _add_bias_backward)
 
 
-def _remembering(rng, shape, dtype=jnp.float32):
-  """Biases [4H] of 0, and of 1 for the forget gate."""
-  del rng
+def _remembering(rng, shape, dtype=jnp.float32, *, steps):
+  """Biases [4H] of 0, but for the gates that keep: see `LSTM`."""
   size = shape[0] // 4
-  return jnp.zeros(shape, dtype).at[size : 2 * size].set(1.0)
+  biases = jnp.zeros(shape, dtype)
+  if not steps:
+    return biases.at[size : 2 * size].set(1.0)
+  log_times = jnp.log(jax.random.uniform(rng, (size,), dtype, 1.0, max(steps - 1.0, 1.0 + 1e-3)))
+  return biases.at[:size].set(-log_times).at[size : 2 * size].set(log_times)
 
 
 def _lstm_step(kernel, carry, projected):
