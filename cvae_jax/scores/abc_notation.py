@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from cvae_jax.core import errors
 from cvae_jax.scores import abc_fields
+from cvae_jax.scores import abc_playing
 from cvae_jax.scores import piece as piece_lib
 
 _WHOLE = abc_fields.WHOLE
+_MAX_EVENTS = abc_playing.MAX_EVENTS
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}  # notes in the time of so many
-_MAX_EVENTS = 200_000  # of a tune, with its repeats
-_VELOCITY = 90
 
 _SKIPPED = r'"[^"\n]*"|![^!\n]*!|\+[a-z]+\+|\{[^}\n]*\}|`|\\|\$|[.~HLMOPSTuvyJR]|%.*'
 _LENGTH = r"(?P<{0}top>\d*)(?P<{0}bottom>(?:/\d*)*)"
@@ -118,7 +118,7 @@ def parse(number: str, text: str) -> Tune:
       else:
         voice.add(token)
   found = list({id(x): x for x in voices.values()}.values())
-  return Tune(number, title, _to_piece(found))
+  return Tune(number, title, abc_playing.to_piece([x.events for x in found]))
 
 
 class _Voice:
@@ -232,73 +232,3 @@ def _times(top: str, bottom: str) -> float:
   for part in bottom.split("/")[1:]:
     length /= max(int(part or 2), 1)
   return length
-
-
-def _unfold(events: list[tuple]) -> list[tuple]:
-  """Events in the order of playing: a repeated part twice, each time with its ending."""
-  out: list[tuple] = []
-  start = at = 0  # of the part that may be repeated
-  turn, is_skipped = 1, False
-  while at < len(events) and len(out) <= _MAX_EVENTS:
-    kind, text, _ = event = events[at]
-    at += 1
-    if kind != "bar":
-      if not is_skipped or kind in ("meter", "tempo"):
-        out.append(event)
-      continue
-    lines = text.rstrip("0123456789,-[")
-    endings = re.findall(r"\d", text[len(lines) :])
-    ends, begins = lines.startswith(":"), lines.endswith(":")
-    if ends and turn == 1 and not is_skipped:
-      at, turn = start, 2
-    elif endings:
-      is_skipped = str(turn) not in endings
-    elif ends or begins or (turn == 2 and lines in ("||", "|]", "[|")):
-      start, turn, is_skipped = at, 1, False
-  return out
-
-
-def _to_piece(voices: list[_Voice]) -> piece_lib.Piece:
-  """The piece of voices, each a part; upbeats are moved to the end of their bar."""
-  rows: list[tuple[int, int, int, int, int, bool, int]] = []
-  tempos: list[tuple[int, float]] = []
-  meters: list[tuple[int, int, int]] = []
-  end = 0
-  for part, voice in enumerate(voices):
-    tick = _upbeat_rest(voice.events)
-    sounding: dict[int, int] = {}  # row of the last notes, by pitch
-    is_tied = False
-    for kind, value, ticks in _unfold(voice.events):
-      if kind == "meter":
-        meters.append((tick if tick > 0 and rows else 0, *value))
-      elif kind == "tempo":
-        tempos.append((tick if rows else 0, value))
-      elif kind == "tie":
-        is_tied = True
-      elif kind == "note":
-        now: dict[int, int] = {}
-        for pitch in value:
-          if is_tied and pitch in sounding:
-            row = rows[sounding[pitch]]
-            rows[sounding[pitch]] = (row[0], tick + ticks, *row[2:])
-            now[pitch] = sounding[pitch]
-          elif 0 <= pitch <= piece_lib.LAST_PITCH and ticks > 0:
-            rows.append((tick, tick + ticks, pitch, _VELOCITY, 0, False, part))
-            now[pitch] = len(rows) - 1
-        sounding, is_tied = now, False
-        tick += ticks
-    end = max(end, tick)
-  return piece_lib.make_piece(rows, tempos=tempos, meters=meters, end=end)
-
-
-def _upbeat_rest(events: list[tuple]) -> int:
-  """Ticks of rest before an upbeat, so that it ends with a bar; 0 without one."""
-  length, bar = 0, _WHOLE
-  for kind, value, ticks in events:
-    if kind == "meter":
-      bar = _WHOLE * value[0] // value[1]
-    elif kind == "note":
-      length += ticks
-    elif kind == "bar" and length:
-      break
-  return bar - length if 0 < length < bar else 0

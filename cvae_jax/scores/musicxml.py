@@ -9,21 +9,16 @@ out. An upbeat ends where its bar does, see `bars`.
 Source: "MusicXML 4.0", W3C Music Notation Community Group 2021.
 """
 
-import io
 import math
-import os
 import re
 from typing import NamedTuple
 from xml.etree import ElementTree
-from xml.parsers import expat
-import zipfile
 
 from cvae_jax.core import errors
 from cvae_jax.scores import bars as bars_lib
+from cvae_jax.scores import musicxml_file
 from cvae_jax.scores import piece as piece_lib
 
-_MAX_BYTES = 32 * 2**20  # unpacked
-_MAX_ELEMENTS, _MAX_DEPTH = 2_000_000, 100
 _MAX_RESOLUTION, _RESOLUTION = 30_000, 10_080  # ticks per quarter note; the latter is rounded to
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _BEATS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}  # quarter notes
@@ -49,7 +44,7 @@ def parse(data: bytes, unfold: bool = True) -> piece_lib.Reading:
   Raises:
     UserError: if it is no MusicXML, is damaged, declares entities, or is too large.
   """
-  root = _parse_xml(_unpack(data) if data[:2] == b"PK" else data)
+  root = musicxml_file.read_root(data)
   if root.tag not in ("score-partwise", "score-timewise"):
     raise errors.UserError(f"it is no MusicXML score: it begins with <{root.tag[:40]}>")
   measures = _measures_by_part(root)
@@ -68,72 +63,6 @@ def parse(data: bytes, unfold: bool = True) -> piece_lib.Reading:
   order = bars_lib.unfold(bars) if unfold else list(range(number))
   remarks = (f"{unknown} percussion notes without a MIDI key",) if unknown else ()
   return piece_lib.Reading(bars_lib.to_piece(bars, order, resolution), remarks)
-
-
-def _unpack(data: bytes) -> bytes:
-  """The score of a compressed file."""
-  try:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-      name = _root_file(archive)
-      if archive.getinfo(name).file_size > _MAX_BYTES:
-        raise errors.UserError(f"it is larger than {_MAX_BYTES // 2**20} MB when unpacked")
-      return archive.read(name)
-  except errors.UserError:
-    raise
-  except Exception as e:  # zlib.error, BadZipFile and others have no common base.
-    raise errors.UserError(f"it cannot be unpacked ({errors.one_line(e)})") from None
-
-
-def _root_file(archive: zipfile.ZipFile) -> str:
-  """The member of a compressed file that is its score."""
-  names = archive.namelist()
-  if "META-INF/container.xml" in names:
-    with archive.open("META-INF/container.xml") as f:
-      for element in _parse_xml(f.read(2**16)).iter("rootfile"):
-        kind = element.get("media-type", "application/vnd.recordare.musicxml+xml")
-        if element.get("full-path") in names and "xml" in kind:
-          return str(element.get("full-path"))
-  for name in names:
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix in (".xml", ".musicxml") and not name.startswith(("META-INF/", "__MACOSX/")):
-      return name
-  raise errors.UserError("it holds no score, as a compressed MusicXML file does")
-
-
-def _parse_xml(data: bytes) -> ElementTree.Element:
-  """The root of a document, without names of namespaces.
-
-  Entities are refused: a few lines of them may stand for any number of bytes, or for other files.
-  """
-  parser, builder = expat.ParserCreate(), ElementTree.TreeBuilder()
-  count = depth = 0
-
-  def start(tag, attributes):
-    nonlocal count, depth
-    count, depth = count + 1, depth + 1
-    if count > _MAX_ELEMENTS or depth > _MAX_DEPTH:
-      what = f"{_MAX_ELEMENTS:,} elements" if depth <= _MAX_DEPTH else f"{_MAX_DEPTH} levels"
-      raise errors.UserError(f"it has more than {what} of XML")
-    builder.start(tag.rpartition(":")[2], attributes)
-
-  def end(tag):
-    nonlocal depth
-    depth -= 1
-    builder.end(tag.rpartition(":")[2])
-
-  def refuse(name, *_):
-    raise errors.UserError(f"it declares an XML entity ('{name[:40]}'), which no score needs")
-
-  parser.StartElementHandler, parser.EndElementHandler = start, end
-  parser.CharacterDataHandler, parser.EntityDeclHandler = builder.data, refuse
-  parser.buffer_text = True
-  try:
-    parser.Parse(data, True)
-    return builder.close()
-  except errors.UserError:
-    raise
-  except (expat.ExpatError, ValueError, LookupError) as e:
-    raise errors.UserError(f"it cannot be read as XML ({errors.one_line(e)})") from None
 
 
 def _measures_by_part(root: ElementTree.Element) -> dict[str, list[ElementTree.Element]]:
