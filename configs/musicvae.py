@@ -14,9 +14,10 @@ def drums(config):
 
 
 def chords(config):
-  """Two bars of melody to four chords: after ':folder', with the tracks of the melody given.
+  """Two bars of melody to four chords, after ':folder': of chord symbols, or of what sounds.
 
-  As --config.data.scores.tracks="(1,)"; chords are found in the other tracks.
+  Of a tune without symbols, chords are found in the tracks other than the melody's, which is the
+  first one unless --config.data.scores.tracks says so.
   """
   scores = config.data.scores
   scores.update(chords=2, transpose=3)

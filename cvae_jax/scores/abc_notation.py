@@ -2,8 +2,10 @@
 
 Supported are the fields X, T, M, L, Q, K and V, also within lines; notes, rests, accidentals, keys
 with modes and extra accidentals, ties, chords, tuplets, broken rhythms, repeats and first and
-second endings, which are unfolded. Chord symbols, decorations, grace notes, slurs, lyrics and the
-order of parts (P) are skipped. An upbeat ends where its bar does.
+second endings, which are unfolded; chord symbols, "Am" before a note, of all voices
+(`chord_symbols`; a dash after the root is minor), which annotations, "^slow", are not. Decorations,
+grace notes, slurs, lyrics and the order of parts (P) are skipped. An upbeat ends where its bar
+does.
 
 Source: "The abc music standard" 2.1, Chris Walshaw et al. 2011; accidentals last for their bar, in
 every octave (its default of %%propagate-accidentals).
@@ -16,6 +18,7 @@ from typing import NamedTuple
 from cvae_jax.core import errors
 from cvae_jax.scores import abc_fields
 from cvae_jax.scores import abc_playing
+from cvae_jax.scores import chord_symbols
 from cvae_jax.scores import piece as piece_lib
 
 _WHOLE = abc_fields.WHOLE
@@ -23,10 +26,12 @@ _MAX_EVENTS = abc_playing.MAX_EVENTS
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}  # notes in the time of so many
 
-_SKIPPED = r'"[^"\n]*"|![^!\n]*!|\+[a-z]+\+|\{[^}\n]*\}|`|\\|\$|[.~HLMOPSTuvyJR]|%.*'
+_ANNOTATION = ("^", "_", "<", ">", "@")  # beginnings of texts that are no chord symbols
+_SKIPPED = r"![^!\n]*!|\+[a-z]+\+|\{[^}\n]*\}|`|\\|\$|[.~HLMOPSTuvyJR]|%.*"
 _LENGTH = r"(?P<{0}top>\d*)(?P<{0}bottom>(?:/\d*)*)"
 _TOKEN = re.compile(
-  rf"(?P<skip>{_SKIPPED})"
+  r'"(?P<symbol>[^"\n]*)"'
+  rf"|(?P<skip>{_SKIPPED})"
   r"|\[(?P<field>[A-Za-z]):(?P<value>[^\]\n]*)\]"
   r"|(?P<ending>\[\d[\d,-]*)"
   r"|(?P<bar>(?::*\[?\|+[|\]:]*|::+)(?:\s*\[?\d[\d,-]*)?)"
@@ -47,11 +52,13 @@ class Tune(NamedTuple):
     number: of its field X.
     title: of its first field T.
     piece: notes and maps.
+    remarks: faults that were read past, in words.
   """
 
   number: str
   title: str
   piece: piece_lib.Piece
+  remarks: tuple[str, ...] = ()
 
 
 def split(text: str) -> list[tuple[str, str]]:
@@ -118,7 +125,18 @@ def parse(number: str, text: str) -> Tune:
       else:
         voice.add(token)
   found = list({id(x): x for x in voices.values()}.values())
-  return Tune(number, title, abc_playing.to_piece([x.events for x in found]))
+  parts, unread = _read_symbols([x.events for x in found])
+  return Tune(number, title, abc_playing.to_piece(parts), chord_symbols.describe(unread))
+
+
+def _read_symbols(voices: list[list[tuple]]) -> tuple[list[list[tuple]], list[str]]:
+  """Events of voices with indices for chord symbols, and the symbols that cannot be read."""
+  symbols = [text for events in voices for kind, text, _ in events if kind == "chord"]
+  indices = dict(zip(symbols, chord_symbols.read(symbols), strict=True))
+  known = lambda event: event[0] != "chord" or indices[event[1]] is not None
+  index = lambda event: ("chord", indices[event[1]], 0) if event[0] == "chord" else event
+  parts = [[index(event) for event in events if known(event)] for events in voices]
+  return parts, [text for text in symbols if indices[text] is None]
 
 
 class _Voice:
@@ -126,7 +144,7 @@ class _Voice:
 
   Attributes:
     events: (kind, value, value): notes ("note", pitches, ticks), with pitches () for a rest;
-      "tie"; bar lines ("bar", text, 0); "meter" and "tempo".
+      "tie"; bar lines ("bar", text, 0); "meter" and "tempo"; chord symbols ("chord", text, 0).
   """
 
   def __init__(self, meter, unit, key):
@@ -158,6 +176,10 @@ class _Voice:
     """Adds what a token stands for."""
     if token["note"] is not None:
       self._add_note(token)
+    elif token["symbol"] is not None:
+      text = token["symbol"].strip()
+      if text and not text.startswith(_ANNOTATION):
+        self.events.append(("chord", text, 0))
     elif token["bar"] is not None:
       self.bar_accidentals = {}
       self.events.append(("bar", re.sub(r"\s", "", token["bar"]), 0))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import re
 
 from cvae_jax.scores import abc_fields
+from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import piece as piece_lib
 
 MAX_EVENTS = 200_000  # of a tune, with its repeats
@@ -12,8 +13,12 @@ _VELOCITY = 90
 
 
 def _unfold(events: list[tuple]) -> list[tuple]:
-  """Events in the order of playing: a repeated part twice, each time with its ending."""
+  """Events in the order of playing: a repeated part twice, each time with its ending.
+
+  A repetition begins with the chord that is written before its beginning.
+  """
   out: list[tuple] = []
+  chord = first_chord = chord_lib.NO_CHORD  # that was played last, that was before the part
   start = at = 0  # of the part that may be repeated
   turn, is_skipped = 1, False
   while at < len(events) and len(out) <= MAX_EVENTS:
@@ -22,16 +27,19 @@ def _unfold(events: list[tuple]) -> list[tuple]:
     if kind != "bar":
       if not is_skipped or kind in ("meter", "tempo"):
         out.append(event)
+        chord = text if kind == "chord" else chord
       continue
     lines = text.rstrip("0123456789,-[")
     endings = re.findall(r"\d", text[len(lines) :])
     ends, begins = lines.startswith(":"), lines.endswith(":")
     if ends and turn == 1 and not is_skipped:
       at, turn = start, 2
+      if chord != first_chord:
+        out.append(("chord", first_chord, 0))
     elif endings:
       is_skipped = str(turn) not in endings
     elif ends or begins or (turn == 2 and lines in ("||", "|]", "[|")):
-      start, turn, is_skipped = at, 1, False
+      start, turn, is_skipped, first_chord = at, 1, False, chord
   return out
 
 
@@ -44,6 +52,7 @@ def to_piece(voices: Sequence[list[tuple]]) -> piece_lib.Piece:
   rows: list[tuple[int, int, int, int, int, bool, int]] = []
   tempos: list[tuple[int, float]] = []
   meters: list[tuple[int, int, int]] = []
+  chords: list[tuple[int, int]] = []
   end = 0
   for part, events in enumerate(voices):
     tick = _upbeat_rest(events)
@@ -54,6 +63,8 @@ def to_piece(voices: Sequence[list[tuple]]) -> piece_lib.Piece:
         meters.append((tick if tick > 0 and rows else 0, *value))
       elif kind == "tempo":
         tempos.append((tick if rows else 0, value))
+      elif kind == "chord":
+        chords.append((tick, value))
       elif kind == "tie":
         is_tied = True
       elif kind == "note":
@@ -69,7 +80,7 @@ def to_piece(voices: Sequence[list[tuple]]) -> piece_lib.Piece:
         sounding, is_tied = now, False
         tick += ticks
     end = max(end, tick)
-  return piece_lib.make_piece(rows, tempos=tempos, meters=meters, end=end)
+  return piece_lib.make_piece(rows, tempos=tempos, meters=meters, end=end, chords=chords)
 
 
 def _upbeat_rest(events: list[tuple]) -> int:

@@ -1,9 +1,9 @@
 """Bars of written scores, as readers of notation make them, and the piece that they are played as.
 
-Repeats are unfolded, ties are joined in the order of playing, and an upbeat ends where its bar
-does. Bars that are shorter or longer than their metre says keep their length: where several in a
-row do not add up to whole bars, they get a metre of their own, so that later bars begin on the grid
-of theirs.
+Repeats are unfolded, ties are joined in the order of playing, chord symbols hold until the next one
+that is played, and an upbeat ends where its bar does. Bars that are shorter or longer than their
+metre says keep their length: where several in a row do not add up to whole bars, they get a metre
+of their own, so that later bars begin on the grid of theirs.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import dataclasses
 from typing import NamedTuple
 
 from cvae_jax.core import errors
+from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import piece as piece_lib
 
 VELOCITY = 90  # of notes without dynamics
@@ -58,6 +59,7 @@ class Bar:
     begins_repeat: whether a repeated part begins with it.
     turns: how often the part that ends with it is played; 0 without a repeat sign.
     endings: turns in which it is played, of a first or second ending; () for all.
+    chords: (ticks from the start of the bar, index into `chords.NAMES`) of chord symbols.
   """
 
   notes: list[Note] = dataclasses.field(default_factory=list)
@@ -67,6 +69,7 @@ class Bar:
   begins_repeat: bool = False
   turns: int = 0
   endings: tuple[int, ...] = ()
+  chords: list[tuple[int, int]] = dataclasses.field(default_factory=list)
 
 
 def unfold(bars: Sequence[Bar]) -> list[int]:
@@ -142,7 +145,30 @@ def to_piece(bars: Sequence[Bar], order: Sequence[int], resolution: int) -> piec
     for note in sorted(bar.notes, key=lambda note: (note.start, not note.from_tie)):
       _play(note, tick + note.start, rows, tied)
   meters = _meters(played, starts, resolution)
-  return piece_lib.make_piece(rows, resolution, tempos, meters, starts[-1])
+  chords = _chords(bars, order, starts)
+  return piece_lib.make_piece(rows, resolution, tempos, meters, starts[-1], chords)
+
+
+def _chords(
+  bars: Sequence[Bar], order: Sequence[int], starts: Sequence[int]
+) -> list[tuple[int, int]]:
+  """(tick, index) of chord symbols, of bars in the order of playing, which start at ticks.
+
+  Where playing goes back, the chord holds that is written before the bar it goes to; where it skips
+  bars, the last one that was played.
+  """
+  written = [chord_lib.NO_CHORD]  # before each bar
+  for bar in bars:
+    symbols = sorted(bar.chords, key=lambda x: x[0])
+    written.append(symbols[-1][1] if symbols else written[-1])
+  chords: list[tuple[int, int]] = []
+  before = -1
+  for index, tick in zip(order, starts, strict=False):
+    if index <= before and chords:
+      chords.append((tick, written[index]))
+    chords += [(tick + ticks, chord) for ticks, chord in bars[index].chords]
+    before = index
+  return chords
 
 
 def _play(note: Note, start: int, rows: list[tuple], tied: dict[tuple[int, int], list[int]]):

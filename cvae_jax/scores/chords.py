@@ -23,6 +23,21 @@ _INSIDE = np.stack(
 _ROOT_OF = np.repeat(np.arange(12), len(_QUALITIES))
 
 
+def of_triad(root: int, third: int, fifth: int) -> int:
+  """The index of a triad in `NAMES`.
+
+  Args:
+    root: in semitones above C, of any octave.
+    third: in semitones above the root; 3 is minor, all others count as major.
+    fifth: likewise; what no triad of the third has counts as 7.
+  """
+  triads = list(_QUALITIES.values())
+  notes = (0, third, fifth)
+  if notes not in triads:
+    notes = _QUALITIES["m" if third == 3 else ""]
+  return 1 + root % 12 * len(triads) + triads.index(notes)
+
+
 def find(durations: np.ndarray, lowest: np.ndarray) -> np.ndarray:
   """Finds the triads that sound: [M] indices into `NAMES`, `NO_CHORD` where nothing does.
 
@@ -50,6 +65,24 @@ def transpose(chord: np.ndarray, semitones: int) -> np.ndarray:
 def contains(chord: np.ndarray, pitch: np.ndarray) -> np.ndarray:
   """[M] bool: whether pitches (MIDI numbers) are notes of chords; none is of `NO_CHORD`."""
   return (chord != NO_CHORD) & _INSIDE[np.maximum(chord - 1, 0), pitch % 12]
+
+
+def longest_of_parts(by_step: np.ndarray, part_steps: int) -> np.ndarray:
+  """The chord of every part of so many steps that lasts longest in it, the first of equals.
+
+  Args:
+    by_step: [L] indices into `NAMES`, of each step.
+    part_steps: steps of a part, from the first step on.
+
+  Returns:
+    [L] indices into `NAMES`.
+  """
+  rows = np.pad(by_step, (0, -len(by_step) % part_steps), "edge").reshape(-1, part_steps)
+  counts = np.zeros((len(rows), len(NAMES)), np.int64)
+  np.add.at(counts, (np.arange(len(rows))[:, None], rows), 1)
+  first = np.take_along_axis(counts, rows, axis=1).argmax(axis=1)
+  longest = rows[np.arange(len(rows)), first]
+  return np.repeat(longest, part_steps)[: len(by_step)].astype(np.int8)
 
 
 def of_parts(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import drum_tokens
 from cvae_jax.scores import melody as melody_lib
 from cvae_jax.scores import piece as piece_lib
@@ -65,6 +66,26 @@ def quantise(
 def _nearest(ticks, steps_per_quarter: int, piece: piece_lib.Piece):
   """The nearest step of ticks, the later one of two."""
   return (2 * ticks * steps_per_quarter + piece.ticks_per_quarter) // (2 * piece.ticks_per_quarter)
+
+
+def chords(
+  piece: piece_lib.Piece, section: piece_lib.Section, steps_per_quarter: int, num_steps: int
+) -> np.ndarray:
+  """The chord symbols of a section by step; one that is before the section holds in it.
+
+  Args:
+    piece: with chord symbols; without any there is no chord.
+    section: of the piece.
+    steps_per_quarter: as of `quantise`.
+    num_steps: L.
+
+  Returns:
+    [L] int8 indices into `chords.NAMES`.
+  """
+  ticks, symbols = piece.chords
+  starts = _nearest(ticks - section.start, steps_per_quarter, piece)
+  rows = np.searchsorted(starts, np.arange(num_steps), "right")
+  return np.concatenate([[chord_lib.NO_CHORD], symbols]).astype(np.int8)[rows]
 
 
 def melodies(

@@ -1,14 +1,15 @@
 """Reads lead sheets as pieces: a JSON object for each tune, of which files have one a line.
 
-    {"melody": [[0.0, 1.0, 60], [1.0, 2.0, 64]], "time_signatures": [[0.0, "3/4"]],
-     "bar_onsets": [0.0, 1.0, 4.0]}
+    {"melody": [[0.0, 1.0, 60], [1.0, 2.0, 64]], "chords": [[0.0, "C"], [1.0, "B-7"]],
+     "time_signatures": [[0.0, "3/4"]], "bar_onsets": [0.0, 1.0, 4.0]}
 
-`melody` has an onset, a duration and a MIDI number for each note, `time_signatures` an onset and a
-metre, and `bar_onsets` the start of each bar; onsets and durations are in quarter notes. Without
-`time_signatures` the metre is that of the commonest bar, or 4/4, and without `bar_onsets` bars
-follow from the metre. Other fields are left out, chord symbols (`chords`) and keys (`key_sharps`)
-too, which a piece has no place for. See `bars` for upbeats, and for bars that are not as long as
-their metre says.
+`melody` has an onset, a duration and a MIDI number for each note, `chords` an onset and a chord
+symbol (`chord_symbols`), `time_signatures` an onset and a metre, and `bar_onsets` the start of each
+bar; onsets and durations are in quarter notes. A dash after the root of a symbol is a flat, as
+music21 writes it, unless a tune has flats that are written as b. Without `time_signatures` the
+metre is that of the commonest bar, or 4/4, and without `bar_onsets` bars follow from the metre.
+Other fields are left out, keys (`key_sharps`) too, which a piece has no place for. See `bars` for
+upbeats, and for bars that are not as long as their metre says.
 """
 
 import bisect
@@ -22,13 +23,14 @@ from typing import Any
 
 from cvae_jax.core import errors
 from cvae_jax.scores import bars as bars_lib
+from cvae_jax.scores import chord_symbols
 from cvae_jax.scores import piece as piece_lib
 
 _MAX_QUARTERS = 100_000.0  # 14 hours at 120
 _TICKS = piece_lib.TICKS
 
 
-def parse(text: str) -> piece_lib.Piece:
+def parse(text: str) -> piece_lib.Reading:
   """Parses a line of a file.
 
   Raises:
@@ -43,16 +45,27 @@ def parse(text: str) -> piece_lib.Piece:
   if not isinstance(fields, dict) or "melody" not in fields:
     raise errors.UserError("it is no lead sheet: a JSON object with a field melody")
   notes = [_read_note(row, number) for number, row in enumerate(_rows(fields, "melody"))]
+  symbols = [_read_symbol(row, n) for n, row in enumerate(_rows(fields, "chords"))]
   meters = [_read_meter(row, n) for n, row in enumerate(_rows(fields, "time_signatures"))]
   onsets = [_time(x, f"bar_onsets[{n}]") for n, x in enumerate(_rows(fields, "bar_onsets"))]
   bars = _make_bars(sorted(meters), onsets, max((a + b for a, b, _ in notes), default=0))
   starts = [0]
   for bar in bars:
     starts.append(starts[-1] + bar.length)
+  find_bar = lambda start: min(bisect.bisect_right(starts, start), len(bars)) - 1
   for start, length, pitch in notes:
-    row = min(bisect.bisect_right(starts, start), len(bars)) - 1
+    row = find_bar(start)
     bars[row].notes.append(bars_lib.Note(start - starts[row], length, pitch))
-  return bars_lib.to_piece(bars, range(len(bars)), _TICKS)
+  unread = []
+  indices = chord_symbols.read([symbol for _, symbol in symbols], has_dashes=True)
+  for (start, symbol), index in zip(symbols, indices, strict=True):
+    row = find_bar(start)
+    if index is None:
+      unread.append(symbol)
+    else:
+      bars[row].chords.append((start - starts[row], index))
+  found = bars_lib.to_piece(bars, range(len(bars)), _TICKS)
+  return piece_lib.Reading(found, chord_symbols.describe(unread))
 
 
 def _rows(fields: dict[str, Any], name: str) -> list[Any]:
@@ -82,6 +95,14 @@ def _read_note(row: Any, number: int) -> tuple[int, int, int]:
   if not isinstance(pitch, int) or not 0 <= pitch <= piece_lib.LAST_PITCH:
     raise errors.UserError(f"the pitch of its {name} must be 0-127, got {str(pitch)[:40]}")
   return _time(row[0], f"{name}[0]"), max(_time(row[1], f"{name}[1]"), 1), int(pitch)
+
+
+def _read_symbol(row: Any, number: int) -> tuple[int, str]:
+  """Start in ticks, and chord symbol."""
+  name = f"chords[{number}]"
+  if not isinstance(row, list) or len(row) != 2 or not isinstance(row[1], str):
+    raise errors.UserError(f"its {name} must be [onset, symbol] as [0, 'Am7'], got {str(row)[:40]}")
+  return _time(row[0], f"{name}[0]"), row[1]
 
 
 def _read_meter(row: Any, number: int) -> tuple[int, tuple[int, int]]:

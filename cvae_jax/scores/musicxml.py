@@ -1,10 +1,10 @@
 """Reads MusicXML, also compressed, as pieces.
 
 Supported are scores by parts and by times; voices, backup and forward, chords, ties, transposing
-instruments, changes of metre and tempo, repeats and endings, which are unfolded; dynamics that are
-numbers, programs, and percussion by its MIDI keys. A voice of a part is a channel of its track.
-Grace notes, cue notes, chord symbols, ornaments, lyrics and jumps (da capo, segno, coda) are left
-out. An upbeat ends where its bar does, see `bars`.
+instruments, changes of metre and tempo, repeats and endings, which are unfolded; chord symbols of
+all parts (`musicxml_harmony`); dynamics that are numbers, programs, and percussion by its MIDI
+keys. A voice of a part is a channel of its track. Grace notes, cue notes, ornaments, lyrics and
+jumps (da capo, segno, coda) are left out. An upbeat ends where its bar does, see `bars`.
 
 Source: "MusicXML 4.0", W3C Music Notation Community Group 2021.
 """
@@ -14,9 +14,14 @@ import re
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
+
 from cvae_jax.core import errors
 from cvae_jax.scores import bars as bars_lib
+from cvae_jax.scores import chord_symbols
+from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import musicxml_file
+from cvae_jax.scores import musicxml_harmony
 from cvae_jax.scores import piece as piece_lib
 
 _MAX_RESOLUTION, _RESOLUTION = 30_000, 10_080  # ticks per quarter note; the latter is rounded to
@@ -53,15 +58,17 @@ def parse(data: bytes, unfold: bool = True) -> piece_lib.Reading:
     raise errors.UserError("it has no measures")
   resolution = _find_resolution(root)
   bars = [bars_lib.Bar() for _ in range(number)]
-  unknown = 0
+  unknown, unread = 0, list[str]()
   for index, (name, elements) in enumerate(measures.items()):
     part = _Part(index, _find_sounds(root, name), resolution)
     for element, bar in zip(elements, bars, strict=False):
       part.read_measure(element, bar)
     unknown += part.unknown
+    unread += part.unread
   _complete(bars, resolution)
   order = bars_lib.unfold(bars) if unfold else list(range(number))
-  remarks = (f"{unknown} percussion notes without a MIDI key",) if unknown else ()
+  remarks: tuple[str, ...] = (f"{unknown} percussion notes without a MIDI key",) if unknown else ()
+  remarks += chord_symbols.describe(unread)
   return piece_lib.Reading(bars_lib.to_piece(bars, order, resolution), remarks)
 
 
@@ -112,10 +119,12 @@ class _Part:
 
   Attributes:
     unknown: number of percussion notes that are left out, as their MIDI key is not known.
+    unread: chord symbols that cannot be read.
   """
 
   def __init__(self, index: int, sounds: dict[str, _Sound], resolution: int):
     self.unknown = 0
+    self.unread: list[str] = []
     self._track, self._sounds, self._resolution = 16 * index, sounds, resolution
     self._default = next(iter(sounds.values()), _Sound())
     self._divisions, self._velocity = 1.0, float(bars_lib.VELOCITY)
@@ -146,6 +155,8 @@ class _Part:
           now += self._ticks(element.findtext("duration"))
         case "attributes":
           self._set_attributes(element, bar)
+        case "harmony":
+          self._add_harmony(element, now, bar)
         case "direction" | "sound":
           self._add_direction(element, now, bar)
         case "barline":
@@ -179,6 +190,17 @@ class _Part:
       qpm = beat * (2.0 - 0.5 ** min(dots, 4)) * _number(metronome.findtext("per-minute"), 0.0)
     if _MIN_QPM <= qpm <= _MAX_QPM:
       bar.tempos.append((now, qpm))
+
+  def _add_harmony(self, element: ElementTree.Element, now: int, bar: bars_lib.Bar) -> None:
+    text = musicxml_harmony.spell(element)
+    index = chord_symbols.parse(text)
+    if index is None:
+      self.unread.append(text)
+      return
+    offset = _number(element.findtext("offset"), 0.0) * self._resolution / self._divisions
+    shift = self._shift(element.findtext("staff", ""))
+    chord = int(chord_lib.transpose(np.asarray(index), shift))
+    bar.chords.append((max(now + round(offset), 0), chord))
 
   def _add_barline(self, element: ElementTree.Element, bar: bars_lib.Bar) -> bool:
     """Reads repeat signs and endings; returns whether an ending stops here."""
@@ -218,9 +240,12 @@ class _Part:
     if step is None or not -1 <= octave <= 9:
       return -1
     alter = math.floor(_number(element.findtext("pitch/alter"), 0.0) + 0.5)
-    shift = self._transposed.get(staff or "1", self._transposed.get("", 0))
-    pitch = 12 * (int(octave) + 1) + step + alter + shift
+    pitch = 12 * (int(octave) + 1) + step + alter + self._shift(staff)
     return pitch if 0 <= pitch <= piece_lib.LAST_PITCH else -1
+
+  def _shift(self, staff: str) -> int:
+    """Semitones from what a staff says to what sounds."""
+    return self._transposed.get(staff or "1", self._transposed.get("", 0))
 
 
 def _find_meter(time: ElementTree.Element) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Pieces: notes in ticks, with a map of tempos and one of metres, as arrays.
+"""Pieces: notes in ticks, with maps of tempos, metres and chord symbols, as arrays.
 
 A tick is a fraction of a quarter note, so that the positions of notes in bars do not depend on the
 tempo. Readers (`midi_reader`, `abc_notation`, `musicxml`, `kern`, `lead_sheet`) make pieces, `grid`
@@ -16,6 +16,7 @@ from cvae_jax import scores
 TICKS = 480  # per quarter note, of pieces that are made here; sixteenths and triplets are whole
 DEFAULT_QPM, DEFAULT_METER = 120.0, (4, 4)  # of MIDI files without any
 LAST_PITCH = 127
+NO_SYMBOLS = (np.zeros(0, np.int64), np.zeros(0, np.int8))
 
 # A note: its ticks, MIDI numbers, and the track and channel that it is from (track * 16 + channel).
 NOTE = np.dtype(
@@ -35,6 +36,8 @@ class Piece(NamedTuple):
     tempos: [K] ticks and [K] quarter notes per minute from there on; the first tick is 0.
     meters: [J] ticks and [J, 2] numerators and denominators from there on; the first tick is 0.
     end: last tick.
+    chords: [C] ticks, increasing, and [C] int8 indices into `chords.NAMES` that hold from there on,
+      of the chord symbols of a score; none before the first, and none of files without symbols.
   """
 
   notes: np.ndarray
@@ -42,6 +45,7 @@ class Piece(NamedTuple):
   tempos: tuple[np.ndarray, np.ndarray]
   meters: tuple[np.ndarray, np.ndarray]
   end: int
+  chords: tuple[np.ndarray, np.ndarray] = NO_SYMBOLS
 
 
 class Reading(NamedTuple):
@@ -78,6 +82,7 @@ def make_piece(
   tempos: Sequence[tuple[int, float]] = (),
   meters: Sequence[tuple[int, int, int]] = (),
   end: int = 0,
+  chords: Sequence[tuple[int, int]] = (),
 ) -> Piece:
   """Makes a piece of rows.
 
@@ -87,6 +92,7 @@ def make_piece(
     tempos: (tick, quarter notes per minute), in any order; of several at a tick the last counts.
     meters: (tick, numerator, denominator), likewise.
     end: last tick, if it is after the last note.
+    chords: (tick, index into `chords.NAMES`) of chord symbols, as the tempos.
   """
   notes = np.asarray(rows, NOTE)
   notes = notes[np.argsort(notes["start"].astype(np.int64) << 7 | notes["pitch"], kind="stable")]
@@ -94,6 +100,7 @@ def make_piece(
   meter_at = {0: DEFAULT_METER} | {
     tick: (top, bottom) for tick, top, bottom in sorted(meters, key=lambda row: row[0])
   }
+  chord_at = dict(sorted(chords, key=lambda row: row[0]))
   ticks = lambda changes: np.fromiter(changes, np.int64, len(changes))
   return Piece(
     notes,
@@ -101,6 +108,7 @@ def make_piece(
     (ticks(tempo_at), np.asarray(list(tempo_at.values()), np.float64)),
     (ticks(meter_at), np.asarray(list(meter_at.values()), np.int64)),
     int(max(end, notes["end"].max(initial=0))),
+    (ticks(chord_at), np.asarray(list(chord_at.values()), np.int8)),
   )
 
 
@@ -172,7 +180,8 @@ def sections(piece: Piece, split_tempo: bool = True) -> Iterator[Section]:
 def to_midi(piece: Piece) -> bytes:
   """Encodes a piece as a MIDI file of format 1: its maps in a track, then one for each part.
 
-  Ticks, tempos, metres, velocities and programs are kept. Percussion is on channel 10.
+  Ticks, tempos, metres, velocities and programs are kept, chord symbols are not. Percussion is on
+  channel 10.
   """
   import io
 

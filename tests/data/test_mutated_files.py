@@ -29,6 +29,7 @@ from cvae_jax.data.builders import nsynth_wav
 from cvae_jax.data.folders import folder_files
 from cvae_jax.data.folders import folder_labels
 from cvae_jax.methods.common import feature_statistics
+from cvae_jax.scores import chords
 from cvae_jax.scores import kern
 from cvae_jax.scores import lead_sheet
 from cvae_jax.scores import midi
@@ -90,6 +91,8 @@ def check_piece(found):
   assert (notes["start"] >= 0).all() and (notes["end"] <= found.end).all()
   assert ((notes["pitch"] >= 0) & (notes["pitch"] <= 127)).all()
   assert (found.tempos[1] > 0).all() and (found.meters[1] > 0).all()
+  ticks, symbols = found.chords
+  assert (np.diff(ticks) > 0).all() and ((symbols >= 0) & (symbols < len(chords.NAMES))).all()
 
 
 def make_samples(folder):
@@ -146,6 +149,9 @@ MUSICXML = (
   b"</midi-channel></midi-instrument></score-part></part-list>"
   b'<part id="P1"><measure><attributes><divisions>4</divisions><time><beats>4</beats>'
   b"<beat-type>4</beat-type></time><transpose><chromatic>-2</chromatic></transpose></attributes>"
+  b"<harmony><root><root-step>B</root-step><root-alter>-1</root-alter></root><kind>minor</kind>"
+  b"<degree><degree-value>5</degree-value><degree-alter>-1</degree-alter></degree>"
+  b"<offset>2</offset></harmony>"
   b'<sound tempo="90"/><note><pitch><step>C</step><alter>1</alter><octave>4</octave></pitch>'
   b'<duration>8</duration><tie type="start"/></note><backup><duration>4</duration></backup>'
   b'<barline><ending number="1,2" type="start"/><repeat direction="backward" times="3"/></barline>'
@@ -160,7 +166,7 @@ KERN = (
 )
 LEAD_SHEET = (
   '{"melody": [[0, 1, 60], [1.0, 2.5, 64], [9, 0.25, 67]], "time_signatures": [[0, "3/4"]], '
-  '"bar_onsets": [0, 1, 4, 7, 9], "chords": [[1, "C"]]}'
+  '"bar_onsets": [0, 1, 4, 7, 9], "chords": [[1, "C"], [2.5, "B-m7/E-"], [4, "Fine"]]}'
 )
 
 
@@ -200,7 +206,7 @@ READERS = {
     "song.jsonl",
     (LEAD_SHEET.encode(), json.dumps(json.loads(LEAD_SHEET), indent=1).encode()),
     (b"[", b"{", b'"', b"NaN", b"-1e999", b"9" * 5000, b"[" * 5000, b"\xff", b"null", b",0"),
-    lambda path: check_piece(lead_sheet.parse(path.read_bytes().decode("latin-1"))),
+    lambda path: check_piece(lead_sheet.parse(path.read_bytes().decode("latin-1")).piece),
   ),
   "table": Reader(
     "labels.csv",

@@ -1,4 +1,6 @@
-"""Chords of windows as labels: what sounds in other tracks, transposed with the melody."""
+"""Chords of windows as labels: symbols, or what sounds in other tracks; moved with the melody."""
+
+import json
 
 from conftest import get_config as get_file
 from conftest import one_line
@@ -9,6 +11,7 @@ from cvae_jax import generate
 from cvae_jax.core import config_check
 from cvae_jax.data import data_sets
 from cvae_jax.data import pipeline
+from cvae_jax.data import score_store
 from cvae_jax.scores import chords
 from cvae_jax.scores import melody
 from cvae_jax.scores import piece as piece_lib
@@ -91,11 +94,47 @@ def test_a_run_is_asked_for_chords(folder, tfds_dir, tmp_path):
   assert "chord_1" in one_line(error) and "'H'" in one_line(error)
 
 
+def lead_sheet(seed, symbols=("C", "A-7", "Fmaj9/C", "Gsus4")):
+  """Eight bars of melody, as `tune`, with symbols for half a bar each."""
+  rng = np.random.default_rng(seed)
+  halves = [(half, TRIADS[half % 4][0] + 24 + int(rng.integers(0, 2)) * 12) for half in range(16)]
+  melody = [[2 * half + i, 1, pitch] for half, pitch in halves for i in range(2)]
+  chords = [[2 * half, symbols[half % 4]] for half in range(16)] if symbols else []
+  # With a flat that is a b, dashes are minor.
+  return json.dumps({"melody": melody, "chords": [*chords, [64, "Bb"]] if symbols else []})
+
+
+@pytest.mark.parametrize("tracks", [(1,), ()])
+def test_symbols_are_read_where_there_are_some(tracks, tmp_path, tfds_dir):
+  lines = [lead_sheet(seed) for seed in range(30)]
+  lines.append(lead_sheet(30, symbols=None))
+  lines.append(lead_sheet(31, symbols=("N.C.", "N.C.", "N.C.", "Fine")))
+  (tmp_path / "sheets.jsonl").write_text("\n".join(lines))
+  (tmp_path / "played.mid").write_bytes(tune(40))
+  data = data_sets.load(get_config(str(tmp_path), tfds_dir, tracks=tracks).data)
+  rows = {row.tune: row for row in score_store.read_report(data.folder)}
+  assert rows["played.mid"].used == ("yes" if tracks else "no")
+  assert rows["sheets.jsonl#31"].used == rows["sheets.jsonl#32"].used == "no"
+  says = "it has no chord symbols, and "
+  says += "no chord sounds" if tracks else "chords of other tracks need data.scores.tracks"
+  assert rows["sheets.jsonl#31"].reason.startswith(says)
+  assert rows["sheets.jsonl#32"].reason == "no chord symbol holds for its melody"
+  source = pipeline.open_split(data, "train")
+  kinds = {0: "C", 9: "Am", 5: "F", 7: "G"}
+  for index in range(len(source)):
+    row = source.stored(index)
+    roots = (row["tokens"][::8] - melody.FIRST + source.form.tokenizer.min_pitch) % 12
+    found = [chords.NAMES[row[f"chord_{part}"]] for part in (1, 2, 3, 4)]
+    assert found == [kinds[root] for root in roots.tolist()]
+    moved = source.stored(index, 3)
+    roots = (moved["tokens"][::8] - melody.FIRST + source.form.tokenizer.min_pitch) % 12
+    assert [(moved[f"chord_{part}"] - 1) // 4 for part in (1, 2, 3, 4)] == roots.tolist()
+
+
 @pytest.mark.parametrize(
   "settings,says",
   [
-    ({"tracks": ()}, "needs data.scores.kind=melody and data.scores.tracks"),
-    ({"kind": "drums", "transpose": 0}, "got drums and (1,)"),
+    ({"kind": "drums", "transpose": 0}, "needs data.scores.kind=melody, got drums"),
     ({"chords": 3}, "must divide the 16 steps of a bar, got 3"),
     ({"chords": -1}, "must divide the 16 steps of a bar, got -1"),
   ],

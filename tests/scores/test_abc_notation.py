@@ -4,6 +4,7 @@ from conftest import one_line
 import pytest
 
 from cvae_jax.scores import abc_notation
+from cvae_jax.scores import chords
 
 HEADER = "X:1\nT:Test\nM:4/4\nL:1/8\nK:C\n"
 
@@ -88,6 +89,40 @@ def test_keys_and_accidentals(key, body, expected):
 def test_repeats_are_unfolded(body, letters):
   names = {69: "A", 71: "B", 72: "c", 74: "d", 76: "e"}
   assert "".join(names[p] for p in pitches(body)) == letters
+
+
+def symbols_of(body):
+  """(eighth, name) of the chord symbols of a tune, and its remarks."""
+  tune = abc_notation.parse("1", HEADER.partition("\n")[2] + body)
+  ticks, indices = tune.piece.chords
+  names = [chords.NAMES[i] for i in indices]
+  return list(zip((ticks / 240).tolist(), names, strict=True)), tune.remarks
+
+
+@pytest.mark.parametrize(
+  "body,expected",
+  [
+    ('"Am7"A4 "B-7"[Bd]4|z2"F#dim/A"c2"N.C."d4|',
+     [(0, "Am"), (4, "Bm"), (10, "F#dim"), (12, "N.C.")]),
+    ('"^slow""C"C4"_x""<x"">x""@1,2 x"" "D4|', [(0, "C")]),
+    ('"C"G2|"F"A8|', [(6, "C"), (8, "F")]),  # An upbeat.
+    ('"C""G"G8|', [(0, "G")]),  # Of two at a place, the last one.
+    ("A8|", []),
+    # A repetition begins with what is written before it, and an ending goes on with what sounds.
+    ('"C"A8|:B8|"F"A8:|"G"c8|', [(0, "C"), (16, "F"), (24, "C"), (32, "F"), (40, "G")]),
+    ('|:"C"A8|1"G"B8:|2c8|"F"d8|', [(0, "C"), (8, "G"), (16, "C"), (32, "F")]),
+    ('A8|"F"A8:|', [(8, "F"), (16, "N.C."), (24, "F")]),
+    ('V:1\nA8|"F"A8|\nV:2\n"C"C8|C4"G"C4|', [(0, "C"), (8, "F"), (12, "G")]),
+  ],
+)  # fmt: skip
+def test_chord_symbols_are_where_they_are_played(body, expected):
+  assert symbols_of(body) == (expected, ())
+
+
+def test_symbols_that_cannot_be_read_are_counted():
+  found, remarks = symbols_of('"C"A4"Fine"A4|"Xyz"B4"G"B4|')
+  assert found == [(0, "C"), (12, "G")]
+  assert remarks == ("2 chord symbols that cannot be read, such as 'Fine'",)
 
 
 def test_maps_voices_and_tunes():

@@ -67,6 +67,28 @@ def test_ties_are_joined_in_the_order_of_playing():
   assert rows(make_piece([bars[0], bar(notes=[late])])) == [(0, 16, 60), (18, 22, 60)]
 
 
+@pytest.mark.parametrize(
+  "symbols,kinds,expected",
+  [
+    ([[(0, 1)], [(8, 2), (0, 3)], []], [{}, {}, {}], [(0, 1), (16, 3), (24, 2)]),
+    # What is written before the repeated part holds at its beginning, each time.
+    ([[(0, 1)], [(8, 2)]], [{}, {"begins": True, "turns": 2}],
+     [(0, 1), (24, 2), (32, 1), (40, 2)]),
+    # The second ending goes on with what sounds, and not with the first ending's.
+    ([[(0, 1)], [(0, 2)], []], [{}, {"turns": 2, "endings": [1]}, {"endings": [2]}],
+     [(0, 1), (16, 2), (32, 1)]),
+    ([[], [(4, 2)]], [{}, {"turns": 2}], [(20, 2), (32, 0), (52, 2)]),
+    ([[], []], [{}, {"turns": 2}], []),
+  ],
+)  # fmt: skip
+def test_chord_symbols_are_where_they_are_played(symbols, kinds, expected):
+  bars = [bar(**settings) for settings in kinds]
+  for written, chords in zip(bars, symbols, strict=True):
+    written.chords.extend(chords)
+  ticks, indices = make_piece(bars).chords
+  assert list(zip(ticks.tolist(), indices.tolist(), strict=True)) == expected
+
+
 def test_an_upbeat_ends_with_a_bar():
   piece = make_piece([bar(length=Q, notes=[bars_lib.Note(0, Q, 60)]), bar()])
   assert rows(piece) == [(12, 16, 60)] and piece.end == 32

@@ -53,6 +53,12 @@ def test_chords_of_parts_go_by_how_long_notes_sound():
   assert len(by_step) == 28
 
 
+def test_the_chord_of_a_part_is_the_longest_one_in_it():
+  by_step = np.asarray([5, 5, 3, 3, 7, 7, 7, 1, 0, 2, 0, 0, 4, 4], np.int8)
+  assert chords.longest_of_parts(by_step, 4).tolist() == [5] * 4 + [7] * 4 + [0] * 4 + [4] * 2
+  assert chords.longest_of_parts(by_step[:0], 4).tolist() == []
+
+
 def test_notes_of_a_chord_are_known():
   chord = np.asarray([chords.NAMES.index(name) for name in ("C", "C", "F#m", "F#m", "N.C.")])
   inside = chords.contains(chord, np.asarray([67, 66, 69, 70, 60]))

@@ -5,6 +5,7 @@ import json
 from conftest import one_line
 import pytest
 
+from cvae_jax.scores import chords
 from cvae_jax.scores import lead_sheet
 from cvae_jax.scores import piece as piece_lib
 
@@ -12,7 +13,7 @@ Q = piece_lib.TICKS
 
 
 def parse(**fields):
-  return lead_sheet.parse(json.dumps(fields))
+  return lead_sheet.parse(json.dumps(fields)).piece
 
 
 def rows(piece):
@@ -29,6 +30,17 @@ def test_notes_are_in_quarter_notes():
   piece = parse(melody=[[1.5, 1 / 3, 62], [0, 1, 60], [9, 2, 64]], chords=[[0, "C"]])
   assert rows(piece) == [(0, Q, 60), (720, 880, 62), (9 * Q, 11 * Q, 64)]
   assert meters(piece) == {0: (4, 4)} and piece.end == 12 * Q
+
+
+def test_chord_symbols_are_read_and_move_with_an_upbeat():
+  symbols = [[1, "B-7"], [0, "F"], [4.5, "Gm7/C"], [4.5, "C7"], [6, "Fine"], [20, "N.C."]]
+  fields = {"melody": [[0, 4, 60]], "chords": symbols, "bar_onsets": [0, 1, 4]}
+  reading = lead_sheet.parse(json.dumps({**fields, "time_signatures": [[0, "3/4"]]}))
+  ticks, indices = reading.piece.chords
+  assert (ticks / Q).tolist() == [2, 3, 6.5, 22]
+  assert [chords.NAMES[i] for i in indices] == ["F", "Bb", "C", "N.C."]
+  assert reading.remarks == ("1 chord symbols that cannot be read, such as 'Fine'",)
+  assert not len(parse(melody=[[0, 1, 60]]).chords[0])
 
 
 def test_an_upbeat_ends_with_a_bar_and_odd_bars_have_a_metre():
@@ -63,6 +75,11 @@ def test_the_metre_without_any_is_that_of_the_commonest_bar():
     ('{"melody": [[NaN, 1, 60]]}', "its melody[0][0] must be 0 to 100,000 quarter notes, got nan"),
     ('{"melody": [[0, -1, 60]]}', "its melody[0][1] must be 0 to"),
     ('{"melody": [], "time_signatures": [[0, "4/5"]]}', "its time_signatures[0] must be [onset, m"),
+    (
+      '{"melody": [], "chords": [[0, 3]]}',
+      "its chords[0] must be [onset, symbol] as [0, 'Am7'], g",
+    ),
+    ('{"melody": [], "chords": [[-1, "C"]]}', "its chords[0][0] must be 0 to 100,000 quarter note"),
     ('{"melody": [], "bar_onsets": [0, 4, 4]}', "its bar_onsets must increase"),
     ('{"melody": [[99999, 100000, 60]]}', "it lasts 200,000 quarter notes, and may last 100,000"),
   ],

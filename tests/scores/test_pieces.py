@@ -226,6 +226,19 @@ def test_a_melody_is_the_highest_line_and_ends_with_a_bar_of_silence():
   assert np.flatnonzero(tokens).tolist() == list(range(0, 24, 2))
 
 
+def test_chord_symbols_hold_by_step_and_into_later_sections():
+  q = piece_lib.TICKS
+  chords = [(6 * q, 9), (q, 1), (q, 5), (2 * q + 60, 13), (12 * q, 0)]
+  piece = make([(0, 16, 60)], chords=chords, tempos=[(8 * q, 90.0)])
+  assert piece.chords[0].tolist() == [q, 2 * q + 60, 6 * q, 12 * q]
+  first, second = piece_lib.sections(piece)
+  # The symbol half a step after the ninth is at the tenth.
+  expected = [0] * 4 + [5] * 5 + [13] * 15 + [9] * 8
+  assert grid.chords(piece, first, 4, 32).tolist() == expected
+  assert grid.chords(piece, second, 4, 32).tolist() == [9] * 16 + [0] * 16
+  assert not grid.chords(make([(0, 1, 60)]), first, 4, 32).any()
+
+
 def test_bars_that_are_no_whole_number_of_steps_are_refused():
   piece = make([(0, 1, 60)], meters=[(0, 7, 32)])
   (section,) = piece_lib.sections(piece)

@@ -201,7 +201,7 @@ def read(file: File, data: bytes, pedal: bool = False) -> Iterator[Tune]:
   yield Tune(file.name, found, "; ".join(remarks))
 
 
-def _read_many(name: str, parts: list, parse: Callable[[Any], piece_lib.Piece]) -> Iterator[Tune]:
+def _read_many(name: str, parts: list, parse: Callable[[Any], piece_lib.Reading]) -> Iterator[Tune]:
   """Reads the tunes of a file of several; what cannot be read of one leaves the others.
 
   Raises:
@@ -213,13 +213,15 @@ def _read_many(name: str, parts: list, parse: Callable[[Any], piece_lib.Piece]) 
   for row, part in enumerate(parts, 1):
     tune = name if len(parts) == 1 else f"{name}#{row}"
     try:
-      yield Tune(tune, parse(part))
+      found, remarks = parse(part)
+      yield Tune(tune, found, "; ".join(remarks))
     except errors.UserError as e:
       yield Tune(tune, None, label_text.printable(str(e)))
 
 
-def _parse_abc(part: tuple[str, str]) -> piece_lib.Piece:
-  return abc_notation.parse(*part).piece
+def _parse_abc(part: tuple[str, str]) -> piece_lib.Reading:
+  tune = abc_notation.parse(*part)
+  return piece_lib.Reading(tune.piece, tune.remarks)
 
 
 def _unpack(data: bytes) -> bytes:

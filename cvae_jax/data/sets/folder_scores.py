@@ -29,7 +29,7 @@ from cvae_jax.scores import piece as piece_lib
 from cvae_jax.scores import trio
 
 make_form = tunes.make_form
-_VERSION = 3  # of the rules
+_VERSION = 4  # of the rules
 # Classes of what is left out, by a part of the reason; the first that fits.
 _REASONS = {
   "has the notes of": "copies",
@@ -155,15 +155,15 @@ def extract(tune: score_folder.Tune, settings, form) -> score_store.Lines:
       continue
     found = _find_lines(notes, settings, tokenizer)
     lines += [tokens for _, tokens in found]
-    if settings.chords and accompaniment is not None:
-      by_step = _find_chords(accompaniment, section, settings, notes.num_steps)
+    if settings.chords:
+      by_step = _find_chords(piece, accompaniment, section, settings, notes.num_steps)
       chords += [by_step[begin : begin + len(tokens)] for begin, tokens in found]
   if not lines and others:
     raise errors.UserError(f"its metre is {', '.join(sorted(others))}, not {settings.meter}")
   if not lines:
     raise errors.UserError(f"it has no notes that a {settings.kind} is made of")
   if settings.chords and not any(x.any() for x in chords):
-    raise errors.UserError("no chord sounds with its melody")
+    raise errors.UserError(_no_chord(piece, accompaniment))
   of_lines = chords if settings.chords else None
   return score_store.Lines(tune.name, lines, tune.remark, len(piece.notes), of_lines)
 
@@ -177,13 +177,30 @@ def _find_lines(notes: grid.Grid, settings, tokenizer) -> list[tuple[int, np.nda
   return list(grid.melodies(notes, tokenizer, tuple(settings.programs), settings.gap_bars))
 
 
-def _find_chords(piece, section, settings, num_steps: int) -> np.ndarray:
-  """[L] chords of a section by step."""
-  notes = grid.quantise(piece, section, settings.steps_per_quarter)
-  assert notes is not None
+def _find_chords(piece, accompaniment, section, settings, num_steps: int) -> np.ndarray:
+  """[L] chords of a section by step: of the piece's symbols, or else of what accompanies it."""
   part_steps = tunes.bar_steps(settings) // settings.chords
+  if len(piece.chords[0]):
+    by_step = grid.chords(piece, section, settings.steps_per_quarter, num_steps)
+    return chord_lib.longest_of_parts(by_step, part_steps)
+  if accompaniment is None:
+    return np.full(num_steps, chord_lib.NO_CHORD, np.int8)
+  notes = grid.quantise(accompaniment, section, settings.steps_per_quarter)
+  assert notes is not None
   pitches = notes.notes["pitch"].astype(np.int64)
   return chord_lib.of_parts(notes.starts, notes.ends, pitches, part_steps, num_steps)
+
+
+def _no_chord(piece, accompaniment) -> str:
+  """Why a tune has no chords."""
+  if len(piece.chords[0]):
+    return "no chord symbol holds for its melody"
+  if accompaniment is None:
+    return (
+      "it has no chord symbols, and chords of other tracks need data.scores.tracks, those of the "
+      "melody"
+    )
+  return "it has no chord symbols, and no chord sounds with its melody"
 
 
 def _extract_performance(tune, piece, settings, tokenizer) -> score_store.Lines:
@@ -274,11 +291,8 @@ def check_settings(settings) -> None:
 
 def _check_chords(settings) -> None:
   """Raises UserError for chords that melodies cannot have."""
-  if settings.kind != tunes.MELODY or not settings.tracks:
-    raise errors.UserError(
-      "data.scores.chords needs data.scores.kind=melody and data.scores.tracks, those of the "
-      f"melody: chords are found in the others; got {settings.kind} and {tuple(settings.tracks)}"
-    )
+  if settings.kind != tunes.MELODY:
+    raise errors.UserError(f"data.scores.chords needs data.scores.kind=melody, got {settings.kind}")
   steps = tunes.bar_steps(settings)
   if settings.chords < 0 or steps % settings.chords:
     raise errors.UserError(
@@ -295,8 +309,8 @@ def get_config():
   settings.tracks = ()  # of those that have notes, from 1, such as (1,); () for all
   settings.events = 512  # of an example of the kind performance
   settings.hop = 256  # events from a window of a performance to the next one
-  # Labels chord_1, chord_2, ...: so many in a bar, of what sounds in the parts that are not in
-  # tracks; 0 for none.
+  # Labels chord_1, chord_2, ...: so many in a bar, of a tune's chord symbols, or, without any, of
+  # what sounds in the parts that are not in tracks; 0 for none.
   settings.chords = 0
   settings.gap_bars = 1  # of silence that end a melody; MusicVAE's trios have 2
   settings.split_tempo = True  # whether pieces are split at tempo changes, not only of metre
