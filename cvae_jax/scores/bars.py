@@ -1,9 +1,9 @@
 """Bars of written scores, as readers of notation make them, and the piece that they are played as.
 
-Repeats are unfolded, ties are joined in the order of playing, chord symbols hold until the next one
-that is played, and an upbeat ends where its bar does. Bars that are shorter or longer than their
-metre says keep their length: where several in a row do not add up to whole bars, they get a metre
-of their own, so that later bars begin on the grid of theirs.
+Repeats are unfolded and jumps are followed, ties are joined in the order of playing, chord symbols
+hold until the next one that is played, and an upbeat ends where its bar does. Bars that are shorter
+or longer than their metre says keep their length: where several in a row do not add up to whole
+bars, they get a metre of their own, so that later bars begin on the grid of theirs.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ from cvae_jax.core import errors
 from cvae_jax.scores import chords as chord_lib
 from cvae_jax.scores import piece as piece_lib
 
+SEGNO, CODA, TO_CODA, FINE = "segno", "coda", "tocoda", "fine"
+DA_CAPO, DAL_SEGNO = "dacapo", "dalsegno"
 VELOCITY = 90  # of notes without dynamics
 _MAX_NOTES = 200_000  # of a piece, with its repeats
 _MAX_TURNS = 16  # of a repeated part
@@ -60,6 +62,9 @@ class Bar:
     turns: how often the part that ends with it is played; 0 without a repeat sign.
     endings: turns in which it is played, of a first or second ending; () for all.
     chords: (ticks from the start of the bar, index into `chords.NAMES`) of chord symbols.
+    repeats_again: whether its repeat sign counts after a jump as well.
+    marks: (kind, name) of `SEGNO` and `CODA` at its start, and of what is at its end: `TO_CODA`,
+      `DAL_SEGNO`, and `DA_CAPO` and `FINE`, which have the name ''.
   """
 
   notes: list[Note] = dataclasses.field(default_factory=list)
@@ -70,12 +75,17 @@ class Bar:
   turns: int = 0
   endings: tuple[int, ...] = ()
   chords: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+  repeats_again: bool = False
+  marks: set[tuple[str, str]] = dataclasses.field(default_factory=set)
 
 
 def unfold(bars: Sequence[Bar]) -> list[int]:
-  """Indices of bars in the order of playing: repeated parts with their endings.
+  """Indices of bars in the order of playing: repeated parts with their endings, and jumps.
 
-  A part without a sign at its start begins after the one before, or with the piece.
+  A part without a sign at its start begins after the one before, or with the piece. A jump, da capo
+  or dal segno, is taken once, when its bar is played for the last time of its repeats; one to a
+  segno that is not there is none. After it, parts are played once, with their last ending, unless
+  their sign says otherwise, playing ends with a fine, and goes on at the coda where it is told to.
 
   Raises:
     UserError: if the piece then has more than 200,000 notes or bars.
@@ -83,12 +93,15 @@ def unfold(bars: Sequence[Bar]) -> list[int]:
   order: list[int] = []
   start = at = notes = 0
   turn = 1
+  has_jumped, jumps = False, _find_jumps(bars)
   while at < len(bars):
     bar = bars[at]
-    left_endings = turn > 1 and not bar.endings and at > start and bool(bars[at - 1].endings)
+    is_late = turn > 1 or has_jumped
+    left_endings = is_late and not bar.endings and at > start and bool(bars[at - 1].endings)
     if left_endings or (bar.begins_repeat and at != start):
       start, turn = at, 1
-    if bar.endings and turn not in bar.endings:
+    is_once = has_jumped and not _repeats_again(bars, at)
+    if bar.endings and (_num_turns(bars, at) if is_once else turn) not in bar.endings:
       at += 1
       continue
     order.append(at)
@@ -96,21 +109,74 @@ def unfold(bars: Sequence[Bar]) -> list[int]:
     if notes > _MAX_NOTES:
       raise errors.UserError(f"it has more than {_MAX_NOTES:,} notes with its repeats")
     at += 1
-    if bar.turns and turn < _num_turns(bars, at - 1):
+    if bar.turns and not is_once and turn < _num_turns(bars, at - 1):
       at, turn = start, turn + 1
+      continue
+    if has_jumped and (FINE, "") in bar.marks:
+      break
+    target = _find_coda(bars, at) if has_jumped else None
+    is_due = target is None and at - 1 in jumps
+    if is_due and not _comes_again(bars, at - 1, turn, has_jumped):
+      target, has_jumped = jumps.pop(at - 1), True
+    if target is not None:
+      start, at, turn = target, target, 1
     elif bar.turns and not bar.endings:
       start, turn = at, 1
   return order
 
 
+def _find_jumps(bars: Sequence[Bar]) -> dict[int, int]:
+  """The bars that playing goes back to, by the bars after which it does."""
+  segnos = {name: i for i, bar in enumerate(bars) for kind, name in bar.marks if kind == SEGNO}
+  jumps: dict[int, int] = {}
+  for i, bar in enumerate(bars):
+    for kind, name in sorted(bar.marks):
+      if kind == DA_CAPO:
+        jumps.setdefault(i, 0)
+      elif kind == DAL_SEGNO and name in segnos:
+        jumps.setdefault(i, segnos[name])
+  return jumps
+
+
+def _find_coda(bars: Sequence[Bar], after: int) -> int | None:
+  """The later bar that playing skips to after a bar that says so; None for none."""
+  names = {name for kind, name in bars[after - 1].marks if kind == TO_CODA}
+  for i in range(after, len(bars) if names else after):
+    if any((CODA, name) in bars[i].marks for name in names):
+      return i
+  return None
+
+
+def _run_of_endings(bars: Sequence[Bar], at: int) -> Sequence[Bar]:
+  """The bars with endings around a bar; the bar alone if it has none."""
+  first = last = at
+  while bars[at].endings and first > 0 and bars[first - 1].endings:
+    first -= 1
+  while bars[at].endings and last + 1 < len(bars) and bars[last + 1].endings:
+    last += 1
+  return bars[first : last + 1]
+
+
+def _repeats_again(bars: Sequence[Bar], at: int) -> bool:
+  """Whether the sign of a bar, or of one of the endings that it is of, counts after a jump."""
+  return any(bar.repeats_again for bar in _run_of_endings(bars, at))
+
+
+def _comes_again(bars: Sequence[Bar], at: int, turn: int, has_jumped: bool) -> bool:
+  """Whether a bar that is played in a turn is of a repeated part that is played again."""
+  for i in range(at, len(bars)):
+    left_endings = bars[at].endings and not bars[i].endings
+    if i > at and (left_endings or bars[i].begins_repeat):
+      return False
+    if bars[i].turns:
+      return turn < _num_turns(bars, i) and (not has_jumped or _repeats_again(bars, i))
+  return False
+
+
 def _num_turns(bars: Sequence[Bar], at: int) -> int:
   """How often the part is played that ends with a bar: as its sign or its endings say."""
-  turns, last = bars[at].turns, at
-  if bars[at].endings:
-    while last < len(bars) and bars[last].endings:
-      turns = max(turns, *bars[last].endings)
-      last += 1
-  return min(turns, _MAX_TURNS)
+  turns = [bars[at].turns, *(x for bar in _run_of_endings(bars, at) for x in bar.endings)]
+  return min(max(turns), _MAX_TURNS)
 
 
 def to_piece(bars: Sequence[Bar], order: Sequence[int], resolution: int) -> piece_lib.Piece:

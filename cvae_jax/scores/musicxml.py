@@ -1,10 +1,11 @@
 """Reads MusicXML, also compressed, as pieces.
 
 Supported are scores by parts and by times; voices, backup and forward, chords, ties, transposing
-instruments, changes of metre and tempo, repeats and endings, which are unfolded; chord symbols of
-all parts (`musicxml_harmony`); dynamics that are numbers, programs, and percussion by its MIDI
-keys. A voice of a part is a channel of its track. Grace notes, cue notes, ornaments, lyrics and
-jumps (da capo, segno, coda) are left out. An upbeat ends where its bar does, see `bars`.
+instruments, changes of metre and tempo, repeats, endings and jumps (the attributes dacapo,
+dalsegno, segno, fine, tocoda and coda of `<sound>`, not words alone), which are unfolded, see
+`bars.unfold`; chord symbols of all parts (`musicxml_harmony`); dynamics that are numbers, programs,
+and percussion by its MIDI keys. A voice of a part is a channel of its track. Grace notes, cue
+notes, ornaments and lyrics are left out. An upbeat ends where its bar does, see `bars`.
 
 Source: "MusicXML 4.0", W3C Music Notation Community Group 2021.
 """
@@ -29,6 +30,8 @@ _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _BEATS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}  # quarter notes
 _PERCUSSION = 10  # channel, from 1
 _MIN_QPM, _MAX_QPM = 4.0, 1000.0
+_NAMED = (bars_lib.SEGNO, bars_lib.CODA, bars_lib.TO_CODA, bars_lib.DAL_SEGNO)  # of marks
+_NAMELESS = (bars_lib.DA_CAPO, bars_lib.FINE)
 
 
 class _Sound(NamedTuple):
@@ -44,7 +47,7 @@ def parse(data: bytes, unfold: bool = True) -> piece_lib.Reading:
 
   Args:
     data: of the file.
-    unfold: whether repeats are played; else every bar is played once.
+    unfold: whether repeats and jumps are played; else every bar is played once.
 
   Raises:
     UserError: if it is no MusicXML, is damaged, declares entities, or is too large.
@@ -183,6 +186,9 @@ class _Part:
     if sound is not None:
       qpm = _number(sound.get("tempo"), 0.0)
       self._velocity = _number(sound.get("dynamics"), self._velocity / 0.9) * 0.9
+      bar.marks |= {(kind, sound.get(kind, "")) for kind in _NAMED if kind in sound.attrib}
+      bar.marks |= {(kind, "") for kind in _NAMELESS if sound.get(kind, "no") != "no"}
+      bar.begins_repeat |= sound.get("forward-repeat") == "yes"
     metronome = element.find("direction-type/metronome")
     if not qpm and metronome is not None:
       beat = _BEATS.get(metronome.findtext("beat-unit", ""), 0.0)
@@ -209,6 +215,7 @@ class _Part:
       bar.begins_repeat = True
     elif repeat is not None:
       bar.turns = max(int(_number(repeat.get("times"), 2)), 2)
+      bar.repeats_again |= repeat.get("after-jump") == "yes"
     if ending is not None and ending.get("type") == "start":
       self._endings = tuple(int(x) for x in re.findall(r"\d{1,2}", ending.get("number", "")))
     return ending is not None and ending.get("type") in ("stop", "discontinue")

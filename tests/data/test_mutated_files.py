@@ -152,10 +152,12 @@ MUSICXML = (
   b"<harmony><root><root-step>B</root-step><root-alter>-1</root-alter></root><kind>minor</kind>"
   b"<degree><degree-value>5</degree-value><degree-alter>-1</degree-alter></degree>"
   b"<offset>2</offset></harmony>"
-  b'<sound tempo="90"/><note><pitch><step>C</step><alter>1</alter><octave>4</octave></pitch>'
+  b'<sound tempo="90" segno="a" tocoda="b"/><note><pitch><step>C</step><alter>1</alter>'
+  b"<octave>4</octave></pitch>"
   b'<duration>8</duration><tie type="start"/></note><backup><duration>4</duration></backup>'
   b'<barline><ending number="1,2" type="start"/><repeat direction="backward" times="3"/></barline>'
-  b"</measure><measure/></part></score-partwise>"
+  b'</measure><measure><sound coda="b" dalsegno="a" fine="yes"/></measure></part>'
+  b"</score-partwise>"
 )
 
 

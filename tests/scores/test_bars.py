@@ -38,6 +38,49 @@ def test_repeats_are_unfolded(bars, order):
   assert bars_lib.unfold(bars) == order
 
 
+DC, FINE, SEGNO, DS = ("dacapo", ""), ("fine", ""), ("segno", "s"), ("dalsegno", "s")
+TO_CODA, CODA = ("tocoda", "c"), ("coda", "c")
+
+
+def marked(*marks, again=False, **settings):
+  found = bar(**settings)
+  found.marks |= set(marks)
+  found.repeats_again = again
+  return found
+
+
+@pytest.mark.parametrize(
+  "bars,order",
+  [
+    ([bar(), marked(DC)], [0, 1, 0, 1]),
+    ([bar(), marked(FINE), marked(DC)], [0, 1, 2, 0, 1]),
+    ([bar(), marked(SEGNO), marked(FINE), marked(DS), bar()], [0, 1, 2, 3, 1, 2]),
+    ([bar(), marked(TO_CODA), marked(DC), marked(CODA), bar()], [0, 1, 2, 0, 1, 3, 4]),
+    ([bar(), marked(SEGNO), marked(TO_CODA), bar(), marked(DS), marked(CODA)],
+     [0, 1, 2, 3, 4, 1, 2, 5]),
+    # After all repeats, which are not taken again unless they say so.
+    ([bar(turns=2), bar(), marked(FINE, turns=2), marked(DC)], [0, 0, 1, 2, 1, 2, 3, 0, 1, 2]),
+    ([marked(turns=2, again=True), marked(FINE, turns=2), marked(DC)], [0, 0, 1, 1, 2, 0, 0, 1]),
+    ([bar(), marked(DC, turns=2)], [0, 1, 0, 1, 0, 1]),
+    # In the last turn of the part that it is within.
+    ([bar(), marked(DC), bar(turns=2), bar()], [0, 1, 2, 0, 1, 0, 1, 2, 3]),
+    # With the last ending.
+    ([bar(True), bar(turns=2, endings=[1]), marked(FINE, endings=[2]), bar(), marked(DC)],
+     [0, 1, 0, 2, 3, 4, 0, 2]),
+    ([bar(), marked(endings=[1], turns=2, again=True), marked(DC, endings=[2]), bar()],
+     [0, 1, 0, 2, 0, 1, 0, 2, 3]),
+    # Each once.
+    ([bar(), marked(SEGNO), marked(DS), marked(DC), bar()], [0, 1, 2, 1, 2, 3, 0, 1, 2, 3, 4]),
+    # What says nothing: no jump, no place to jump to, a coda that lies before.
+    ([marked(CODA), marked(FINE), marked(TO_CODA), bar()], [0, 1, 2, 3]),
+    ([bar(), marked(DS), bar()], [0, 1, 2]),
+    ([marked(CODA), marked(TO_CODA), marked(DC)], [0, 1, 2, 0, 1, 2]),
+  ],
+)  # fmt: skip
+def test_jumps_are_followed_once_and_after_repeats(bars, order):
+  assert bars_lib.unfold(bars) == order
+
+
 def make_piece(bars):
   return bars_lib.to_piece(bars, bars_lib.unfold(bars), Q)
 

@@ -29,7 +29,7 @@ from cvae_jax.scores import piece as piece_lib
 from cvae_jax.scores import trio
 
 make_form = tunes.make_form
-_VERSION = 4  # of the rules
+_VERSION = 5  # of the rules
 # Classes of what is left out, by a part of the reason; the first that fits.
 _REASONS = {
   "has the notes of": "copies",
