@@ -29,7 +29,7 @@ def chords(config):
 def flat16(config):
   """Sixteen bars of melody without a conductor."""
   config.data.scores.bars = 16
-  config.method.update(latent_dim=256, sampling_constant=0.0)
+  config.method.update(latent_dim=256, sampling_constant=0.0, memory_steps=256)
   config.optimizer.update(name="muon", kernel_rate=3.2e-3, warmup_steps=100)
   config.train.batch_size, config.eval.batch_size = 32, 64
 

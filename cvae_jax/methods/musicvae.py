@@ -71,10 +71,7 @@ def loss(
     frozen = jax.lax.stop_gradient((params, z))
     temperature = jnp.ones(z.shape[0])
     seen = parts_lib.unroll(parts, *frozen, c, uniform[..., :-1], temperature, teacher)
-  before = parts.shift(seen)
-  if settings.hidden_share:
-    before *= jnp.moveaxis(inputs["is_seen"], 1, 0)[..., None]
-  logits = parts.teach(params, before, z, c)
+  logits = parts.teach(params, parts.shift(seen), z, c)
   nll = jnp.mean(jnp.sum(parts.nll(logits, steps), axis=(0, 2)))
   kl = jnp.sum(regularization.divergence(latent, None), axis=-1)
   beta = settings.beta * (1.0 - settings.beta_rate ** step.astype(jnp.float32))
@@ -96,8 +93,7 @@ def training_inputs(
 
   Returns:
     'steps' [B, N, V], conditions 'c' [B, *], 'noise' of z [B, D]; 'uniform' [B, N, V + 1] where
-    steps are drawn: the last one of a step says whether they are; 'is_seen' [B, N], 0 for a step
-    that is hidden from the decoder, where some are.
+    steps are drawn: the last one of a step says whether they are.
   """
   noise_rng, uniform_rng, drop_rng = jax.random.split(rng, 3)
   steps, c = jnp.moveaxis(parts.steps(batch), 0, 1), parts.condition.encode(batch)
@@ -108,10 +104,6 @@ def training_inputs(
   if parts.config.method.sampling_constant:
     shape = (*steps.shape[:-1], steps.shape[-1] + 1)
     inputs["uniform"] = jax.random.uniform(uniform_rng, shape)
-  if parts.config.method.hidden_share:
-    seen_rng, share = jax.random.fold_in(uniform_rng, 1), parts.config.method.hidden_share
-    is_seen = jax.random.bernoulli(seen_rng, 1.0 - share, steps.shape[:2])
-    inputs["is_seen"] = is_seen.astype(jnp.float32)
   return inputs
 
 
@@ -285,8 +277,6 @@ def get_config() -> ml_collections.ConfigDict:
   # Steps by which scheduled sampling is slow: a share 1 - k / (k + exp(step / k)) of the steps sees
   # what was drawn before it; 0.0 for the true ones always.
   config.sampling_constant = 1000.0
-  # Share of the steps that the decoder does not see, so that it has to know them of z.
-  config.hidden_share = 0.0
   config.largest_gradient = 1e4  # norm of a gradient, of a larger one nothing is learnt
   # Of the softmax of drawn scores, times that of a draw; 0.0 for the likeliest token at each step.
   config.token_temperature = 1.0
@@ -307,7 +297,7 @@ def check(config: ml_collections.ConfigDict) -> None:
               "largest_gradient")  # fmt: skip
   config_check.need_positive(config, *(f"method.{name}" for name in positive))
   not_negative = ("conductor_layers", "beta", "beta_rate", "free_bits", "sampling_constant",
-                  "hidden_share", "memory_steps", "token_temperature")  # fmt: skip
+                  "memory_steps", "token_temperature")  # fmt: skip
   config_check.need_not_negative(config, *(f"method.{name}" for name in not_negative))
   config_check.need_under_1(config, "method.beta_rate")
   config_check.need_choices(config, CHOICES)

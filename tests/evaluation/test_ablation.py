@@ -16,10 +16,12 @@ import pytest
 
 from cvae_jax import ablate
 from cvae_jax import evaluate
+from cvae_jax import methods
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
 from cvae_jax.core import config_file
 from cvae_jax.core import errors
+from cvae_jax.data import pipeline
 from cvae_jax.data.synthetic import factors
 from cvae_jax.evaluation import ablation as ablation_lib
 from cvae_jax.evaluation import tables
@@ -28,7 +30,7 @@ FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
 NAMES = {
   "depth", "latent_dim", "channels", "downsampling", "upsampling", "output_size", "representation",
   "stft_parameters", "condition", "conditioning_labels", "beta", "leakage", "reconstruction_loss",
-  "refinements", "guidance",
+  "refinements", "guidance", "conductor", "optimizer",
 }  # fmt: skip
 
 
@@ -36,12 +38,22 @@ def test_every_question_of_the_thesis_is_asked():
   assert {path.stem for path in FILES} == NAMES
 
 
+def method_of_scores(config):
+  """The method of a config, and a batch of the grammar's scores."""
+  data = pipeline.open_data(config.data)
+  keys = (data.form.key, *data.vocabulary.names)
+  batch = {key: np.stack([data.train[i][key] for i in range(2)]) for key in keys}
+  return methods.make_method(config, data.form, data.vocabulary, num_examples=100), batch
+
+
 @functools.cache  # The base of most of them is the same.
 def takes_a_step(config):
   config = ml_collections.ConfigDict(json.loads(config))
   config_check.check(config)
-  method = make_method(config, instruments=9, num_examples=100)
-  batch = example_batch()
+  if "scores" in config.data:
+    method, batch = method_of_scores(config)
+  else:
+    method, batch = make_method(config, instruments=9, num_examples=100), example_batch()
   if config.data.name.startswith("synth_notes/factors"):
     batch["factors"] = np.zeros((2, len(factors.NAMES)), np.float32)
   state = jax.eval_shape(lambda: method.init(jax.random.key(0), batch))

@@ -1,0 +1,41 @@
+"""Does a recurrent network learn faster by orthogonal momentum than by Adam?
+
+python -m cvae_jax.ablate --config=configs/ablations/optimizer.py
+
+On tunes instead of a grammar's melodies: --set=data.name=folder_scores --set=data.dir=TUNES
+--set=data.scores.tracks="(1,)" --set=data.scores.transpose=5 --set=data.scores.max_windows=0
+"""
+
+import os
+
+from cvae_jax.core import config as config_lib
+from cvae_jax.evaluation import ablation as ablation_lib
+from cvae_jax.evaluation import tables
+
+CONFIG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "musicvae.py")
+
+
+def get_ablation(variant=""):
+  base = config_lib.load(CONFIG + (":tiny" if variant == "tiny" else ""))
+  base.optimizer.name = "adam"
+  ablation_lib.measure_at_the_end(base)
+  if variant != "tiny":
+    base.train.steps, base.optimizer.warmup_steps = 1500, 100
+  muon = lambda rate: {"optimizer.name": "muon", "optimizer.kernel_rate": rate}
+  return ablation_lib.Ablation(
+    question="Does a recurrent network learn faster by orthogonal momentum than by Adam?",
+    base=base,
+    variants={
+      "Adam, 2e-3": {},
+      "Adam, 4e-3": {"optimizer.learning_rate": 4e-3},
+      "Muon, 1e-3": muon(1e-3),
+      "Muon, 3.2e-3": muon(3.2e-3),
+    },
+    measures=(
+      tables.Measure("eval.teacher_forced", "teacher-forced, % ↑", 1, 100.0),
+      tables.Measure("eval.free_running", "free-running, % ↑", 1, 100.0),
+      tables.Measure("eval.whole", "without an error, % ↑", 1, 100.0),
+      tables.Measure("eval.kl_bits", "KL, bits", 1),
+      ablation_lib.SECONDS,
+    ),
+  )
