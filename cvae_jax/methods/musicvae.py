@@ -97,8 +97,7 @@ def training_inputs(
   """
   noise_rng, uniform_rng, drop_rng = jax.random.split(rng, 3)
   steps, c = jnp.moveaxis(parts.steps(batch), 0, 1), parts.condition.encode(batch)
-  if parts.config.condition.drop_rate and parts.condition.dim:
-    c = parts.condition.drop(c, drop_rng, parts.config.condition.drop_rate)
+  c = parts.condition.drop(c, drop_rng, parts.config.condition.drop_rate)
   noise = jax.random.normal(noise_rng, (len(steps), parts.config.method.latent_dim))
   inputs = {"steps": steps, "c": c, "noise": noise}
   if parts.config.method.sampling_constant:
@@ -230,8 +229,7 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase | None:
     c = parts.condition.encode(batch)
     return parts.encode(params, parts.steps(batch), c), c
 
-  rate, condition = parts.config.condition.drop_rate, parts.condition
-  drop = functools.partial(condition.drop, rate=rate) if rate and condition.dim else None
+  drop = functools.partial(parts.condition.drop, rate=parts.config.condition.drop_rate)
   return flow_prior.make_phase(parts.flow, parts.config.method.flow, encode_batch, drop)
 
 

@@ -85,7 +85,6 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase:
   Without a prior it is one step, which has the analysis' metrics.
   """
   prior, flow = parts.prior, parts.config.method.sequence_flow
-  drop_rate = parts.config.condition.drop_rate
 
   def prepare(params, batch):
     _, bands = parts_lib.take(parts, batch)
@@ -108,9 +107,8 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase:
     if prior is None:
       return state.replace(step=state.step + 1), {"loss": 1.0 - share[0], **dimensions}
     codes, c = parts_lib.to_code(state.buffers, rows["mean"]), rows["condition"]
-    if drop_rate:
-      drop_rng = jax.random.fold_in(jax.random.fold_in(state.rng, state.step), 1)
-      c = parts.condition.drop(c, drop_rng, drop_rate)
+    drop_rng = jax.random.fold_in(jax.random.fold_in(state.rng, state.step), 1)
+    c = parts.condition.drop(c, drop_rng, parts.config.condition.drop_rate)
     state, metrics = sequence_prior.train_step(prior, flow, state, codes, c)
     return state, {**metrics, **dimensions}
 

@@ -163,8 +163,7 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase | None:
     x, c = parts.inputs(batch)
     return parts.apply("encode", params, x, c), c
 
-  rate, condition = parts.config.condition.drop_rate, parts.condition
-  drop = functools.partial(condition.drop, rate=rate) if rate and condition.dim else None
+  drop = functools.partial(parts.condition.drop, rate=parts.config.condition.drop_rate)
   return flow_prior.make_phase(parts.flow, parts.config.method.flow, encode_batch, drop)
 
 

@@ -35,11 +35,13 @@ class Condition(NamedTuple):
   pitch: tuple[int, int] | None = None
 
   def drop(self, c: jax.Array, rng: jax.Array, rate: float) -> jax.Array:
-    """c ([B, C]) with every label, by itself, made unknown at a rate.
+    """c ([B, C]) with every label, by itself, made unknown at a rate; c itself at 0.
 
     A run trained with it can be conditioned on some labels, or on none. Source: Ho & Salimans 2021,
     "Classifier-Free Diffusion Guidance", which drop all of them at once.
     """
+    if not rate or not c.shape[1]:
+      return c
     keep = jax.random.bernoulli(rng, 1.0 - rate, (c.shape[0], len(self.labels)))
     widths = np.asarray([last - first for first, last in self.places.values()])
     return c * jnp.repeat(keep, widths, axis=1, total_repeat_length=c.shape[1])

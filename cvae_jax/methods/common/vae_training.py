@@ -38,8 +38,7 @@ def training_inputs(parts: parts_lib.Parts, batch: methods.Batch, rng: jax.Array
   drop_rng, corrupt_rng = (jax.random.fold_in(z_rng, i) for i in (0, 1))
   audio = waveforms.vary(config.augment, parts.form, batch["audio"], augment_rng)
   x, c = parts.representation.encode(audio), parts.condition.encode(batch)
-  if config.condition.drop_rate and parts.condition.dim:
-    c = parts.condition.drop(c, drop_rng, config.condition.drop_rate)
+  c = parts.condition.drop(c, drop_rng, config.condition.drop_rate)
   corrupted = corruption.corrupt(
     x,
     corrupt_rng,
