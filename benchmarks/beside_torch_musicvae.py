@@ -107,6 +107,7 @@ def time_pairs(ours, theirs, repeats: int) -> tuple[list[float], list[float]]:
 def make(variant: str):
   """The parts, the method, a batch and a state of a config without sampling."""
   config = config_lib.load(f"{CONFIG}:{variant}")
+  config.optimizer.name = "adam"  # As the peer's.
   config.data.scores.examples = (config.train.batch_size, 64, 64)
   config.method.update(sampling_constant=0.0, prior="standard", beta_rate=0.0)
   data = pipeline.open_data(config.data)

@@ -30,7 +30,7 @@ def flat16(config):
   """Sixteen bars of melody without a conductor."""
   config.data.scores.bars = 16
   config.method.update(latent_dim=256, sampling_constant=0.0, memory_steps=256)
-  config.optimizer.update(name="muon", kernel_rate=3.2e-3, warmup_steps=100)
+  config.optimizer.kernel_rate = 3e-3
   config.train.batch_size, config.eval.batch_size = 32, 64
 
 
@@ -89,9 +89,9 @@ def get_config(variant=""):
   # A flow draws codes that are far from N(0, I) as well: docs/musicvae.md has the original's 0.2.
   config.method.update(beta=0.05, beta_rate=0.999, token_temperature=0.5)
   config.method.flow.hidden = 256
-  config.optimizer.update(learning_rate=2e-3, ema_decay=0.999)
+  config.optimizer.update(name="muon", kernel_rate=1e-3, warmup_steps=100, ema_decay=0.999)
   config.train.batch_size = config.eval.batch_size = 128
-  config.train.steps = 6000
+  config.train.steps = 2000
   config.eval.every_steps = config.checkpoint.every_steps = 500
   variants = {"drums": drums, "flat16": flat16, "melody16": melody16, "trio16": trio16}
   variants |= {"chords": chords, "small": small, "folder": folder, "paper": paper}

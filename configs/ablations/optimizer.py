@@ -17,10 +17,10 @@ CONFIG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def get_ablation(variant=""):
   base = config_lib.load(CONFIG + (":tiny" if variant == "tiny" else ""))
-  base.optimizer.name = "adam"
+  base.optimizer.update(name="adam", kernel_rate=1e-3)
   ablation_lib.measure_at_the_end(base)
   if variant != "tiny":
-    base.train.steps, base.optimizer.warmup_steps = 1500, 100
+    base.train.steps = 1500
   muon = lambda rate: {"optimizer.name": "muon", "optimizer.kernel_rate": rate}
   return ablation_lib.Ablation(
     question="Does a recurrent network learn faster by orthogonal momentum than by Adam?",
@@ -29,7 +29,7 @@ def get_ablation(variant=""):
       "Adam, 2e-3": {},
       "Adam, 4e-3": {"optimizer.learning_rate": 4e-3},
       "Muon, 1e-3": muon(1e-3),
-      "Muon, 3.2e-3": muon(3.2e-3),
+      "Muon, 3e-3": muon(3e-3),
     },
     measures=(
       tables.Measure("eval.teacher_forced", "teacher-forced, % ↑", 1, 100.0),
