@@ -39,6 +39,26 @@ def test_a_run_begins_where_another_ended(first_run, settings, tmp_path):
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), before, after)
 
 
+def test_a_flow_of_another_size_begins_anew(first_run, settings):
+  config = get_config("cvae", "tiny", **{**settings, "train.init_from": first_run})
+  before = checkpoint.restore_params(first_run)[1]
+  for hidden in (config.method.flow.hidden, 2 * config.method.flow.hidden):
+    config.method.flow.hidden = hidden
+    method = make_method(config, instruments=3)
+    own = method.init(jax.random.key(0), example_batch())
+    started = warm_start.start(config, method, own)
+    its = (
+      before["prior"]
+      if hidden == before["prior"]["params"]["start"]["bias"].size
+      else own.buffers["prior"]
+    )
+    for found in (started.buffers["prior"], {**its, **started.later.params}):
+      jax.tree.map(np.testing.assert_array_equal, found, its)
+    np.testing.assert_array_equal(
+      started.params["params"]["start"]["kernel"], before["params"]["start"]["kernel"]
+    )
+
+
 @pytest.mark.parametrize(
   "changes, message",
   [

@@ -166,7 +166,14 @@ def attach(
 
 
 def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState:
-  """A new run's state with the parameters of another run, and its flow if both have one."""
+  """A new run's state with the parameters of another run, and its flow if both have one.
+
+  A flow of another size begins anew.
+  """
+  if state.later is not None and KEY in params:
+    its, mine = (jax.tree.map(jnp.shape, x["params"]) for x in (params[KEY], state.later.params))
+    if its != mine:
+      params = {name: value for name, value in params.items() if name != KEY}
   state = state_lib.warm_start(state, params)
   if state.later is None or KEY not in params:
     return state
