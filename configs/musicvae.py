@@ -88,7 +88,7 @@ def get_config(variant=""):
   config.method.update(latent_dim=128, encoder_units=256, prior="flow")
   # A flow draws codes that are far from N(0, I) as well: docs/musicvae.md has the original's 0.2.
   config.method.update(beta=0.05, beta_rate=0.999, token_temperature=0.5)
-  config.method.flow.hidden = 256
+  config.method.flow.update(hidden=512, steps=4000, examples=65_536)
   config.optimizer.update(name="muon", kernel_rate=1e-3, warmup_steps=100, ema_decay=0.999)
   config.train.batch_size = config.eval.batch_size = 128
   config.train.steps = 2000
