@@ -33,9 +33,7 @@ def make_method(config, task):
   rep, _ = task.need_representation()
   size, dim = rep.shape[0] * rep.shape[1] * rep.shape[2], config.method.latent_dim
   maker, critic = Mlp(size), Mlp(1)
-  optimizers = [
-    optimizers.make_optimizer(s, task.total_steps) for s in (config.optimizer, config.critic)
-  ]
+  pair = [optimizers.make_optimizer(s, task.total_steps) for s in (config.optimizer, config.critic)]
   make = lambda p, z, c: jnp.tanh(maker.apply(p, jnp.concatenate([z, c], -1)))
   judge = lambda p, x, c: critic.apply(p, jnp.concatenate([x, c], -1))[:, 0]
   feats = lambda b: rep.encode(level.normalize(b["audio"]))
@@ -48,9 +46,7 @@ def make_method(config, task):
       maker.init(a, jnp.zeros((1, dim + c.shape[1]))),
       critic.init(b, jnp.zeros((1, size + c.shape[1]))),
     )
-    return State(
-      jnp.zeros((), int), params, cp, (optimizers[0].init(params), optimizers[1].init(cp)), rng
-    )
+    return State(jnp.zeros((), int), params, cp, (pair[0].init(params), pair[1].init(cp)), rng)
 
   def train_step(s, batch):
     z = jax.random.normal(jax.random.fold_in(s.rng, s.step), (len(batch["audio"]), dim))
@@ -65,9 +61,7 @@ def make_method(config, task):
     )(s.params)
     new = [
       o.update(g, st, p)
-      for o, g, st, p in zip(
-        optimizers, (gg, dg), s.opt_states, (s.params, s.critic_params), strict=True
-      )
+      for o, g, st, p in zip(pair, (gg, dg), s.opt_states, (s.params, s.critic_params), strict=True)
     ]
     return s.replace(
       step=s.step + 1,
