@@ -24,7 +24,8 @@ window.fetch = async (path, options) => {
   const isJson = /json/.test(response.headers.get('content-type'));
   if (typeof options?.body === 'string' && response.ok && isJson) {
     const call = {path, body: JSON.parse(options.body)};
-    response.clone().json().then((answer) => window.calls.push({...call, answer}));
+    const keep = (answer) => window.calls.push({...call, answer});
+    response.clone().json().then(keep, () => {}); // An answer that is not waited for is cut off.
   }
   return response;
 };
