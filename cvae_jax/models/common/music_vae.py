@@ -154,7 +154,7 @@ class Decoder(nn.Module):
 
   def setup(self):
     self.start = Start(self.units, self.layers)
-    self.stack = Stack(self.units, self.layers, True, self.memory_steps)
+    self.stack = Stack(self.units, self.layers, has_context=True, memory_steps=self.memory_steps)
     self.output = nn.Dense(self.num_classes)
 
   def begin(self, guide: jax.Array) -> tuple[Carries, jax.Array]:
@@ -237,8 +237,11 @@ class MusicVAE(nn.Module):
     )
     if sizes.conductor_layers:
       self.conductor_start = Start(sizes.conductor_units, sizes.conductor_layers)
-      of_segments = sizes.segments if memory else 0
-      self.conductor = Stack(sizes.conductor_units, sizes.conductor_layers, False, of_segments)
+      self.conductor = Stack(
+        sizes.conductor_units,
+        sizes.conductor_layers,
+        memory_steps=sizes.segments if memory else 0,
+      )
     of_steps = memory // sizes.segments
     self.decoders = [
       Decoder(sizes.decoder_units, sizes.decoder_layers, voices.num_classes, of_steps)
