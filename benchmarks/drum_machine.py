@@ -185,19 +185,25 @@ def print_reconstruction(name, run, audio, labels):
 
 
 def print_times(name, run, labels):
-  """Time of a new sound, and of 16 at once."""
-  for count in (1, 16):
-    columns = methods.at_temperature({k: v[:count] for k, v in labels.items()}, count)
-    sample = compilation.jit(run.method.sample)
+  """Times of a new sound of each kind, and of 16 at once; draws differ in length."""
+  sample = compilation.jit(run.method.sample)
+
+  def measure(rows):
+    columns = methods.at_temperature({k: v[rows] for k, v in labels.items()}, len(rows))
     seconds = []
-    for i in range(12):
+    for i in range(22):
       started = time.perf_counter()
       np.asarray(sample(run.params, columns, jax.random.key(i)))
       seconds.append(time.perf_counter() - started)
-    print(
-      f"{name}: {count} new in {1e3 * np.median(seconds[2:]):.1f} ms on "
-      f"{len(os.sched_getaffinity(0))} cores"
-    )
+    return 1e3 * np.median(seconds[2:])
+
+  cores = f"on {len(os.sched_getaffinity(0))} cores"
+  times = {kind: measure(np.array([i])) for i, kind in enumerate(drums.KINDS)}
+  print(
+    f"{name}: a new sound in {np.mean(list(times.values())):.1f} ms {cores}: "
+    + ", ".join(f"{kind} {ms:.1f}" for kind, ms in times.items())
+  )
+  print(f"{name}: 16 new in {measure(np.arange(16)):.1f} ms {cores}")
 
 
 def main():

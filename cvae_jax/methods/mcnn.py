@@ -186,7 +186,7 @@ def eval_step(
   """Sums over a batch, and counts: of whole waveforms, at the levels that they are inverted at."""
   audio = level.normalize(jnp.asarray(batch["audio"]))
   features = parts.representation.encode(audio)
-  predicted = parts_lib.masked(parts_lib.invert(parts, params, features, rng))
+  predicted = parts_lib.decode(parts, params, features, rng)
   level_db = parts.representation.level_db
   made = parts.representation.encode(predicted)
   by_example = {
@@ -210,8 +210,8 @@ def decode(
 ) -> jax.Array:
   """[B, T] waveforms of features, as a run that inverts by this one makes them."""
   del labels
-  inverts = lambda features, key: parts_lib.masked(parts_lib.invert(parts, params, features, key))
-  representation = parts.representation._replace(decode=inverts)
+  decode_levels = functools.partial(parts_lib.decode, parts, params)
+  representation = parts.representation._replace(decode=decode_levels)
   return waveforms.decode_features(representation, parts.form, codes[..., None], rng)
 
 

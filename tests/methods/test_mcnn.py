@@ -31,6 +31,24 @@ def make_parts(form=FORM, **fields):
   return mcnn_parts.make_parts(config, form, methods.make_representation(config, form))
 
 
+def test_sounds_that_end_early_are_decoded_alike():
+  parts = make_parts()
+  noise = 0.1 * jax.random.normal(jax.random.key(0), (3, 4096))
+  ends = np.array([200, 1500, 4096])
+  features = parts.representation.encode(noise * (np.arange(4096) < ends[:, None]))
+  params = jax.tree.map(
+    lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape),
+    mcnn_parts.init(parts, jax.random.key(2)),
+  )
+  key = jax.random.key(3)
+  whole = mcnn_parts.masked(mcnn_parts.invert(parts, params, features, key))
+  made = jax.jit(lambda features, key: mcnn_parts.decode(parts, params, features, key))(
+    features, key
+  )
+  assert np.abs(whole).max() > 0.1
+  np.testing.assert_allclose(made, whole, atol=1e-5 * float(np.abs(whole).max()))
+
+
 def test_softsign_is_bounded_by_a_over_b_and_has_the_slope_a():
   x = jnp.array([-1e6, -1.0, 0.0, 1e-4, 1e6])
   wanted = [-2.0 / 3.0, -0.5, 0.0, 2e-4 / 1.0003, 2.0 / 3.0]

@@ -4,6 +4,7 @@
 is copied into the workdir when the run begins, so that the run is complete without RUN.
 """
 
+import functools
 import os
 from typing import Any
 from typing import NamedTuple
@@ -114,8 +115,5 @@ def attach(
 ) -> representations.Representation:
   """The representation with features that are decoded by an inversion."""
   parts = mcnn_parts.make_parts(inversion.config, form, representation)
-
-  def decode(features, key):
-    return mcnn_parts.masked(mcnn_parts.invert(parts, inversion.params, features, key))
-
+  decode = functools.partial(mcnn_parts.decode, parts, inversion.params)
   return representation._replace(decode=decode)

@@ -1,9 +1,10 @@
 """What MCNN computes with: its networks, and waveforms of features by them.
 
-`invert` is all of what a trained run is used for, as the way back of another run's representation
+`decode` is all of what a trained run is used for, as the way back of another run's representation
 too: see `methods.common.inversion`.
 """
 
+import dataclasses
 import functools
 import math
 from typing import Any
@@ -21,9 +22,12 @@ from cvae_jax.audio import stft
 from cvae_jax.core import errors
 from cvae_jax.data import forms
 from cvae_jax.models.common import mcnn as networks
+from cvae_jax.training import compilation
 
 SPECTRAL, TRANSPOSED = "spectral", "transposed"  # networks
 _MOST_DB = 24.0  # that a refinement changes a level by
+# Lengths that sounds are decoded in, in eighths of the whole one: each costs a compilation.
+_EIGHTHS = (2, 3, 5, 8)
 
 
 class Parts(NamedTuple):
@@ -105,16 +109,80 @@ def init(parts: Parts, rng: jax.Array) -> Any:
 
 def invert(parts: Parts, params: Any, features: jax.Array, rng: jax.Array) -> Inverted:
   """Waveforms of [B, N, F, 1] features; a random key, for noise."""
+  return _invert(parts, params, features, _draw_noise(parts, rng, features.shape[:2]))
+
+
+def decode(parts: Parts, params: Any, features: jax.Array, rng: jax.Array) -> jax.Array:
+  """[B, T] waveforms of [B, N, F, 1] features, silent where their mask is under one half.
+
+  On CPU sounds are inverted one by one, each as far as it sounds: a sound that ends is followed by
+  frames at the floor, which would take as long.
+  """
+  noise = _draw_noise(parts, rng, features.shape[:2])
+  whole = lambda features, noise: masked(_invert(parts, params, features, noise))
+  if compilation.is_plain() or parts.config.method.network == TRANSPOSED:
+    return whole(features, noise)
+  by_length = functools.partial(_decode_by_length, parts, params)
+  return jax.lax.platform_dependent(features, noise, cpu=by_length, default=whole)
+
+
+def _decode_by_length(parts, params, features, noise):
+  """As `decode` of a network at the frames' rate, each by the shortest length that will do."""
+  samples = parts.form.num_samples
+  lengths = [
+    min(-(-samples // 8 // parts.hop_length) * parts.hop_length * n, samples) for n in _EIGHTHS
+  ]
+  counts = [stft.num_frames(length, parts.hop_length) for length in lengths]
+  sounds = jnp.any(features[..., 0] > -1.0, axis=-1)
+  needed = _reach(parts) + jnp.max(
+    jnp.where(sounds, jnp.arange(1, features.shape[1] + 1), 0), axis=1
+  )
+
+  def begin(length, count, features, noise):
+    """[T] waveform of the first frames of a sound, and silence."""
+    form = dataclasses.replace(parts.form, num_samples=length)
+    beginning = jax.tree.map(lambda x: x[None, :count], (features, noise))
+    audio = _invert(parts._replace(form=form), params, *beginning).audio[0]
+    return jnp.pad(audio, (0, samples - length))
+
+  branches = [
+    functools.partial(begin, length, count) for length, count in zip(lengths, counts, strict=True)
+  ]
+
+  def one(sound):
+    needed, features, noise = sound
+    branch = jnp.sum(needed > np.asarray(counts[:-1]))
+    return jax.lax.switch(branch, branches, features, noise)
+
+  return jax.lax.map(one, (needed, features, noise))
+
+
+def _reach(parts):
+  """Frames beyond a sound's last one by which what is after them does not sound in it."""
+  settings, config = parts.config.method, parts.config.representation
+  seen = 1 + settings.blocks * (settings.kernel_size // 2)
+  return seen + -(-config.n_fft // config.hop_length)
+
+
+def _draw_noise(parts, rng, shape):
+  """Random signs of the noise of [B, N] frames; None where the network has none."""
+  if parts.config.method.network == TRANSPOSED:
+    return None
+  return _draw_signs(rng, (*shape, parts.config.representation.n_fft // 2 + 1))
+
+
+def _invert(parts, params, features, noise):
+  """`Inverted` of [B, N, F, 1] features, with the signs of `_draw_noise`."""
   levels = (features[..., 0] + 1.0) / 2.0
   if parts.config.method.network == TRANSPOSED:
     heard: Any = parts.network.apply(params, levels)
     audio, mask_logits = (x[:, : parts.form.num_samples] for x in heard)
     return Inverted(audio, mask_logits)
   corrections: Any = parts.network.apply(params, levels)
-  return Inverted(_synthesise(parts, corrections, features, rng), None)
+  return Inverted(_synthesise(parts, corrections, features, noise), None)
 
 
-def masked(inverted: Inverted) -> jax.Array:
+def masked(inverted):
   """[B, T] waveforms, silent where their mask is under one half."""
   if inverted.mask_logits is None:
     return inverted.audio
@@ -134,7 +202,7 @@ def _transforms(parts):
   return representations.make_transform(config), inverse
 
 
-def _synthesise(parts, corrections, features, rng):
+def _synthesise(parts, corrections, features, noise):
   """[B, T] waveforms of a spectrum with integrated phases, once it is corrected."""
   config = parts.config.representation
   magnitude = parts.representation.magnitude(features)
@@ -142,10 +210,10 @@ def _synthesise(parts, corrections, features, rng):
   # A spectrum's phases are those at its frame's first sample, half a frame before its middle.
   middle = np.where(np.arange(magnitude.shape[-1]) % 2, -1.0, 1.0).astype(np.float32)
   cos, sin = jnp.cos(phase), jnp.sin(phase)
-  gain, turn, noise, impulse, impulse_turn, envelope, strength = corrections
-  signs, others = _draw_signs(rng, magnitude.shape)
-  real = gain * cos - turn * sin + noise * signs + impulse * middle
-  imaginary = gain * sin + turn * cos + noise * others + impulse_turn * middle
+  gain, turn, noise_gain, impulse, impulse_turn, envelope, strength = corrections
+  signs, others = noise
+  real = gain * cos - turn * sin + noise_gain * signs + impulse * middle
+  imaginary = gain * sin + turn * cos + noise_gain * others + impulse_turn * middle
   forward, inverse = _transforms(parts)
   audio = inverse(jax.lax.complex(magnitude * real, magnitude * imaginary))
   first, last = jnp.split(envelope, 2, axis=-1)
