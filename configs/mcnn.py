@@ -5,7 +5,7 @@ python -m cvae_jax.main --config=configs/mcnn.py --workdir=runs/mcnn
 ':transposed' has the network and objective of the Neural Drum Machine's, ':paper' its mels and
 sizes as well, but for its schedule, by epochs without gain. ':notes' inverts the magnitudes that
 configs/cvae.py has, ':notes_mel' those of `log_mel`. What is trained and how near it comes:
-docs/audio.md.
+docs/audio.md. ':recorded' learns from a soundfont's and a folder's drums as well.
 """
 
 from cvae_jax.core import config as config_lib
@@ -26,6 +26,13 @@ def paper(config):
   config.optimizer.update(learning_rate=1e-4, schedule="constant", warmup_steps=0, clip_norm=0.0)
   config.optimizer.update(b2=0.999, ema_decay=0.0)
   config.train.update(batch_size=128, steps=50_000)
+
+
+def recorded(config):
+  """And of a soundfont's and a folder's, which are fewer."""
+  config_lib.set_part(config, "data", "mixed_drums")
+  config.data.mixed.names = ("synth_drums", "soundfont_drums", "drums")
+  config.data.mixed.repeats = (1, 3, 12)
 
 
 def notes(config):
@@ -54,5 +61,6 @@ def get_config(variant=""):
   config.optimizer.learning_rate = 1.5e-3
   config.train.update(batch_size=8, steps=5000)
   config.eval.every_steps = config.checkpoint.every_steps = 1000
-  variants = {"transposed": transposed, "paper": paper, "notes": notes, "notes_mel": notes_mel}
+  variants = {"transposed": transposed, "paper": paper, "recorded": recorded}
+  variants |= {"notes": notes, "notes_mel": notes_mel}
   return config_lib.apply_variants(config, variant, variants)
