@@ -1,7 +1,7 @@
 """Draws of drum runs beside recorded drums: kinds that are recognised, distances, attacks, time.
 
 python benchmarks/drum_machine.py --workdirs=RUN,RUN [--dir=DIR --labels=labels.csv --kit=kit] \
-    [--draws=4] [--steps=600]
+    [--learnt=DIR] [--draws=4] [--steps=600]
 
 Real drums are those of the runs' data that are not synthetic, or with --dir those of another
 folder, of which whole kits are held out. Two classifiers are trained on the real training kits:
@@ -14,8 +14,11 @@ by their own prior and by N(0, I). Printed are, for each run and prior
               learnt from the real training kits, and in 32 principal components of mel profiles;
               in brackets over that of real drums of the training kits, of the same kinds
 
-then the kinds one by one, for held-out drums that are encoded and decoded the errors of levels and
-of the time from silence to the peak, and the time of a sound on one core and of 16.
+then with --learnt=DIR, a folder of drums that the runs learnt from, how near to these drums are:
+in the components of mel profiles, the median distance to the nearest one, and the share that is
+nearer than 1 % of the held-out drums are; then the kinds one by one; for held-out drums that are
+encoded and decoded the errors of levels and of the time from silence to the peak; and with --times
+alone the time of a sound of each kind, and of 16.
 """
 
 import argparse
@@ -27,6 +30,7 @@ import drums as drum_benchmark
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.spatial
 import sklearn.decomposition
 
 import cvae_jax
@@ -64,6 +68,29 @@ def read_real(config):
     labels = {x: np.concatenate([c[x] for c in columns]) for x in data.vocabulary.names}
     result.append((np.concatenate(audio), labels))
   return data.vocabulary, result
+
+
+def make_section(options, config, folder):
+  """The config section of a folder of drums, as long and of the rate of a run's."""
+  section = config_lib.make_section("data", "drums")
+  section.dir, section.tfds_dir = folder, config.tfds_dir
+  section.drums.update(
+    labels=options.labels, kit_column=options.kit, source_column=options.source,
+    sample_rate=config.drums.sample_rate, duration_s=config.drums.duration_s,
+  )  # fmt: skip
+  return section
+
+
+def print_nearness(space, learnt, rows):
+  """How near sounds, by name, are to those that a run learnt from; the first row is the scale."""
+  tree, scale = scipy.spatial.cKDTree(space(learnt)), None
+  for name, sounds in rows.items():
+    distance, _ = tree.query(space(sounds))
+    scale = np.percentile(distance, 1) if scale is None else scale
+    print(
+      f"{name}: nearest of {len(learnt)} drums learnt from at {np.median(distance):.1f}, "
+      f"{100 * np.mean(distance < scale):.1f} % nearer than {scale:.1f}"
+    )
 
 
 def translate(labels, vocabulary, run):
@@ -214,6 +241,7 @@ def main():
   parser.add_argument("--labels", default="labels.csv")
   parser.add_argument("--kit", default="kit")
   parser.add_argument("--source", default="source")
+  parser.add_argument("--learnt", metavar="DIR", help="of drums that the runs learnt from")
   parser.add_argument("--draws", type=int, default=4, help="sets of draws")
   parser.add_argument("--steps", type=int, default=600, help="of the network that classifies")
   parser.add_argument("--times", action="store_true", help="the time of sounds alone")
@@ -221,13 +249,7 @@ def main():
   runs = {x: cvae_jax.load(x) for x in options.workdirs.split(",")}
   config = next(iter(runs.values())).config.data
   if options.dir:
-    section = config_lib.make_section("data", "drums")
-    section.dir, section.tfds_dir = options.dir, config.tfds_dir
-    section.drums.update(
-      labels=options.labels, kit_column=options.kit, source_column=options.source,
-      sample_rate=config.drums.sample_rate, duration_s=config.drums.duration_s,
-    )  # fmt: skip
-    config = section
+    config = make_section(options, config, options.dir)
   if options.times:
     kinds = {"kind": np.arange(16, dtype=np.int32) % len(drums.KINDS)}
     for name, run in runs.items():
@@ -254,12 +276,14 @@ def main():
   print(f"{len(train_audio)} real drums of training kits, {len(audio)} of held-out kits")
   rows = {"held-out": (ceiling, {n: np.mean(f(audio) == kinds) for n, f in predict.items()})}
   print(f"real drums of training kits: Fréchet {floor[0]:.2f}, by profiles {floor[1]:.0f}")
+  drums_of = {"held-out drums": audio}
   for name, run in runs.items():
     own_labels = translate(labels, vocabulary, run)
     for prior in PRIORS:
       sets = [draw(run, own_labels, prior, seed) for seed in range(options.draws)]
       found = distances(sets)
       title = f"{os.path.basename(name)}, {prior}"
+      drums_of[title] = np.concatenate(sets)
       predicted = {n: np.concatenate([f(x) for x in sets]) for n, f in predict.items()}
       tiled = np.tile(kinds, options.draws)
       rows[title] = (
@@ -270,6 +294,9 @@ def main():
         f"{title}: Fréchet {found[0]:.2f} ({found[0] / floor[0]:.2f}), by profiles "
         f"{found[1]:.0f} ({found[1] / floor[1]:.2f})"
       )
+  if options.learnt:
+    _, sets = read_real(make_section(options, config, options.learnt))
+    print_nearness(spaces[1], np.concatenate([sounds for sounds, _ in sets]), drums_of)
   for classifier_name in predict:
     print(f"\nkinds recognised by {classifier_name}, %")
     print(f"{'':28}{'all':>6}{'mean':>6}" + "".join(f"{kind[:8]:>9}" for kind in drums.KINDS))

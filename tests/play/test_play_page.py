@@ -32,6 +32,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-ge
 ARGS = [
   "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
+PATIENCE_S = 120  # of waiting for a page, on a machine that does other work as well
 _RECORD = """
 window.started = [];
 const start = AudioBufferSourceNode.prototype.start;
@@ -99,7 +100,7 @@ def browser():
     made.close()
 
 
-def until(page, expression, seconds=60):
+def until(page, expression, seconds=PATIENCE_S):
   """Waits for an expression; by asking, since the page's own policy forbids it to be watched."""
   end = time.monotonic() + seconds
   while not page.evaluate(expression):
@@ -109,6 +110,7 @@ def until(page, expression, seconds=60):
 
 def open_page(browser, url, script="", **settings):
   context = browser.new_context(**settings)
+  context.set_default_timeout(1000 * PATIENCE_S)
   page = context.new_page()
   page.problems = []
   root = url.split("#")[0]
