@@ -1,4 +1,7 @@
-"""Principal directions of a run's latent space, and the training notes' coordinates along them.
+"""Main directions of a run's latent space, and the training notes' coordinates along them.
+
+They are the dimensions that training gave a meaning (`Method.meanings`), and then the principal
+directions of what is left.
 
 Setting a coordinate, in standard deviations of the training notes, moves a code along that
 direction only; its components in other directions do not change.
@@ -28,12 +31,12 @@ _NUM_NOTES = 600
 
 
 class Palette(NamedTuple):
-  """Principal components of the codes of training notes.
+  """Dimensions with a meaning, and principal components of the codes of training notes.
 
   Attributes:
     step: of the checkpoint that encoded the notes.
     mean: [D] mean of the codes; codes of any shape are flattened to D numbers.
-    directions: [K, D] orthonormal, by decreasing deviation.
+    directions: [K, D] orthonormal; those without a meaning by decreasing deviation.
     deviation: [K] standard deviation of the codes along each direction.
     codes: [M, D] codes of the notes.
     rows: [M] rows of the notes in the training split.
@@ -66,27 +69,39 @@ class Palette(NamedTuple):
 
 
 def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Palette:
-  """Encodes evenly spaced notes of a source and computes their principal directions.
+  """Encodes evenly spaced notes of a source and computes their main directions.
 
   Source: principal component analysis; of a latent space, Härkönen et al. 2020, "GANSpace".
   """
   encoded = note_codes.encode_notes(synth, source, _NUM_NOTES)
   mean = encoded.flat.mean(axis=0)
-  _, singular, directions = np.linalg.svd(encoded.flat - mean, full_matrices=False)
-  deviation = singular / np.sqrt(max(len(encoded.flat) - 1, 1))
-  # Directions of negligible variance are dropped.
-  num = min(NUM_DIRECTIONS, int(np.sum(deviation > 1e-3 * deviation[0])))
+  named = _named_directions(synth)
+  rest = encoded.flat - mean
+  named_deviation = np.std(rest @ named.T, axis=0, ddof=min(len(rest) - 1, 1))
+  rest -= rest @ named.T @ named
+  _, singular, directions = np.linalg.svd(rest, full_matrices=False)
+  deviation = singular / np.sqrt(max(len(rest) - 1, 1))
+  # Directions of negligible variance are dropped, but for those that have names.
+  num = min(NUM_DIRECTIONS - len(named), int(np.sum(deviation > 1e-3 * deviation[0])))
+  directions = np.concatenate([named, directions[:num]])
+  deviation = np.concatenate([np.maximum(named_deviation, 1e-6), deviation[:num]])
   columns = encoded.labels()
   return Palette(
     synth.step,
     mean,
-    directions[:num],
-    deviation[:num],
+    directions,
+    deviation,
     encoded.flat,
     encoded.rows,
     columns["id"].astype(str),
     vocabulary_lib.select(columns, synth.vocabulary),
   )
+
+
+def _named_directions(synth):
+  """[K, D] of the dimensions with a meaning, as many as the map has room for."""
+  num = min(len(synth.method.meanings), NUM_DIRECTIONS - 1)
+  return np.eye(num, synth.method.code_size, dtype=np.float32)
 
 
 def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
@@ -97,6 +112,9 @@ def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
       return None
     fields = {name: stored[name] for name in Palette._fields if name not in ("step", "labels")}
     labels = {n: stored[f"label_{n}"] for n in synth.vocabulary.names}
+    named = _named_directions(synth)
+    if not np.array_equal(fields["directions"][: len(named)], named):
+      return None
     return Palette(step=step, labels=labels, **fields)
   except (FileNotFoundError, KeyError, errors.UserError):
     return None  # The palette is computed again.

@@ -298,6 +298,9 @@ class Card(Strict):
     [], description="of a run of drums, the keys that it has drums for, the most usual ones first"
   )
   directions: int = pydantic.Field(description="of the map; 0 without a map")
+  meanings: list[str] = pydantic.Field(
+    [], description="of the first directions, where training gave them any"
+  )
   training_examples: int
   results: dict[str, Any] = pydantic.Field(description="of `evaluate`")
 

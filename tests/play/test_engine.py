@@ -1,5 +1,6 @@
 """The engine behind the page: what is asked at once is made at once, for whoever asked."""
 
+import copy
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 from cvae_jax.play import engine as engine_lib
 from cvae_jax.play import palette as palette_lib
+from cvae_jax.play import player as player_lib
 from cvae_jax.play import sounds
 from cvae_jax.synthesis import latent_space
 from cvae_jax.synthesis import synthesizer
@@ -138,6 +140,24 @@ def test_a_palette_is_the_principal_components_of_training_codes_and_is_kept(syn
   path = tmp_path / palette_lib.FILENAME
   path.write_bytes(path.read_bytes()[:500])
   np.testing.assert_allclose(palette_lib.get_palette(synth, str(tmp_path)).codes, made.codes)
+
+
+def test_dimensions_with_a_meaning_come_first(synth, tmp_path):
+  plain = palette_lib.get_palette(synth, str(tmp_path))
+  guided = copy.copy(synth)
+  guided.method = synth.method._replace(meanings=("brightness", "attack"))
+  made = palette_lib.get_palette(guided, str(tmp_path))  # Not the one that is cached.
+  np.testing.assert_array_equal(made.directions[:2], np.eye(2, made.codes.shape[1]))
+  assert len(made.directions) == len(plain.directions)
+  np.testing.assert_allclose(
+    made.directions @ made.directions.T, np.eye(len(made.directions)), atol=1e-5
+  )
+  np.testing.assert_allclose(made.places(made.codes).std(axis=0, ddof=1), 1.0, atol=1e-3)
+  moved = made.move(made.codes[:3], [None, 1.5])
+  np.testing.assert_array_equal(np.delete(moved - made.codes[:3], 1, axis=1), 0.0)
+  card = player_lib.make_card(guided, made, "guided", str(tmp_path))
+  assert card.meanings == ["brightness", "attack"]
+  assert palette_lib.get_palette(guided, str(tmp_path)).ids.tolist() == made.ids.tolist()
 
 
 def test_a_sound_is_what_generate_makes_of_the_same_seed(synth):

@@ -503,8 +503,8 @@ async function start() {
   pad.main = card.labels.find((label) => label.name === card.main) ?? null;
   if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one. It is encoded and played.';
   const isDrums = card.percussion.length > 0;
-  for (let k = isDrums ? 0 : 2; k < card.directions; k++) {
-    addDirection(k, (value) => {
+  for (let k = isDrums || card.meanings.length ? 0 : 2; k < card.directions; k++) {
+    addDirection(k, card.meanings[k] ?? `Direction ${k + 1}`, (value) => {
       player.wake();
       change({places: placed({[k]: value})});
       preview();
@@ -523,6 +523,8 @@ async function start() {
     for (const name of ['pointerup', 'pointerleave']) $('keyless').addEventListener(name, () => up(lastPitch));
   }
   wire();
+  const [across, up] = card.meanings;
+  if (across) $('pad-hint').append(` To the right: ${across}${up ? `; up: ${up}` : ''}.`);
   if (card.directions) pad.dots = await get('/api/notes');
   if (isDrums) {
     const {kind: _, ...labels} = firstLabels();

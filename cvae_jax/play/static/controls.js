@@ -162,12 +162,13 @@ export function showNeeds(card) {
   });
 }
 
-/** Adds the slider of direction k of the latent space; `onChange` gets its value. */
-export function addDirection(k, onChange) {
+/** Adds the slider of direction k of the latent space, by its name; `onChange` gets its value. */
+export function addDirection(k, name, onChange) {
   const row = document.createElement('div');
   row.className = 'row';
-  row.innerHTML = `<label for="direction-${k}">Direction ${k + 1}</label>
+  row.innerHTML = `<label for="direction-${k}"></label>
     <input id="direction-${k}" type="range" min="-3" max="3" step="0.05"><output for="direction-${k}"></output>`;
+  row.querySelector('label').textContent = name;
   $('directions').append(row);
   const input = row.querySelector('input');
   input.dataset.direction = k;
