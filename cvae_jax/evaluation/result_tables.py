@@ -141,6 +141,7 @@ SECTIONS = (
       Measure("between_partials_db", "power between partials, dB", 1),
       Measure("decay_error_db", "error of decays, dB ↓", 1),
       Measure("attack_error", "error of attack times, % ↓", 0, _SHARE),
+      Measure("attack_median_error", "of their medians, % ↓", 0, _SHARE),
     ),
   ),
   Section(

@@ -228,7 +228,8 @@ let waits = null; // What the server's answers wait for.
 const answers = {
   '/api/model': {name: 'run', step: 1, form: 'sound', conditions: ['pitch'], main: null,
     labels: [{name: 'pitch', kind: 'number', names: [], low: 21, high: 108, mixed: false}],
-    can_sample: true, can_encode: true, directions: 0, meanings: [], percussion: [], sample_rate: 16000},
+    can_sample: true, can_encode: true, directions: 0, meanings: [], percussion: [],
+    sample_rate: 16000},
 };
 globalThis.fetch = async (path, options) => {
   await waits;

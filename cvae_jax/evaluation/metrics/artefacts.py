@@ -5,7 +5,7 @@ Notes are NSynth's: held for 3 s, let go, and 4 s long. Levels are in dB of mean
 
 import numpy as np
 
-_FRAME_S = 0.01  # of the envelope that attacks are read from
+_FRAME_S, _STEP_S = 0.01, 0.001  # of the envelope that attacks are read from
 _WINDOW_S = 0.05  # in which a burst is looked for
 _BURST_DB = 3.0  # rise that is a burst
 _SILENCE_DB = -60.0  # under the peak, where a rise is not heard
@@ -52,12 +52,14 @@ def attack_s(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
   At 90 % it would be the time of the loudest moment of a sustained note, wherever that is.
   """
-  frame = round(_FRAME_S * sample_rate)
-  count = audio.shape[1] // frame
-  power = np.square(audio[:, : count * frame], dtype=np.float64).reshape(-1, count, frame)
-  envelope = np.sqrt(power.mean(axis=2))
+  frame, step = round(_FRAME_S * sample_rate), max(round(_STEP_S * sample_rate), 1)
+  power = np.cumsum(np.square(audio, dtype=np.float64), axis=1)
+  power = np.pad(power, ((0, 0), (1, 0)))
+  starts = np.arange(0, audio.shape[1] - frame + 1, step)
+  envelope = np.sqrt(np.maximum(power[:, starts + frame] - power[:, starts], 0.0) / frame)
   envelope /= np.maximum(envelope.max(axis=1, keepdims=True), 1e-9)
-  return (np.argmax(envelope >= 0.7, axis=1) - np.argmax(envelope >= 0.1, axis=1)) * _FRAME_S
+  steps = np.argmax(envelope >= 0.7, axis=1) - np.argmax(envelope >= 0.1, axis=1)
+  return steps * (step / sample_rate)
 
 
 def between_partials_db(audio: np.ndarray, pitch: np.ndarray, sample_rate: int) -> np.ndarray:
