@@ -1,6 +1,6 @@
 """What steadying levels over time gives and takes: `method.smoothing_db` and `smoothing_s`.
 
-python benchmarks/smoothing.py RUN [--tolerances=0,4,8] [--reaches=0.25]
+python benchmarks/smoothing.py RUN [--tolerances=0,4,8] [--reaches=0.25] [--data=synth_notes]
 
 Decodes the spectrograms of real held-out notes, a run's reconstructions and what it generates, with
 levels smoothed by every tolerance in dB and reach in s. Prints the log-spectral distance of the
@@ -77,8 +77,11 @@ def main() -> None:
   parser.add_argument("run", metavar="RUN", help="workdir of a run of method vae")
   parser.add_argument("--tolerances", default="0,4,8", help="in dB, between commas")
   parser.add_argument("--reaches", default="0.25", help="in s, between commas")
+  parser.add_argument("--data", help="data set of the same notes, for one classifier of two runs")
   args = parser.parse_args()
   synth = synthesizer.load(args.run)
+  if args.data:
+    synth = synth.with_fields({"data.name": args.data})
   data = pipeline.open_data(synth.config.data)
   run = measures.Run(synth.config, synth.method, synth.params, data)
   parts, form = synth.method.encode.args[0], synth.form
