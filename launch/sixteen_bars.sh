@@ -9,10 +9,10 @@ cd "$(dirname "$0")/.."
 
 tunes=${TUNES:?a folder of MIDI or ABC files}
 out=${OUT:-runs/sixteen_bars}
-stages=${STAGES:-2:128:1200 4:64:1200 8:64:1200 16:32:2400}  # bars:batch:steps
+stages=${STAGES:-2:128:1300 4:64:800 8:32:800 16:16:1000}  # bars:batch:steps
 for variant in ${VARIANTS:-conductor flat}; do
-  config=configs/musicvae.py:flat16,small,folder
-  [ "$variant" = conductor ] && config=configs/musicvae.py:melody16,small,folder
+  config=configs/musicvae.py:flat16,folder
+  [ "$variant" = conductor ] && config=configs/musicvae.py:melody16,folder
   before=""
   for stage in $stages; do
     IFS=: read -r bars batch steps <<<"$stage"

@@ -3,13 +3,8 @@
 python -m cvae_jax.ablate --config=configs/ablations/guidance.py --seeds=3
 """
 
-import os
-
-from cvae_jax.core import config as config_lib
 from cvae_jax.evaluation import ablation as ablation_lib
 from cvae_jax.evaluation import tables
-
-CONFIG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "guided_vae.py")
 
 
 def _score(name, title):
@@ -17,8 +12,8 @@ def _score(name, title):
 
 
 def get_ablation(variant=""):
-  base = config_lib.load(f"{CONFIG}:vae")
-  labels = config_lib.load(f"{CONFIG}:labels").method.guidance.labels
+  base = ablation_lib.load_config(__file__, "guided_vae.py:vae")
+  labels = ablation_lib.load_config(__file__, "guided_vae.py:labels").method.guidance.labels
   labels = labels[:2] if variant == "tiny" else labels  # of 4 latent dimensions
   guided = {"method.guidance.kind": "labels", "method.guidance.labels": labels}
   ablation_lib.measure_at_the_end(base)

@@ -6,17 +6,12 @@ On tunes instead of a grammar's melodies: --set=data.name=folder_scores --set=da
 --set=data.scores.tracks="(1,)" --set=data.scores.transpose=5 --set=data.scores.max_windows=0
 """
 
-import os
-
-from cvae_jax.core import config as config_lib
 from cvae_jax.evaluation import ablation as ablation_lib
 from cvae_jax.evaluation import tables
 
-CONFIG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "musicvae.py")
-
 
 def get_ablation(variant=""):
-  base = config_lib.load(CONFIG + (":tiny" if variant == "tiny" else ""))
+  base = ablation_lib.load_config(__file__, "musicvae.py" + (":tiny" if variant == "tiny" else ""))
   base.optimizer.update(name="adam", kernel_rate=1e-3)
   ablation_lib.measure_at_the_end(base)
   if variant != "tiny":

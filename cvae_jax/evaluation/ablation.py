@@ -87,6 +87,12 @@ def get_base() -> ml_collections.ConfigDict:
   return config
 
 
+def load_config(file: str, name: str) -> ml_collections.ConfigDict:
+  """The config `name` of the folder above that of `file`: 'musicvae.py:drums'."""
+  configs = os.path.dirname(os.path.dirname(os.path.abspath(file)))
+  return config_lib.load(os.path.join(configs, name))
+
+
 def measure_at_the_end(config: ml_collections.ConfigDict) -> None:
   """Evaluates and saves a run once, at the end, without the bounds, which all runs share."""
   config.train.log_every_steps = 200

@@ -30,7 +30,7 @@ FILES = sorted((ROOT / "configs" / "ablations").glob("*.py"))
 NAMES = {
   "depth", "latent_dim", "channels", "downsampling", "upsampling", "output_size", "representation",
   "stft_parameters", "condition", "conditioning_labels", "beta", "leakage", "reconstruction_loss",
-  "refinements", "guidance", "conductor", "optimizer",
+  "refinements", "guidance", "optimizer",
 }  # fmt: skip
 
 
