@@ -47,6 +47,8 @@ def test_sounds_that_end_early_are_decoded_alike():
   )
   assert np.abs(whole).max() > 0.1
   np.testing.assert_allclose(made, whole, atol=1e-5 * float(np.abs(whole).max()))
+  slope = jax.jit(jax.grad(lambda x: jnp.sum(mcnn_parts.decode(parts, params, x, key) ** 2)))
+  assert np.isfinite(slope(features)).all()
 
 
 def test_softsign_is_bounded_by_a_over_b_and_has_the_slope_a():

@@ -122,7 +122,8 @@ def decode(parts: Parts, params: Any, features: jax.Array, rng: jax.Array) -> ja
   whole = lambda features, noise: masked(_invert(parts, params, features, noise))
   if compilation.is_plain() or parts.config.method.network == TRANSPOSED:
     return whole(features, noise)
-  by_length = functools.partial(_decode_by_length, parts, params)
+  by_length = jax.custom_jvp(functools.partial(_decode_by_length, parts, params))
+  by_length.defjvp(functools.partial(jax.jvp, whole))  # Sounds taken one by one have none.
   return jax.lax.platform_dependent(features, noise, cpu=by_length, default=whole)
 
 
@@ -149,12 +150,12 @@ def _decode_by_length(parts, params, features, noise):
     functools.partial(begin, length, count) for length, count in zip(lengths, counts, strict=True)
   ]
 
-  def one(sound):
-    needed, features, noise = sound
+  @jax.custom_batching.sequential_vmap  # A batch of branches would take all of them.
+  def one(needed, features, noise):
     branch = jnp.sum(needed > np.asarray(counts[:-1]))
     return jax.lax.switch(branch, branches, features, noise)
 
-  return jax.lax.map(one, (needed, features, noise))
+  return jax.vmap(one)(needed, features, noise)
 
 
 def _reach(parts):
