@@ -10,13 +10,13 @@ cd "$(dirname "$0")/.."
 tunes=${TUNES:?a folder of MIDI or ABC files}
 out=${OUT:-runs/sixteen_bars}
 stages=${STAGES:-2:128:1300 4:64:800 8:32:800 16:16:1000}  # bars:batch:steps
+last=${stages##* }
 for variant in ${VARIANTS:-conductor flat}; do
   config=configs/musicvae.py:flat16,folder
   [ "$variant" = conductor ] && config=configs/musicvae.py:melody16,folder
   before=""
   for stage in $stages; do
     IFS=: read -r bars batch steps <<<"$stage"
-    last=${stages##* }
     fields=(--config.data.scores.bars="$bars" --config.train.batch_size="$batch")
     [ "$variant" = conductor ] && fields+=(--config.method.segments="$bars")
     [ "$stage" = "$last" ] || fields+=(--config.method.prior=standard)

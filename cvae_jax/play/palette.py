@@ -81,8 +81,9 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
   rest -= rest @ named.T @ named
   _, singular, directions = np.linalg.svd(rest, full_matrices=False)
   deviation = singular / np.sqrt(max(len(rest) - 1, 1))
+  largest = max([deviation[0], *named_deviation])
   # Directions of negligible variance are dropped, but for those that have names.
-  num = min(NUM_DIRECTIONS - len(named), int(np.sum(deviation > 1e-3 * deviation[0])))
+  num = min(NUM_DIRECTIONS - len(named), int(np.sum(deviation > 1e-3 * largest)))
   directions = np.concatenate([named, directions[:num]])
   deviation = np.concatenate([np.maximum(named_deviation, 1e-6), deviation[:num]])
   columns = encoded.labels()
@@ -98,10 +99,14 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
   )
 
 
+def meanings(synth: synthesizer.Synthesizer) -> list[str]:
+  """Names of the first directions: dimensions with a meaning, as many as the map has room for."""
+  return list(synth.method.meanings[: NUM_DIRECTIONS - 1])
+
+
 def _named_directions(synth):
-  """[K, D] of the dimensions with a meaning, as many as the map has room for."""
-  num = min(len(synth.method.meanings), NUM_DIRECTIONS - 1)
-  return np.eye(num, synth.method.code_size, dtype=np.float32)
+  """[K, D] of the dimensions with a meaning."""
+  return np.eye(len(meanings(synth)), synth.method.code_size, dtype=np.float32)
 
 
 def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
