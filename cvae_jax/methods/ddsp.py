@@ -212,11 +212,12 @@ def draw_code(
   parts: parts_lib.Parts, params: Any, labels: methods.Batch, rng: jax.Array
 ) -> jax.Array:
   """[B, D] z of the prior of notes, at the temperature of the labels."""
-  noise = jax.random.normal(rng, (methods.count(labels), parts.config.method.latent_dim))
-  noise *= labels["temperature"][:, None]
-  if parts.flow is None:
-    return noise
-  return parts.flow.draw(params[flow_prior.KEY], noise, parts.note_condition(labels))
+  temperature = labels[methods.TEMPERATURE]
+  if parts.flow is not None:
+    c = parts.note_condition(labels)
+    return parts.flow.sample(params[flow_prior.KEY], c, temperature, rng)
+  noise = jax.random.normal(rng, (len(temperature), parts.config.method.latent_dim))
+  return noise * temperature[:, None]
 
 
 def make_phase(parts: parts_lib.Parts) -> methods.Phase | None:

@@ -190,12 +190,11 @@ def draw_code(
 ) -> jax.Array:
   """[B, D] z of the prior, at the temperature of the labels."""
   temperature = labels[methods.TEMPERATURE]
+  if parts.flow is not None:
+    c = parts.condition.encode(labels, len(temperature))
+    return parts.flow.sample(params[flow_prior.KEY], c, temperature, rng)
   noise = jax.random.normal(rng, (len(temperature), parts.config.method.latent_dim))
-  noise *= temperature[:, None]
-  if parts.flow is None:
-    return noise
-  c = parts.condition.encode(labels, len(temperature))
-  return parts.flow.draw(params[flow_prior.KEY], noise, c)
+  return noise * temperature[:, None]
 
 
 def score(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:

@@ -113,11 +113,10 @@ def draw_code(
   parts: parts_lib.Parts, params: Any, labels: methods.Batch, rng: jax.Array
 ) -> jax.Array:
   """[B, D] z of the prior, at the temperature of the labels."""
-  c = parts.condition.encode(labels)
-  noise = jax.random.normal(rng, (c.shape[0], sum(parts.prior_levels)))
-  noise *= labels["temperature"][:, None]
+  c, temperature = parts.condition.encode(labels), labels[methods.TEMPERATURE]
   if parts.flow is not None:
-    return parts.flow.draw(params[flow_prior.KEY], noise, c)
+    return parts.flow.sample(params[flow_prior.KEY], c, temperature, rng)
+  noise = jax.random.normal(rng, (c.shape[0], sum(parts.prior_levels))) * temperature[:, None]
   if parts.networks.prior is None:
     return noise
   z = jnp.zeros_like(noise)

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from scipy import linalg
 from scipy import stats
+from sklearn import cluster
 
 from cvae_jax.core import errors
+from cvae_jax.methods.common import clusters
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.models.common import latent
+from cvae_jax.synthesis import synthesizer
 from cvae_jax.training import checkpoint
 from cvae_jax.training import loop
 from cvae_jax.training import optimizers
@@ -81,7 +84,7 @@ def test_it_learns_codes_that_are_no_normal_and_follow_the_condition():
   state = state_lib.TrainState(
     jnp.zeros((), jnp.int32), {}, None, None, jax.random.key(0), {"prior": variables}, later
   )
-  state = flow_prior.begin(state, latent.Latent(jnp.asarray(codes), None))
+  state = flow_prior.begin(prior, state, latent.Latent(jnp.asarray(codes), None))
   step = jax.jit(functools.partial(flow_prior.train_step, prior, optimizer, 0.99))
   for i in range(config.steps):
     rows = rng.integers(0, 4096, 256)
@@ -153,3 +156,72 @@ def test_an_autoencoder_with_a_flow_can_be_sampled(settings, real_batch):
   method = make_method(config)
   assert method.can_sample and method.score is not None and method.log_weight is None
   assert not make_method(get_config("ae", "tiny")).can_sample
+
+
+def test_clusters_are_those_of_another_implementation():
+  rng = np.random.default_rng(0)
+  centers = 8.0 * rng.normal(size=(6, 4))
+  x = (centers[rng.integers(0, 6, 300)] + rng.normal(size=(300, 4))).astype(np.float32)
+  found = clusters.fit(jnp.asarray(x), 6, jax.random.key(0))
+  wanted = cluster.KMeans(6, n_init=10, random_state=0).fit(x).cluster_centers_
+  order = np.lexsort(np.asarray(found).T), np.lexsort(wanted.T)
+  np.testing.assert_allclose(np.asarray(found)[order[0]], wanted[order[1]], atol=1e-4)
+
+
+def test_of_fewer_codes_than_clusters_some_clusters_are_empty():
+  x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2)), jnp.float32)
+  state = state_lib.TrainState(
+    jnp.zeros((), jnp.int32), {}, None, None, jax.random.key(0), {"prior": {}}, None
+  )
+  prior = flow_prior.FlowPrior(Linear(), 4, 0, clusters=5)
+  variables = flow_prior.begin(prior, state, latent.Latent(x, None)).buffers["prior"]
+  shares = np.asarray(variables["shares"])
+  np.testing.assert_allclose(np.sort(shares), [0, 0, 1 / 3, 1 / 3, 1 / 3], atol=1e-6)
+  c, log_share = prior.place(variables, x, jnp.zeros((3, 0)))
+  np.testing.assert_allclose(log_share, np.log(1 / 3), rtol=1e-6)
+  assert len(np.unique(np.argmax(c, axis=1))) == 3
+
+
+class Moved:
+  """Stands in for the network: a shift by the cluster's number, of 3 dimensions."""
+
+  dim = DIM
+
+  def apply(self, params, x, t, c):
+    del params, t
+    return jnp.argmax(c, axis=1)[:, None] * jnp.ones_like(x)
+
+
+def test_a_cluster_is_drawn_by_its_share_and_its_density_is_that_of_both():
+  prior = flow_prior.FlowPrior(Moved(), 4, 0, clusters=3)
+  centers = jnp.arange(3.0)[:, None] * jnp.ones(DIM)
+  variables = {
+    "params": {}, "mean": jnp.zeros(DIM), "std": jnp.ones(DIM), "centers": centers,
+    "shares": jnp.asarray([0.2, 0.0, 0.8]),
+  }  # fmt: skip
+  z = prior.sample(variables, jnp.zeros((4000, 0)), jnp.full(4000, 1e-3), jax.random.key(0))
+  heap, counts = np.unique(np.round(np.asarray(z).mean(axis=1)), return_counts=True)
+  np.testing.assert_array_equal(heap, [0, 2])
+  np.testing.assert_allclose(counts / 4000, [0.2, 0.8], atol=0.02)
+  found = prior.log_density(variables, centers[2:] + 0.25, jnp.zeros((1, 0)), jax.random.key(1))
+  wanted = np.log(0.8) + DIM * stats.norm.logpdf(0.25)
+  np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_clusters_are_for_runs_without_labels(settings, tmp_path):
+  config = get_config("cvae", "tiny", **{**settings, "method.flow.clusters": 4})
+  with pytest.raises(errors.UserError, match="clusters must be 0 where condition.labels are given"):
+    loop.train_and_evaluate(config, str(tmp_path / "run"))
+  assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_clusters_is_trained_and_loaded(settings, tmp_path):
+  fields = {**settings, "method.flow.clusters": 4, "eval.sample_notes": 1}
+  workdir = str(tmp_path / "run")
+  results = loop.train_and_evaluate(get_config("vae", "tiny", **fields), workdir)
+  assert np.isfinite(results["eval"]["elbo"])
+  synth = synthesizer.load(workdir)
+  variables = synth.params["prior"]
+  assert variables["centers"].shape == (4, synth.method.code_shape[0])
+  assert np.sum(variables["shares"]) == pytest.approx(1.0)
+  assert np.isfinite(synth.generate(seed=0)).all()

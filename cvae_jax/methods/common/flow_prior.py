@@ -7,10 +7,16 @@ decoder frozen, and a code is drawn by following the velocity from a draw of the
 
 Codes are standardised by dimension. An untrained flow is the identity: then the prior is N(0, I).
 
+Codes without a condition lie in heaps, of one pitch for instance, and what a flow draws between two
+heaps is nothing. `clusters` of k-means are then a condition of their own: a cluster is drawn first,
+by its share of the codes, and a code of it by the flow.
+
 Source: Lipman et al. 2023, "Flow Matching for Generative Modeling", equation 23 with sigma_min = 0,
 and Liu et al. 2023, "Rectified Flow", for the paths; Chen et al. 2018, "Neural Ordinary
 Differential Equations", for the density, and Grathwohl et al. 2019, "FFJORD", for its estimate;
-Rombach et al. 2022 for a prior in the latent space of an autoencoder that is trained before it.
+Rombach et al. 2022 for a prior in the latent space of an autoencoder that is trained before it; Bao,
+Li, Sun & Zhu 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?", for the
+clusters as conditions.
 """
 
 from collections.abc import Callable
@@ -26,6 +32,8 @@ import optax
 from cvae_jax import methods
 from cvae_jax.core import config as config_lib
 from cvae_jax.core import config_check
+from cvae_jax.core import errors
+from cvae_jax.methods.common import clusters as clusters_lib
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.models.common import velocity as velocity_lib
@@ -41,6 +49,7 @@ def get_config() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.hidden = 512  # units of each layer of the velocity
   config.blocks = 4  # residual blocks
+  config.clusters = 0  # of the codes, by k-means, as a condition; for runs without condition.labels
   config.steps = 3000  # of its training, after train.steps
   config.batch_size = 256  # codes
   config.examples = 32_768  # training examples, at most, that are encoded
@@ -55,31 +64,66 @@ def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values of `method.flow` that it cannot use; `config` is a whole one."""
   fields = ("hidden", "steps", "batch_size", "examples", "draw_steps")
   config_check.need_positive(config, *(f"method.flow.{name}" for name in fields))
-  config_check.need_not_negative(config, "method.flow.blocks", "method.flow.probes")
+  not_negative = ("blocks", "probes", "clusters")
+  config_check.need_not_negative(config, *(f"method.flow.{name}" for name in not_negative))
+  clusters, labels = config.method.flow.clusters, config.condition.labels
+  if clusters and labels:
+    raise errors.UserError(
+      f"method.flow.clusters must be 0 where condition.labels are given ({', '.join(labels)}): "
+      f"clusters are for codes without a condition, got {clusters}"
+    )
   config_check.need_optimizer(config, "method.flow.optimizer")
 
 
 class FlowPrior(NamedTuple):
   """p(z|c) by a flow.
 
-  Its variables are {'params': of the velocity, 'mean': [D], 'std': [D]} of the codes.
+  Its variables are {'params': of the velocity, 'mean': [D], 'std': [D]} of the codes; with clusters
+  also 'centers' [C, D] of standardised codes, and their 'shares' [C]. The condition of the velocity
+  is then which cluster it is.
 
   Attributes:
     network: the velocity.
     draw_steps: midpoint steps from noise to a code, and back.
     probes: random directions that estimate the density; 0 for the exact one.
+    clusters: C, of codes without a condition; 0 for none.
   """
 
   network: velocity_lib.VelocityNetwork
   draw_steps: int
   probes: int
+  clusters: int = 0
 
   def init(self, rng: jax.Array, condition: jax.Array) -> dict[str, Any]:
     """Variables of the identity, for conditions of this shape [B, K]."""
     dim = self.network.dim
     x, t = jnp.zeros((condition.shape[0], dim)), jnp.zeros(condition.shape[0])
-    variables = self.network.init(rng, x, t, condition)
-    return {**variables, "mean": jnp.zeros(dim), "std": jnp.ones(dim)}
+    places = {"mean": jnp.zeros(dim), "std": jnp.ones(dim)}
+    if self.clusters:
+      condition = jnp.zeros((condition.shape[0], self.clusters))
+      places["centers"] = jnp.zeros((self.clusters, dim))
+      places["shares"] = jnp.full(self.clusters, 1.0 / self.clusters)
+    return {**self.network.init(rng, x, t, condition), **places}
+
+  def sample(
+    self, variables: Any, c: jax.Array, temperature: jax.Array, rng: jax.Array
+  ) -> jax.Array:
+    """[B, D] codes of conditions [B, K], with [B] factors of the noise."""
+    noise = jax.random.normal(rng, (len(temperature), self.network.dim)) * temperature[:, None]
+    if self.clusters:
+      chances = jnp.log(jnp.maximum(variables["shares"], 1e-30))
+      drawn = jax.random.categorical(jax.random.fold_in(rng, 1), chances, shape=temperature.shape)
+      c = jax.nn.one_hot(drawn, self.clusters)
+    return self.draw(variables, noise, c)
+
+  def place(self, variables: Any, z: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array | float]:
+    """The velocity's condition for [B, D] codes, and [B] log of their cluster's share."""
+    if not self.clusters:
+      return c, 0.0
+    x = (z - variables["mean"]) / variables["std"]
+    found = clusters_lib.nearest(x, variables["centers"])
+    shares = jnp.maximum(variables["shares"], 1e-30)
+    return jax.nn.one_hot(found, self.clusters), jnp.log(shares)[found]
 
   def velocity(self, variables: Any, x: jax.Array, t: jax.Array, c: jax.Array) -> jax.Array:
     """[B, D] of standardised codes at a time t, one for all of them."""
@@ -87,7 +131,7 @@ class FlowPrior(NamedTuple):
     return self.network.apply(params, x, jnp.full(x.shape[0], t), c)  # type: ignore[return-value]
 
   def draw(self, variables: Any, noise: jax.Array, c: jax.Array) -> jax.Array:
-    """[B, D] codes of [B, D] noise, by midpoint steps."""
+    """[B, D] codes of [B, D] noise, by midpoint steps; `c` is the velocity's condition."""
     size = 1.0 / self.draw_steps
 
     def step(x, i):
@@ -101,9 +145,11 @@ class FlowPrior(NamedTuple):
   def log_density(self, variables: Any, z: jax.Array, c: jax.Array, rng: jax.Array) -> jax.Array:
     """[B] log p(z|c) in nats of [B, D] codes: exact, or an unbiased estimate.
 
-    It is exact up to the steps of the integration where `probes` is 0.
+    It is exact up to the steps of the integration where `probes` is 0. With clusters it is that of
+    the code together with its nearest cluster, which is less than that of the code.
     """
     size, dim = 1.0 / self.draw_steps, z.shape[-1]
+    c, log_share = self.place(variables, z, c)
     if self.probes:
       probes = jax.random.rademacher(rng, (self.probes, *z.shape), z.dtype)
     else:
@@ -129,7 +175,7 @@ class FlowPrior(NamedTuple):
     indices = jnp.arange(self.draw_steps, dtype=jnp.float32)
     (noise, integral), _ = jax.lax.scan(step, (x, jnp.zeros(z.shape[0])), indices)
     log_noise = -0.5 * (jnp.sum(jnp.square(noise), -1) + dim * math.log(2.0 * math.pi))
-    return log_noise - integral - jnp.sum(jnp.log(variables["std"]))
+    return log_share + log_noise - integral - jnp.sum(jnp.log(variables["std"]))
 
   def loss(
     self, params: Any, x: jax.Array, noise: jax.Array, t: jax.Array, c: jax.Array
@@ -143,7 +189,7 @@ class FlowPrior(NamedTuple):
 def make_flow_prior(config: ml_collections.ConfigDict, dim: int) -> FlowPrior:
   """Builds the prior of [B, dim] codes that `method.flow` asks for."""
   network = velocity_lib.VelocityNetwork(dim, config.hidden, config.blocks)
-  return FlowPrior(network, config.draw_steps, config.probes)
+  return FlowPrior(network, config.draw_steps, config.probes, config.clusters)
 
 
 def attach(
@@ -182,13 +228,21 @@ def warm_start(state: state_lib.TrainState, params: Any) -> state_lib.TrainState
   return state.replace(later=state.later.replace(params=flow, ema_params=ema_params))
 
 
-def begin(state: state_lib.TrainState, posterior: latent_lib.Latent) -> state_lib.TrainState:
-  """The state with the mean and deviation of codes of posteriors ([M, D])."""
+def begin(
+  prior: FlowPrior, state: state_lib.TrainState, posterior: latent_lib.Latent
+) -> state_lib.TrainState:
+  """The state with the mean and deviation of codes of posteriors ([M, D]), and their clusters."""
   mean, variance = jnp.mean(posterior.mean, axis=0), jnp.var(posterior.mean, axis=0)
   if posterior.logvar is not None:
     variance += jnp.mean(jnp.exp(posterior.logvar), axis=0)
   std = jnp.sqrt(jnp.maximum(variance, _LEAST_DEVIATION**2))
   variables = {**state.buffers[KEY], "mean": mean, "std": std}
+  if prior.clusters:
+    x = (posterior.mean - mean) / std
+    rng = jax.random.fold_in(state.rng, state.step)
+    variables["centers"] = clusters_lib.fit(x, prior.clusters, rng)
+    found = clusters_lib.nearest(x, variables["centers"])
+    variables["shares"] = jnp.bincount(found, length=prior.clusters) / len(x)
   return state.replace(buffers={**state.buffers, KEY: variables})
 
 
@@ -246,6 +300,7 @@ def make_phase(
     draw_rng, drop_rng, flow_rng = jax.random.split(rng, 3)
     z = networks_lib.draw(posterior(rows), draw_rng)
     c = rows["c"] if drop is None else drop(rows["c"], drop_rng)
+    c, _ = prior.place(state.buffers[KEY], rows["mean"], c)
     return train_step(prior, optimizer, settings.optimizer.ema_decay, state, z, c, flow_rng)
 
   return methods.Phase(
@@ -254,6 +309,6 @@ def make_phase(
     settings.batch_size,
     settings.examples,
     prepare,
-    lambda state, rows: begin(state, posterior(rows)),
+    lambda state, rows: begin(prior, state, posterior(rows)),
     step,
   )

@@ -1,0 +1,46 @@
+"""K-means in a compiled program, where codes are on every device already."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
+from jaxtyping import Int
+
+_ROUNDS = 30  # of Lloyd's algorithm
+
+
+def squared_distances(x: Float[Array, "M D"], centers: Float[Array, "K D"]) -> Float[Array, "M K"]:
+  """Of every point to every centre."""
+  norms = jnp.sum(jnp.square(x), axis=1)[:, None] + jnp.sum(jnp.square(centers), axis=1)
+  return norms - 2.0 * x @ centers.T
+
+
+def nearest(x: Float[Array, "M D"], centers: Float[Array, "K D"]) -> Int[Array, " M"]:
+  """Number of the centre that each point is nearest to."""
+  return jnp.argmin(squared_distances(x, centers), axis=1)
+
+
+def fit(x: Float[Array, "M D"], count: int, rng: jax.Array) -> Float[Array, "K D"]:
+  """Centres of `count` clusters.
+
+  Of fewer points than clusters some centres are the same, of which all but the first have none.
+
+  Source: Lloyd 1982; Arthur & Vassilvitskii 2007, "k-means++", for the first centres.
+  """
+  first_rng, rng = jax.random.split(rng)
+  first = x[jax.random.randint(first_rng, (), 0, len(x))]
+  to = lambda center: jnp.maximum(squared_distances(x, center[None])[:, 0], 0.0)
+
+  def seed(distance, key):
+    """One more centre, drawn by the squared distance to the nearest one so far."""
+    center = x[jax.random.categorical(key, jnp.log(distance + 1e-12))]
+    return jnp.minimum(distance, to(center)), center
+
+  _, others = jax.lax.scan(seed, to(first), jax.random.split(rng, count - 1))
+
+  def move(_, centers):
+    belongs = jax.nn.one_hot(nearest(x, centers), count)
+    counts = jnp.sum(belongs, axis=0)[:, None]
+    return jnp.where(counts > 0.0, belongs.T @ x / jnp.maximum(counts, 1.0), centers)
+
+  return jax.lax.fori_loop(0, _ROUNDS, move, jnp.concatenate([first[None], others]))
