@@ -279,3 +279,4 @@ def tiny(config: ml_collections.ConfigDict) -> None:
   config.method.guidance.labels = tuple(config.method.guidance.labels)[:2]
   config.method.beta_warmup_steps = 5
   config.method.flow.update(hidden=32, blocks=1, steps=10, batch_size=16, draw_steps=4)
+  config.method.flow.clusters = min(config.method.flow.clusters, 4)

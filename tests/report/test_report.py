@@ -238,5 +238,6 @@ def test_settings_that_differ_are_shown_as_one_would_write_them(tmp_path):
     config_file.save(get_config(name), str(tmp_path / name))
     workdirs.append(str(tmp_path / name))
   assert report.differing_settings(workdirs) == {
-    "condition.labels": ["none", "pitch, family, source, velocity"]
+    "condition.labels": ["none", "pitch, family, source, velocity"],
+    "method.flow.clusters": ["512", "0"],
   }

@@ -192,12 +192,15 @@ def _describe_set(
     in_tune = pitch_metric.pitch_agreement(audio, requested["pitch"], form.sample_rate)
     scores["pitch_yin"] = float(in_tune.mean())
   for name in vocabulary.classes:
-    scores[f"{name}_agreement"] = float(np.mean(predicted.predict(name) == requested[name]))
+    if name in run.config.condition.labels:
+      scores[f"{name}_agreement"] = float(np.mean(predicted.predict(name) == requested[name]))
   first_label = next(iter(vocabulary.classes))
   probabilities = predicted.probabilities[first_label]
   scores[f"{first_label}_entropy"] = float(np.mean(scipy.stats.entropy(probabilities, axis=1)))
   scores["inception_score"] = distribution.inception_score(probabilities)
-  scores["diversity"] = distribution.diversity(predicted.features, _groups(vocabulary, requested))
+  if run.config.condition.labels:
+    groups = _groups(vocabulary, requested)
+    scores["diversity"] = distribution.diversity(predicted.features, groups)
   nearest = distribution.nearest_distance(reference, predicted.features)
   scores["nearest_training"] = float(np.median(nearest))
   return scores
@@ -218,12 +221,12 @@ def measure_generation(run: measures.Run) -> dict[str, Any] | None:
 
   Returns:
     {'generated', 'ceiling', 'floor'} to measures by name: 'pitch_yin' (of a run that is not asked
-    for a pitch 'pitch_clear', the share of sounds that keep one), the agreement of each class
-    with the requested label (0 to 1), the first class's entropy (nats) and 'inception_score',
-    'frechet' and 'kernel' distance, 'ndb' (fraction of 50 bins), 'jensen_shannon' (nats),
-    'density', 'coverage', 'diversity' within a condition, 'nearest_training' (median distance to
-    the nearest training sound). 'classifier': its held-out accuracy by label; 'notes': number of
-    sounds.
+    for a pitch 'pitch_clear', the share of sounds that keep one), for each class that the run is
+    asked for the agreement with the requested label (0 to 1), the first class's entropy (nats) and
+    'inception_score', 'frechet' and 'kernel' distance, 'ndb' (fraction of 50 bins),
+    'jensen_shannon' (nats), 'density', 'coverage', of a run with labels the 'diversity' within a
+    condition, 'nearest_training' (median distance to the nearest training sound). 'classifier': its
+    held-out accuracy by label; 'notes': number of sounds.
   """
   config, data, form = run.config, run.data, run.waveform
   if form is None or not config.eval.generation_notes or not run.method.can_sample:

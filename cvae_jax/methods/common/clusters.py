@@ -2,26 +2,23 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
-from jaxtyping import Float
-from jaxtyping import Int
 
 _ROUNDS = 30  # of Lloyd's algorithm
 
 
-def squared_distances(x: Float[Array, "M D"], centers: Float[Array, "K D"]) -> Float[Array, "M K"]:
-  """Of every point to every centre."""
+def squared_distances(x: jax.Array, centers: jax.Array) -> jax.Array:
+  """[M, C] of [M, D] points to [C, D] centres."""
   norms = jnp.sum(jnp.square(x), axis=1)[:, None] + jnp.sum(jnp.square(centers), axis=1)
   return norms - 2.0 * x @ centers.T
 
 
-def nearest(x: Float[Array, "M D"], centers: Float[Array, "K D"]) -> Int[Array, " M"]:
-  """Number of the centre that each point is nearest to."""
+def nearest(x: jax.Array, centers: jax.Array) -> jax.Array:
+  """[M] numbers of the [C, D] centres that [M, D] points are nearest to."""
   return jnp.argmin(squared_distances(x, centers), axis=1)
 
 
-def fit(x: Float[Array, "M D"], count: int, rng: jax.Array) -> Float[Array, "K D"]:
-  """Centres of `count` clusters.
+def fit(x: jax.Array, count: int, rng: jax.Array) -> jax.Array:
+  """[count, D] centres of clusters of [M, D] points.
 
   Of fewer points than clusters some centres are the same, of which all but the first have none.
 

@@ -14,9 +14,9 @@ by its share of the codes, and a code of it by the flow.
 Source: Lipman et al. 2023, "Flow Matching for Generative Modeling", equation 23 with sigma_min = 0,
 and Liu et al. 2023, "Rectified Flow", for the paths; Chen et al. 2018, "Neural Ordinary
 Differential Equations", for the density, and Grathwohl et al. 2019, "FFJORD", for its estimate;
-Rombach et al. 2022 for a prior in the latent space of an autoencoder that is trained before it; Bao,
-Li, Sun & Zhu 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?", for the
-clusters as conditions.
+Rombach et al. 2022 for a prior in the latent space of an autoencoder that is trained before it;
+Bao, Li, Sun & Zhu 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?",
+for clusters as conditions.
 """
 
 from collections.abc import Callable
@@ -116,7 +116,9 @@ class FlowPrior(NamedTuple):
       c = jax.nn.one_hot(drawn, self.clusters)
     return self.draw(variables, noise, c)
 
-  def place(self, variables: Any, z: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array | float]:
+  def place(
+    self, variables: Any, z: jax.Array, c: jax.Array
+  ) -> tuple[jax.Array, jax.Array | float]:
     """The velocity's condition for [B, D] codes, and [B] log of their cluster's share."""
     if not self.clusters:
       return c, 0.0
