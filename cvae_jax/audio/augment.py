@@ -13,6 +13,7 @@ import numpy as np
 
 _WAVES = 6  # cosines of the equaliser's curve
 _LOWEST_HZ = 60.0  # below it the curve is flat
+_TAPS = 4096  # of the equaliser
 
 
 def vary(
@@ -26,9 +27,10 @@ def vary(
 
   The equaliser's gain in dB is a sum of cosines over log-frequency, with half a period to three
   periods over the whole range. The amplitude of cosine k is normal with a standard deviation of
-  `equaliser_db` / sqrt(k). The envelope's gain in dB is a linear slope plus a hump, both normal
-  with a standard deviation of `envelope_db` at the note's end and middle. Both change the level:
-  normalise afterwards.
+  `equaliser_db` / sqrt(k). It is of minimum phase: an attack has nothing before it, which would be
+  heard at the end of a waveform that is filtered as if it were periodic. The envelope's gain in dB
+  is a linear slope plus a hump, both normal with a standard deviation of `envelope_db` at the
+  note's end and middle. Both change the level: normalise afterwards.
 
   Args:
     audio: [B, T] waveforms.
@@ -44,19 +46,34 @@ def vary(
   equaliser_key, envelope_key = jax.random.split(key)
   if equaliser_db:
     number = np.arange(1, _WAVES + 1)
-    frequencies_hz = np.fft.rfftfreq(num_samples, 1.0 / sample_rate)
+    frequencies_hz = np.fft.rfftfreq(_TAPS, 1.0 / sample_rate)
     position = np.log2(1.0 + frequencies_hz / _LOWEST_HZ)
     waves = np.cos(np.pi * number[:, None] * position / position[-1]).astype(np.float32)
     scale = (equaliser_db / np.sqrt(number)).astype(np.float32)
     gain_db = (jax.random.normal(equaliser_key, (batch, _WAVES)) * scale) @ waves
-    spectrum = jnp.fft.rfft(audio) * jnp.exp(gain_db * (np.log(10.0) / 20.0))
-    audio = jnp.fft.irfft(spectrum, num_samples)
+    taps = _minimum_phase(gain_db)
+    length = num_samples + _TAPS
+    spectrum = jnp.fft.rfft(audio, length) * jnp.fft.rfft(taps, length)
+    audio = jnp.fft.irfft(spectrum, length)[:, :num_samples]
   if envelope_db:
     time = np.linspace(0.0, 1.0, num_samples, dtype=np.float32)
     curves = np.stack([time, 0.5 - 0.5 * np.cos(2 * np.pi * time)])
     gain_db = (jax.random.normal(envelope_key, (batch, 2)) * envelope_db) @ curves
     audio = audio * jnp.exp(gain_db * (np.log(10.0) / 20.0))
   return audio
+
+
+def _minimum_phase(gain_db):
+  """[B, _TAPS] impulse responses of minimum phase with gains [B, _TAPS / 2 + 1].
+
+  The cepstrum of a minimum-phase response is that of its gains, folded onto positive times.
+  Source: Oppenheim & Schafer 2010, "Discrete-Time Signal Processing", section 13.5.
+  """
+  cepstrum = jnp.fft.irfft(gain_db * (np.log(10.0) / 20.0), _TAPS)
+  fold = np.zeros(_TAPS, np.float32)
+  fold[0] = fold[_TAPS // 2] = 1.0
+  fold[1 : _TAPS // 2] = 2.0
+  return jnp.fft.irfft(jnp.exp(jnp.fft.rfft(cepstrum * fold)), _TAPS)
 
 
 _POLE_RADIUS, _POLE_HZ = 0.99, (20.0, 2000.0)

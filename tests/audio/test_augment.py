@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import signal
 
 from cvae_jax.audio import augment
 from cvae_jax.audio import stft
@@ -24,6 +25,20 @@ def test_gains_have_the_spread_that_they_should():
   varied = augment.vary(many, jax.random.key(1), 16_000, 0.0, 2.0)
   end_db = 20 * np.log10(np.abs(np.asarray(varied / many)))[:, -1]
   assert 1.7 < end_db.std() < 2.3 and abs(end_db.mean()) < 0.5
+
+
+def test_an_equaliser_leaves_silence_before_and_after_a_click_and_is_that_of_scipy():
+  click = np.zeros((64, 20_000), np.float32)
+  click[:, 1000] = 1.0
+  varied = np.asarray(augment.vary(jnp.asarray(click), jax.random.key(0), 16_000, 6.0, 0.0))
+  peak = np.abs(varied).max(axis=1)
+  assert np.abs(varied[:, :1000]).max() < 1e-5 * peak.min()
+  assert np.abs(varied[:, -1000:]).max() < 1e-5 * peak.min()
+  # With the same gains, no other causal filter has more of its energy in its beginning.
+  taps = varied[0, 1000:5096].astype(np.float64)
+  gain = np.abs(np.fft.rfft(taps))
+  wanted = signal.minimum_phase(np.fft.fftshift(np.fft.irfft(gain)), "homomorphic", half=False)
+  np.testing.assert_allclose(taps[:500], wanted[:500], atol=2e-3 * peak[0])
 
 
 def test_a_note_keeps_its_pitch_and_changes_its_spectrum(real_note):
