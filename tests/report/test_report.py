@@ -240,4 +240,5 @@ def test_settings_that_differ_are_shown_as_one_would_write_them(tmp_path):
   assert report.differing_settings(workdirs) == {
     "condition.labels": ["none", "pitch, family, source, velocity"],
     "method.flow.clusters": ["512", "0"],
+    "method.flow.steps": ["6000", "3000"],
   }

@@ -46,7 +46,8 @@ def test_percussion_is_mixed_into_the_notes(band):
   alone, rate = band.play(TUNE)
   both, _ = band.play([*TUNE, STROKE])
   differs = np.abs(both[: alone.size] - alone) > 1e-4
-  assert 0.25 <= np.argmax(differs) / rate < 0.27
+  # The filter that brings a drum to the notes' rate sounds a few samples before it.
+  assert 0.249 <= np.argmax(differs) / rate < 0.27
   drums, drum_rate = band.play([STROKE])
   assert drum_rate == band.drums.sample_rate and 0.25 <= onset(drums, drum_rate, 0.0) < 0.27
 
