@@ -6,7 +6,7 @@ import jax.numpy as jnp
 _ROUNDS = 30  # of Lloyd's algorithm
 
 
-def squared_distances(x: jax.Array, centers: jax.Array) -> jax.Array:
+def _squared_distances(x: jax.Array, centers: jax.Array) -> jax.Array:
   """[M, C] of [M, D] points to [C, D] centres."""
   norms = jnp.sum(jnp.square(x), axis=1)[:, None] + jnp.sum(jnp.square(centers), axis=1)
   return norms - 2.0 * x @ centers.T
@@ -14,7 +14,7 @@ def squared_distances(x: jax.Array, centers: jax.Array) -> jax.Array:
 
 def nearest(x: jax.Array, centers: jax.Array) -> jax.Array:
   """[M] numbers of the [C, D] centres that [M, D] points are nearest to."""
-  return jnp.argmin(squared_distances(x, centers), axis=1)
+  return jnp.argmin(_squared_distances(x, centers), axis=1)
 
 
 def fit(x: jax.Array, count: int, rng: jax.Array) -> jax.Array:
@@ -26,7 +26,7 @@ def fit(x: jax.Array, count: int, rng: jax.Array) -> jax.Array:
   """
   first_rng, rng = jax.random.split(rng)
   first = x[jax.random.randint(first_rng, (), 0, len(x))]
-  to = lambda center: jnp.maximum(squared_distances(x, center[None])[:, 0], 0.0)
+  to = lambda center: jnp.maximum(_squared_distances(x, center[None])[:, 0], 0.0)
 
   def seed(distance, key):
     """One more centre, drawn by the squared distance to the nearest one so far."""

@@ -7,9 +7,9 @@ decoder frozen, and a code is drawn by following the velocity from a draw of the
 
 Codes are standardised by dimension. An untrained flow is the identity: then the prior is N(0, I).
 
-Codes without a condition lie in heaps, of one pitch for instance, and what a flow draws between two
-heaps is nothing. `clusters` of k-means are then a condition of their own: a cluster is drawn first,
-by its share of the codes, and a code of it by the flow.
+Codes without a condition lie in clusters, of one pitch for instance, and what a flow draws between
+two of them is no note. `clusters` found by k-means are then a condition of their own: a cluster is
+drawn first, by its share of the codes, and a code of it by the flow.
 
 Source: Lipman et al. 2023, "Flow Matching for Generative Modeling", equation 23 with sigma_min = 0,
 and Liu et al. 2023, "Rectified Flow", for the paths; Chen et al. 2018, "Neural Ordinary
