@@ -77,7 +77,7 @@ class Conv1D(nn.Module):
     linear = bool(self.linear_ranks)
     output = (False,) * (num_bins * depth) if linear else self.floored * num_bins
     self.num_outputs = num_bins * depth
-    dense = functools.partial(nn.Dense, dtype=self.dtype)
+    dense = functools.partial(layers.Dense, dtype=self.dtype)
     settings: dict[str, Any] = dict(kernel_size=(self.kernel_size,), strides=(2,), dtype=self.dtype)
     self.down = [layers.Conv(c, **settings) for c in self.channels]
     self.down_condition = [self._make_conditioning(c) for c in self.channels]
@@ -109,8 +109,8 @@ class Conv1D(nn.Module):
   def _make_conditioning(self, features):
     """What the condition does to a hidden layer of so many channels."""
     if self.conditioning == "film":  # As no condition, to begin with.
-      return nn.Dense(2 * features, kernel_init=nn.initializers.zeros, dtype=self.dtype)
-    return nn.Dense(features, dtype=self.dtype)
+      return layers.Dense(2 * features, kernel_init=nn.initializers.zeros, dtype=self.dtype)
+    return layers.Dense(features, dtype=self.dtype)
 
   def _activate(self, x, to_condition, norm, condition):
     """[B, N, C] of a hidden layer, normalised, conditioned and activated."""

@@ -93,3 +93,30 @@ def test_a_kernel_shorter_than_its_stride_has_the_gradients_that_it_should(size,
   native, phases = (jax.jit(run(f))(x, kernel) for f in LOWERINGS[0])
   for a, b in zip(native, phases, strict=True):
     np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_dense_is_flaxs_with_its_parameters_and_gradients():
+  x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 7, 3)), jnp.float32)
+  params = nn.Dense(4).init(jax.random.key(0), x)
+  mine = layers.Dense(4).init(jax.random.key(0), x)
+  jax.tree.map(np.testing.assert_array_equal, mine, params)
+
+  def gradients(layer):
+    return jax.jit(jax.grad(lambda p, x: jnp.sum(jnp.sin(layer.apply(p, x))), (0, 1)))(params, x)
+
+  close = lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5)
+  jax.tree.map(close, gradients(layers.Dense(4)), gradients(nn.Dense(4)))
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 1), (5, 6, 2), (7, 3)])
+def test_a_floor_has_the_gradient_of_its_formula(shape):
+  x = jnp.asarray(np.random.default_rng(0).normal(-1.0, 0.3, shape), jnp.float32)
+  floored = (True, False)[: shape[-1]] if shape[-1] < 3 else (True,) * 3
+  bent = lambda x: -1.0 + jnp.logaddexp(40.0 * (x + 1.0), 0.0) / 40.0
+  formula = lambda x: jnp.where(np.asarray(floored), bent(x), x)
+  ours = lambda x: layers.above_silence(x, floored, 40.0)
+  np.testing.assert_allclose(ours(x), formula(x), atol=1e-6)
+  grad = lambda f: jax.jit(jax.grad(lambda x: jnp.sum(jnp.sin(f(x)))))
+  np.testing.assert_allclose(grad(ours)(x), grad(formula)(x), atol=1e-5)
+  each = jax.vmap(jax.grad(lambda x: jnp.sum(jnp.sin(ours(x)))))(x[None])
+  np.testing.assert_allclose(each[0], grad(formula)(x), atol=1e-5)

@@ -198,6 +198,7 @@ def _conv_transpose_phases(x, kernel, strides):
 
 def _conv_transpose_phases_bwd(strides, residuals, cotangent):
   x, kernel = residuals
+  cotangent = compilation.materialize(cotangent)
   mirrored = _mirror(kernel)
   padding = _mirror_padding(kernel.shape[:-2], strides)
   gradient = _kernel_gradient(cotangent, x, mirrored.shape, strides, padding)
@@ -225,6 +226,41 @@ def conv_transpose(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> j
     cpu=lambda x, k: conv_transpose_phases(x, k, strides),
     default=lambda x, k: conv_transpose_native(x, k, strides),
   )
+
+
+@jax.custom_vjp
+def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
+  """x [..., C] + bias [C]: the bias' gradient is a product, since XLA's sum on CPU takes longer."""
+  return x + bias
+
+
+def _add_bias_bwd(_, cotangent):
+  rows = cotangent.reshape(-1, cotangent.shape[-1])
+  return cotangent, jnp.ones(len(rows), rows.dtype) @ rows
+
+
+add_bias.defvjp(lambda x, bias: (x + bias, None), _add_bias_bwd)
+
+
+class Dense(nn.Module):
+  """`nn.Dense` with the parameters, start and result of flax's, and `add_bias`.
+
+  Attributes:
+    features: output channels.
+    kernel_init: start of the kernel.
+    dtype: of the computation; parameters are float32.
+  """
+
+  features: int
+  kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
+    bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+    x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+    return add_bias(x @ kernel, bias)
 
 
 class _Convolution(nn.Module):
@@ -255,7 +291,7 @@ class _Convolution(nn.Module):
     kernel = self.param("kernel", kernel_init, shape, jnp.float32)
     bias = self.param("bias", bias_init, (self.features,), jnp.float32)
     x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-    return function(x, kernel, self.strides) + bias
+    return add_bias(function(x, kernel, self.strides), bias)
 
 
 class Conv(_Convolution):
@@ -294,6 +330,26 @@ def fit(x: jax.Array, shape: Sequence[int], floored: Sequence[bool] = ()) -> jax
   return jnp.pad(x - silence, [(0, 0), *short, (0, 0)]) + silence
 
 
+@jax.custom_vjp
+def _softplus(x):
+  """`nn.softplus` of the last thing that a network computes, which many operations read."""
+  return nn.softplus(x)
+
+
+def _softplus_fwd(x):
+  # The last two axes as one: loops over an axis of one channel are not vectorized.
+  flat = compilation.materialize(x.reshape(*x.shape[:-2], -1))
+  return nn.softplus(flat).reshape(x.shape), flat
+
+
+def _softplus_bwd(flat, cotangent):
+  gradient = cotangent.reshape(flat.shape) * nn.sigmoid(flat)
+  return (compilation.materialize(gradient).reshape(cotangent.shape),)
+
+
+_softplus.defvjp(_softplus_fwd, _softplus_bwd)
+
+
 def above_silence(x: jax.Array, floored: Sequence[bool], sharpness: float = SHARPNESS) -> jax.Array:
   """Bends what lies below the floor up to it: a representation has nothing softer than silence.
 
@@ -307,5 +363,5 @@ def above_silence(x: jax.Array, floored: Sequence[bool], sharpness: float = SHAR
   """
   if not any(floored):
     return x
-  bent = SILENCE + nn.softplus(sharpness * (x - SILENCE)) / sharpness
+  bent = SILENCE + _softplus(sharpness * (x - SILENCE)) / sharpness
   return bent if all(floored) else jnp.where(np.asarray(floored), bent, x)

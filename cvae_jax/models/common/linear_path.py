@@ -84,7 +84,7 @@ class LinearPath(nn.Module):
     core = (z * self.scale_out.value) @ self.components.value.T
     core += self._by_condition(condition)
     by_bin = jnp.einsum("brs,fs->brf", core.reshape(-1, *self.core_shape), self.bins.value)
-    x = jnp.einsum("brf,nr->bnf", by_bin, self.frames.value) + self.mean.value
+    x = _over_frames(self.frames.value, by_bin) + self.mean.value
     return x.reshape(-1, *self.feature_shape)
 
 
@@ -98,7 +98,16 @@ def combine(code: latent_lib.Latent, linear: latent_lib.Latent) -> latent_lib.La
 
 def project(x: jax.Array, frames: jax.Array, bins: jax.Array) -> jax.Array:
   """[B, r, s] cores of [B, N, F] centred features, by [N, r] and [F, s] directions."""
-  return jnp.einsum("brf,fs->brs", jnp.einsum("bnf,nr->brf", x, frames), bins)
+  return jnp.einsum("brf,fs->brs", _over_frames(frames.T, x), bins)
+
+
+def _over_frames(matrix: jax.Array, x: jax.Array) -> jax.Array:
+  """[B, M, F] product of [M, N] and every [N, F] of [B, N, F].
+
+  As a product for each example, which leaves bins innermost: XLA's CPU backend would transpose all
+  of x, and its gradient, for a single one.
+  """
+  return jnp.broadcast_to(matrix, (len(x), *matrix.shape)) @ x
 
 
 def _directions(scatter: np.ndarray, rank: int) -> np.ndarray:

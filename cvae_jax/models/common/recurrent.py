@@ -7,6 +7,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from cvae_jax.models.common import layers
+
 
 class Carry(NamedTuple):
   """State of an LSTM.
@@ -191,21 +193,7 @@ class _Projection(nn.Module):
     kernel_init = nn.initializers.lecun_normal()
     kernel = self.param("kernel", kernel_init, (x.shape[-1], self.features))
     init = functools.partial(_remembering, steps=self.memory_steps)
-    return _add_bias(x @ kernel, self.param("bias", init, (self.features,)))
-
-
-@jax.custom_vjp
-def _add_bias(x, bias):
-  """x + bias, with a product as the bias' gradient: XLA's sum on CPU takes four times as long."""
-  return x + bias
-
-
-def _add_bias_backward(_, gradient):
-  rows = gradient.reshape(-1, gradient.shape[-1])
-  return gradient, jnp.ones(len(rows), rows.dtype) @ rows
-
-
-_add_bias.defvjp(lambda x, bias: (x + bias, None), _add_bias_backward)
+    return layers.add_bias(x @ kernel, self.param("bias", init, (self.features,)))
 
 
 def _remembering(rng, shape, dtype=jnp.float32, *, steps):
