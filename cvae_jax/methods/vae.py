@@ -57,16 +57,17 @@ def init(parts: parts_lib.Parts, rng: jax.Array, batch: methods.Batch) -> state_
   return flow_prior.attach(state, parts.flow, parts.config.method.flow, flow_rng, c)
 
 
-def _elbo_terms(parts: parts_lib.Parts, params: Any, x: jax.Array, c: jax.Array, rng: jax.Array):
+def _elbo_terms(parts: parts_lib.Parts, params: Any, inputs: parts_lib.Inputs, rng: jax.Array):
   """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO.
 
   The KL to a flow is that of the sample: log q(z|x, c) - log p(z|c).
   """
-  latent = parts.apply("encode", params, x, c)
+  x, c, _ = inputs
+  latent = parts.encode(params, inputs)
   z = networks_lib.draw(latent, rng)
-  nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
-  if parts.flow is not None and parts.is_gaussian:
-    log_q = jnp.sum(losses.normal_log_density(z, *latent), axis=-1)
+  nll = parts.apply("nll", params, x, parts.decode(params, z, c))
+  if parts.flow is not None and latent.logvar is not None:
+    log_q = jnp.sum(losses.normal_log_density(z, latent.mean, latent.logvar), axis=-1)
     flow_rng = jax.random.fold_in(rng, 1)
     return nll, log_q - parts.flow.log_density(params[flow_prior.KEY], z, c, flow_rng)
   prior = parts.apply("conditional_prior", params, c, z)
@@ -77,10 +78,10 @@ def eval_step(
   parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array
 ) -> methods.Sums:
   """Sums over a batch, and counts: the ELBO of one sample, errors at the posterior's mean."""
-  x, c = parts.inputs(batch)
-  nll, kl = _elbo_terms(parts, params, x, c, rng)
-  predicted = parts.reconstruct(params, parts.apply("encode", params, x, c).mean, c)
-  errors_db2 = waveforms.squared_error_db(parts.representation, x, predicted)
+  inputs = parts.inputs(batch)
+  nll, kl = _elbo_terms(parts, params, inputs, rng)
+  predicted = parts.reconstruct(params, parts.encode(params, inputs).mean, inputs.c)
+  errors_db2 = waveforms.squared_error_db(parts.representation, inputs.x, predicted)
   by_example = {
     "loss": (nll + parts.config.method.beta * kl) / parts.num_features,
     "nll": nll / parts.num_features,
@@ -97,7 +98,7 @@ def eval_step(
 
 def encode(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: Any = None) -> jax.Array:
   """[B, D] mean of the posterior; with a key, a draw from it."""
-  latent = parts.apply("encode", params, *parts.inputs(batch))
+  latent = parts.encode(params, parts.inputs(batch))
   return latent.mean if rng is None else networks_lib.draw(latent, rng)
 
 
@@ -106,7 +107,8 @@ def decode(
 ) -> jax.Array:
   """[B, T] waveforms of [B, D] latents."""
   features = parts.reconstruct(params, z, parts.condition.encode(labels, len(z)))
-  return waveforms.decode_features(parts.representation, parts.form, features, rng)
+  audio = parts.join_vibrato(parts.representation.decode(features, rng), z)
+  return waveforms.finish(parts.form, audio)
 
 
 def draw_code(
@@ -127,7 +129,7 @@ def draw_code(
 
 def score(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
   """[B] ELBO in nats, of one sample."""
-  nll, kl = _elbo_terms(parts, params, *parts.inputs(batch), rng)
+  nll, kl = _elbo_terms(parts, params, parts.inputs(batch), rng)
   return -(nll + kl)
 
 
@@ -137,14 +139,15 @@ def log_weight(
   """[B] log p(x, z|c) - log q(z|x, c) of one sample, in nats."""
   if parts.flow is not None:
     return score(parts, params, batch, rng)  # Its KL is that of the sample already.
-  x, c = parts.inputs(batch)
-  latent = parts.apply("encode", params, x, c)
+  inputs = parts.inputs(batch)
+  x, c, _ = inputs
+  latent = parts.encode(params, inputs)
   z = networks_lib.draw(latent, rng)
   prior = parts.apply("conditional_prior", params, c, z)
   if prior is None:
     prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
   log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (prior, latent))
-  nll = parts.apply("nll", params, x, parts.apply("decode", params, z, c))
+  nll = parts.apply("nll", params, x, parts.decode(params, z, c))
   return jnp.sum(log_p - log_q, axis=-1) - nll
 
 
@@ -159,8 +162,8 @@ def make_phase(parts: parts_lib.Parts) -> methods.Phase | None:
     return None
 
   def encode_batch(params, batch):
-    x, c = parts.inputs(batch)
-    return parts.apply("encode", params, x, c), c
+    inputs = parts.inputs(batch)
+    return parts.encode(params, inputs), inputs.c
 
   drop = functools.partial(parts.condition.drop, rate=parts.config.condition.drop_rate)
   return flow_prior.make_phase(parts.flow, parts.config.method.flow, encode_batch, drop)
@@ -177,7 +180,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     init=bind(init),
     train_step=bind(training.train_step),
     eval_step=bind(eval_step),
-    code_shape=(config.model.latent_dim,),
+    code_shape=(parts.code_dim,),
     meanings=guidance.meanings(config.method.guidance),
     encode=bind(encode),
     decode=bind(decode),
@@ -185,7 +188,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     full_level=True,
     score=bind(score),
     log_weight=bind(log_weight) if has_density else None,
-    features=functools.partial(waveforms.encode_features, parts.representation),
+    features=parts.features,
     level_db=parts.representation.level_db,
     phase=make_phase(parts),
     warm_start=flow_prior.warm_start,
@@ -207,6 +210,8 @@ def get_config() -> ml_collections.ConfigDict:
   # is trained after train.steps, on the codes of the training examples)
   config.prior = "standard"
   config.flow = flow_prior.get_config()
+  # Whether notes' vibrato is measured, taken from them, and a part of their codes; with prior flow.
+  config.vibrato = False
   config.level_weight = 0.0  # of squared errors in proportion to the level above the floor
   config.prior_levels = ()  # gaussian: dimensions of the levels above the last: p(z_2|z_1, c)
   config.beta = 1.0  # weight of the KL; 1.0 is the ELBO

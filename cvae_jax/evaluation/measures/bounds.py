@@ -6,7 +6,6 @@ import logging
 
 import numpy as np
 
-from cvae_jax import methods
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
 from cvae_jax.evaluation import measures
@@ -16,12 +15,11 @@ from cvae_jax.training import compilation
 _log = logging.getLogger(__name__)
 
 
-def make_features(method: methods.Method) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+def make_features(run: measures.Run) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
   """Makes a function from a batch of `pipeline.eval_batches` to the features of its notes."""
-  assert method.features is not None
-  to_features = method.features
-  encode = compilation.jit(lambda audio: to_features({"audio": audio}))
-  return lambda batch: np.asarray(encode(batch["audio"]))[batch["mask"] > 0]
+  assert run.method.features is not None
+  encode = compilation.jit(run.method.features)
+  return lambda batch: np.asarray(encode(run.inputs_of(batch)))[batch["mask"] > 0]
 
 
 def fit_pca(run: measures.Run) -> baselines.Pca:
@@ -29,7 +27,7 @@ def fit_pca(run: measures.Run) -> baselines.Pca:
 
   At most `eval.baseline_notes` evenly spaced notes are used: time grows with their square.
   """
-  features_of = make_features(run.method)
+  features_of = make_features(run)
   train = run.data.train
   rows = notes.spread_rows(len(train), run.config.eval.baseline_notes)
   all_features, filled = np.empty((0,), np.float16), 0
@@ -55,7 +53,7 @@ def measure_bounds(run: measures.Run) -> dict[str, dict[str, float]] | None:
     return None
   count = min(len(run.data.train), run.config.eval.baseline_notes)
   _log.info("fitting the baselines on %d training notes", count)
-  features_of, level_db = make_features(method), compilation.jit(method.level_db)
+  features_of, level_db = make_features(run), compilation.jit(method.level_db)
   pca = fit_pca(run)
   name_of_pca = f"pca_{method.code_size}"
   sums: dict[str, dict[str, float]] = {"mean": {}, name_of_pca: {}}

@@ -137,7 +137,7 @@ def measure_clusters(run: measures.Run) -> dict[str, Any] | None:
   classes = held_out.labels[main.name][rows]
   if len(np.unique(classes)) < 2:
     return None
-  features_of = bounds.make_features(method)
+  features_of = bounds.make_features(run)
   features = np.concatenate(
     [features_of(b) for b in pipeline.eval_batches(held_out, run.batch_size, rows)]
   )

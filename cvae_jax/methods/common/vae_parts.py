@@ -6,10 +6,12 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import optax
 
 from cvae_jax import methods
+from cvae_jax.audio import level
 from cvae_jax.audio import representations
 from cvae_jax.core import errors
 from cvae_jax.core import parts as core_parts
@@ -21,9 +23,24 @@ from cvae_jax.methods.common import guidance
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
+from cvae_jax.methods.common import vibrato_code
 from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.training import optimizers
+
+
+class Inputs(NamedTuple):
+  """What is computed of a batch before a network sees it.
+
+  Attributes:
+    x: [B, N, F, C] features; with `method.vibrato` those of notes without theirs.
+    c: [B, K] conditions.
+    vibrato: [B, V] numbers of `vibrato_code`; V is 0 without `method.vibrato`.
+  """
+
+  x: jax.Array
+  c: jax.Array
+  vibrato: jax.Array
 
 
 class Parts(NamedTuple):
@@ -69,16 +86,74 @@ class Parts(NamedTuple):
     """A function of `networks` with these parameters."""
     return self.networks.apply(params, *inputs, method=function)
 
-  def reconstruct(self, params: Any, z: jax.Array, c: jax.Array) -> jax.Array:
+  @property
+  def code_dim(self) -> int:
+    """Numbers of a code."""
+    return count_code(self.config)
+
+  def encode(self, params: Any, inputs: Inputs) -> latent_lib.Latent:
+    """Posterior of codes [B, code_dim]."""
+    mean, logvar = self.apply("encode", params, inputs.x, inputs.c)
+    if not self.config.method.vibrato:
+      return latent_lib.Latent(mean, logvar)
+    if logvar is not None:
+      measured = jnp.full_like(inputs.vibrato, vibrato_code.LOGVAR)
+      logvar = jnp.concatenate([logvar, measured], axis=-1)
+    return latent_lib.Latent(jnp.concatenate([mean, inputs.vibrato], axis=-1), logvar)
+
+  def decode(self, params: Any, code: jax.Array, c: jax.Array) -> jax.Array:
+    """[B, N, F, C] features of codes as the decoder predicts them: of notes without vibrato."""
+    return self.apply("decode", params, code[:, : self.config.model.latent_dim], c)
+
+  def reconstruct(self, params: Any, code: jax.Array, c: jax.Array) -> jax.Array:
     """[B, N, F, C] features that are heard of a code: the decoder's, steadied over time."""
-    predicted = self.apply("decode", params, z, c)
+    predicted = self.decode(params, code, c)
     steady = waveforms.steady_levels(self.config, self.representation, self.form, predicted)
     return waveforms.end_in_silence(self.config, self.representation, steady)
 
-  def inputs(self, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
-    """Features x and condition c of a batch."""
-    x = waveforms.encode_features(self.representation, batch)
-    return x, self.condition.encode(batch)
+  def features(self, batch: methods.Batch) -> jax.Array:
+    """[B, N, F, C] features of a batch."""
+    return self.inputs(batch).x
+
+  def split_vibrato(self, audio: jax.Array, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
+    """Normalised waveforms as a network is to see them, and the numbers of their vibrato."""
+    if not self.config.method.vibrato:
+      return audio, jnp.zeros((len(audio), 0))
+    return vibrato_code.split(audio, batch["pitch"], self.form.sample_rate)
+
+  def join_vibrato(self, audio: jax.Array, code: jax.Array) -> jax.Array:
+    """Waveforms of decoded features with the vibrato of their codes."""
+    if not self.config.method.vibrato:
+      return audio
+    numbers = code[:, self.config.model.latent_dim :]
+    return vibrato_code.join(audio, numbers, self.form.sample_rate)
+
+  def inputs(self, batch: methods.Batch) -> Inputs:
+    """Features, conditions and vibrato of a batch, all of the waveforms at one level."""
+    audio, vibrato = self.split_vibrato(level.normalize(batch["audio"]), batch)
+    return Inputs(self.representation.encode(audio), self.condition.encode(batch), vibrato)
+
+
+def count_code(config: ml_collections.ConfigDict) -> int:
+  """Numbers of a code: the network's latent, and those of the vibrato after it."""
+  return config.model.latent_dim + (vibrato_code.SIZE if config.method.vibrato else 0)
+
+
+def check_vibrato(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
+  """Raises UserError for vibrato of what has no pitch, or which a prior would not draw."""
+  settings = config.method
+  if not settings.vibrato:
+    return
+  if vocabulary.find("pitch") is None:
+    named = ", ".join(label.name for label in vocabulary.labels) or "none"
+    raise errors.UserError(
+      f"method.vibrato needs notes whose pitch is known: these examples have the labels {named}"
+    )
+  if settings.posterior == "gaussian" and settings.prior != "flow":
+    raise errors.UserError(
+      "method.vibrato needs method.prior='flow', which draws it with the rest of a code, "
+      f"got '{settings.prior}'"
+    )
 
 
 def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
@@ -123,6 +198,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
   targets = guidance.make_targets(settings.guidance, task.vocabulary)
   check_mmd(config, task.vocabulary)
+  check_vibrato(config, task.vocabulary)
   critic_labels: tuple[str, ...] = ()
   if settings.leak_weight > 0:
     critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)
@@ -140,7 +216,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
     representation,
     condition,
     networks,
-    flow_prior.make_flow_prior(settings.flow, config.model.latent_dim)
+    flow_prior.make_flow_prior(settings.flow, count_code(config))
     if settings.prior == "flow"
     else None,
     regularization.make_penalty(settings, task.num_examples),

@@ -37,6 +37,7 @@ def training_inputs(parts: parts_lib.Parts, batch: methods.Batch, rng: jax.Array
   augment_rng, z_rng = jax.random.split(rng)
   drop_rng, corrupt_rng = (jax.random.fold_in(z_rng, i) for i in (0, 1))
   audio = waveforms.vary(config.augment, parts.form, batch["audio"], augment_rng)
+  audio, _ = parts.split_vibrato(audio, batch)
   x, c = parts.representation.encode(audio), parts.condition.encode(batch)
   c = parts.condition.drop(c, drop_rng, config.condition.drop_rate)
   corrupted = corruption.corrupt(
@@ -109,7 +110,7 @@ def fit(
     for batch in batches:
       is_real = np.asarray(batch["mask"]) > 0
       inputs = {key: value for key, value in batch.items() if key != "id"}
-      x, c = encode(inputs)
+      x, c, _ = encode(inputs)
       yield np.asarray(x)[is_real], np.asarray(c)[is_real]
 
   variance = settings.beta * settings.sigma**2 if parts.is_gaussian else None

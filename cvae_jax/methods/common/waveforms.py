@@ -41,7 +41,11 @@ def decode_features(
   rng: jax.Array,
 ) -> jax.Array:
   """[B, T] waveforms of features: faded at both ends, with a peak of `level.PEAK`."""
-  audio = representation.decode(features, rng)
+  return finish(form, representation.decode(features, rng))
+
+
+def finish(form: forms.Waveform, audio: jax.Array) -> jax.Array:
+  """[B, T] waveforms faded at both ends, with a peak of `level.PEAK`."""
   return level.peak_normalize(level.fade_ends(audio, form.sample_rate))
 
 
