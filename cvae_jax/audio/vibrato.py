@@ -17,7 +17,9 @@ from jaxtyping import Array
 from jaxtyping import Float
 import numpy as np
 
+from cvae_jax.audio import frame_controls
 from cvae_jax.audio import stft
+from cvae_jax.training import compilation
 
 RATES_HZ = (3.5, 8.0)  # of the vibrato that is looked for
 FADES_S = (0.05, 0.2, 0.4, 0.8, 1.6)
@@ -28,6 +30,7 @@ _NUM_HARMONICS = 16
 _LEAST_DEPTH = 5e-4  # relative, 0.9 cents; a smaller one is none
 _LEAST_SHARE = 0.5  # of the deviation's variance that a vibrato must explain
 _SOFT = 0.01  # energy of a frame, relative to the loudest, that counts half
+_KNOT_S = 0.001  # between which a warp is a straight line, to a hundredth of a sample
 _NODES = (-2, -1, 0, 1, 2, 3)  # of Lagrange's polynomial, about a position from 0 to 1
 _HIGHEST_HZ = 4000.0  # of the bins that a deviation is measured in
 
@@ -58,17 +61,27 @@ def warp_s(vibrato: Vibrato, time_s: Float[Array, "*B T"]) -> Float[Array, "B T"
 
 def add(audio: Float[Array, "B T"], vibrato: Vibrato, sample_rate: int) -> Float[Array, "B T"]:
   """Steady notes with vibrato: x(t) = s(t + e(t)); beyond the ends there is silence."""
-  time_s = jnp.arange(audio.shape[-1]) / sample_rate
-  return _read(audio, warp_s(vibrato, time_s) * sample_rate)
+  return _warp(audio, functools.partial(warp_s, vibrato), sample_rate)
 
 
 def remove(audio: Float[Array, "B T"], vibrato: Vibrato, sample_rate: int) -> Float[Array, "B T"]:
   """Notes without their vibrato, the inverse of `add`: s(u) = x(t) with t + e(t) = u."""
-  time_s = jnp.arange(audio.shape[-1]) / sample_rate
-  shift_s = jnp.zeros_like(audio)
-  for _ in range(2):  # The slope of e is at most the depth: each round gains its factor.
-    shift_s = -warp_s(vibrato, time_s + shift_s)
-  return _read(audio, shift_s * sample_rate)
+
+  def shift_s(time_s):
+    shift = jnp.zeros((len(audio), len(time_s)))
+    for _ in range(2):  # The slope of e is at most the depth: each round gains its factor.
+      shift = -warp_s(vibrato, time_s + shift)
+    return shift
+
+  return _warp(audio, shift_s, sample_rate)
+
+
+def _warp(audio, shift_s, sample_rate):
+  """[B, T] at times shifted by [B, K] s, a function of [K] times in s: straight between knots."""
+  num_samples, hop_length = audio.shape[-1], round(_KNOT_S * sample_rate)
+  knots = jnp.arange(-(-num_samples // hop_length) + 1) * (hop_length / sample_rate)
+  shift = frame_controls.interpolate_linearly(compilation.materialize(shift_s(knots)), hop_length)
+  return _read(audio, shift[:, :num_samples] * sample_rate)
 
 
 def _read(audio, shift):
@@ -79,6 +92,7 @@ def _read(audio, shift):
   spectrum = jnp.concatenate([spectrum[..., :-1], 0.5 * spectrum[..., -1:]], axis=-1)
   dense = 2.0 * jnp.fft.irfft(spectrum, 2 * length)
   position = 2.0 * jnp.clip(jnp.arange(num_samples) + shift, 0.0, length - 3.0)
+  position = compilation.materialize(position)
   low = jnp.floor(position)
   x, index = position - low, low.astype(jnp.int32)
   total = jnp.zeros_like(audio)
