@@ -212,6 +212,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.flow = flow_prior.get_config()
   # Whether notes' vibrato is measured, taken from them, and a part of their codes; with prior flow.
   config.vibrato = False
+  # Weight of the errors of an example's first frames, and the time in s by which it falls to 1.0.
+  config.onset_weight = 1.0
+  config.onset_s = 0.1
   config.level_weight = 0.0  # of squared errors in proportion to the level above the floor
   config.prior_levels = ()  # gaussian: dimensions of the levels above the last: p(z_2|z_1, c)
   config.beta = 1.0  # weight of the KL; 1.0 is the ELBO

@@ -13,9 +13,8 @@ from cvae_jax.methods.common import observation
 
 def make(**fields):
   config = get_config("cvae", "tiny", **{f"method.{k}": v for k, v in fields.items()})
-  return observation.make_observation(
-    config.method, methods.make_representation(config, labels.FORM)
-  )
+  representation = methods.make_representation(config, labels.FORM)
+  return observation.make_observation(config.method, representation, labels.FORM)
 
 
 def features(seed=0):
@@ -67,4 +66,16 @@ def test_a_perceptual_weight_needs_frequencies():
   config = get_config("cvae", "tiny", **{"representation.name": "waveform"})
   config.method.perceptual = True
   with pytest.raises(errors.UserError, match="method.perceptual needs features whose bins"):
-    observation.make_observation(config.method, methods.make_representation(config, labels.FORM))
+    representation = methods.make_representation(config, labels.FORM)
+    observation.make_observation(config.method, representation, labels.FORM)
+
+
+def test_errors_at_the_onset_weigh_more_by_what_is_asked_for():
+  x = features()
+  plain, ours = make(sigma=1.0), make(sigma=1.0, onset_weight=9.0, onset_s=0.05)
+  error = lambda model, frame: model.apply({}, x, x.at[:, frame].add(0.1)) - model.apply({}, x, x)
+  np.testing.assert_allclose(error(ours, 0) / error(plain, 0), 9.0, rtol=0.02)
+  np.testing.assert_allclose(error(ours, -1) / error(plain, -1), 1.0, rtol=0.02)
+  frame_s = 4.0 / x.shape[1]
+  between = 1.0 + 8.0 * np.exp(-2 * frame_s / 0.05)
+  np.testing.assert_allclose(error(ours, 2) / error(plain, 2), between, rtol=0.02)

@@ -29,12 +29,12 @@ def make_examples(count=400, seed=0):
   return x.astype(np.float32), c.astype(np.float32)
 
 
-def fit_path(x, c, ranks=(6, 20), variance=None):
+def fit_path(x, c, ranks=(6, 20), variance=None, weights=None):
   path = linear_path.LinearPath(SHAPE, DIM, c.shape[1], ranks)
   variables = path.init(jax.random.key(0), x[:1], c[:1], method="encode")
   shapes = variables[linear_path.COLLECTION]
   batches = [(x[i : i + 64], c[i : i + 64]) for i in range(0, len(x), 64)]
-  fitted = linear_path.fit(shapes, batches, variance)
+  fitted = linear_path.fit(shapes, batches, variance, weights)
   return lambda function, *inputs: path.apply(
     {linear_path.COLLECTION: fitted}, *inputs, method=function
   )
@@ -81,6 +81,27 @@ def test_a_gaussian_posterior_is_that_of_a_probabilistic_pca():
   np.testing.assert_allclose(np.exp(latent.logvar[0]), variance * np.diag(inverse), rtol=0.02)
   unit = apply("decode", jnp.eye(DIM), none[:DIM]) - apply("decode", jnp.zeros((1, DIM)), none[:1])
   np.testing.assert_allclose(np.abs(unit), np.abs(weights.T.reshape(DIM, *SHAPE)), atol=0.05)
+
+
+def test_weights_of_frames_make_it_the_pca_of_weighted_errors():
+  x, _ = make_examples()
+  none = np.zeros((len(x), 0), np.float32)
+  gain = np.sqrt(np.array([9.0, 4.0, 1.0, 1.0, 1.0, 1.0]))[:, None, None]
+  apply = fit_path(x, none, weights=np.square(gain).ravel().tolist())
+  pca = decomposition.PCA(DIM).fit((x * gain).reshape(len(x), -1))
+  weighed = pca.transform((x * gain).reshape(len(x), -1))
+  expected = pca.inverse_transform(weighed).reshape(x.shape) / gain
+  back = apply("decode", apply("encode", x, none).mean, none)
+  np.testing.assert_allclose(back, expected, atol=0.02)
+
+
+def test_a_path_of_an_older_run_has_no_weights():
+  x, c = make_examples(8)
+  path = linear_path.LinearPath(SHAPE, DIM, CLASSES, (6, 20))
+  variables = path.init(jax.random.key(0), x, c, method="encode")[linear_path.COLLECTION]
+  older = {name: value for name, value in variables.items() if name != "gain"}
+  run = lambda v: path.apply({linear_path.COLLECTION: v}, x, c, method="encode").mean
+  np.testing.assert_array_equal(run(older), run(variables))
 
 
 def test_examples_fewer_than_components_leave_the_rest_zero():

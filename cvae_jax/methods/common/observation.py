@@ -16,6 +16,7 @@ import numpy as np
 from cvae_jax.audio import loudness
 from cvae_jax.audio import representations
 from cvae_jax.core import errors
+from cvae_jax.data import forms
 from cvae_jax.methods.common import losses
 
 LIKELIHOODS = {"gaussian": losses.gaussian_nll, "laplace": losses.laplace_nll}
@@ -30,12 +31,14 @@ class Observation(nn.Module):
     sigma: standard deviation, or scale; where it is learned, the one to begin with.
     is_learned: whether sigma is a parameter.
     deviation: [F] factors of sigma by bin; None for 1.
+    weights_over_time: [N] weights of the squared errors of frames; None for 1.
   """
 
   likelihood: str
   sigma: float
   is_learned: bool = False
   deviation: tuple[float, ...] | None = None
+  weights_over_time: tuple[float, ...] | None = None
 
   @nn.compact
   def __call__(self, features: jax.Array, predicted: jax.Array) -> jax.Array:
@@ -45,6 +48,9 @@ class Observation(nn.Module):
       sigma = jnp.exp(self.param("log_sigma", lambda _: jnp.log(jnp.float32(self.sigma))))
     if self.deviation is not None:
       sigma = sigma * np.asarray(self.deviation, np.float32)[None, None, :, None]
+    if self.weights_over_time is not None:
+      weights = np.asarray(self.weights_over_time, np.float32)
+      sigma = sigma / np.sqrt(weights)[None, :, None, None]
     density = LIKELIHOODS[self.likelihood]
     return density(features, predicted, jnp.asarray(sigma, jnp.float32))
 
@@ -61,10 +67,23 @@ def perceptual_deviation(frequencies_hz: tuple[float, ...]) -> np.ndarray:
   return np.exp(log_deviation - log_deviation.mean()).astype(np.float32)
 
 
+def onset_weights(weight: float, onset_s: float, num_frames: int, frame_s: float) -> np.ndarray:
+  """[N] weights of frames: `weight` at the start of an example, and 1 some `onset_s` later."""
+  time_s = np.arange(num_frames) * frame_s
+  return (1.0 + (weight - 1.0) * np.exp(-time_s / onset_s)).astype(np.float32)
+
+
 def make_observation(
-  config: ml_collections.ConfigDict, representation: representations.Representation
+  config: ml_collections.ConfigDict,
+  representation: representations.Representation,
+  form: forms.Waveform,
 ) -> Observation:
   """Builds the likelihood that the `method` section of a config asks for.
+
+  Args:
+    config: the section.
+    representation: of the features.
+    form: of the waveforms.
 
   Raises:
     UserError: a perceptual weight for features that have no frequencies.
@@ -76,4 +95,10 @@ def make_observation(
         "method.perceptual needs features whose bins have frequencies, as log_magnitude's"
       )
     deviation = tuple(perceptual_deviation(representation.frequencies_hz).tolist())
-  return Observation(config.likelihood, config.sigma, config.learn_sigma, deviation)
+  weights = None
+  if config.onset_weight != 1.0:
+    num_frames = representation.shape[0]
+    frame_s = form.num_samples / form.sample_rate / num_frames
+    found = onset_weights(config.onset_weight, config.onset_s, num_frames, frame_s)
+    weights = tuple(found.tolist())
+  return Observation(config.likelihood, config.sigma, config.learn_sigma, deviation, weights)

@@ -205,7 +205,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   sizes = tuple(condition.places[x][1] - condition.places[x][0] for x in critic_labels)
   networks = networks_lib.Networks(
     models.make_model(config.model, representation, condition, is_gaussian),
-    observation_lib.make_observation(settings, representation),
+    observation_lib.make_observation(settings, representation, form),
     latent_lib.PriorNetwork(levels) if has_prior else None,
     latent_lib.LabelCritic(sizes) if critic_labels else None,
     guidance.make_guide(config, representation, targets),

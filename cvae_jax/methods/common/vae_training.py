@@ -115,7 +115,8 @@ def fit(
 
   variance = settings.beta * settings.sigma**2 if parts.is_gaussian else None
   variables = state.buffers[linear_path.COLLECTION][linear_path.NAME]
-  fitted = {linear_path.NAME: linear_path.fit(variables, examples(), variance)}
+  weights = parts.networks.observation.weights_over_time
+  fitted = {linear_path.NAME: linear_path.fit(variables, examples(), variance, weights)}
   return state.replace(buffers={**state.buffers, linear_path.COLLECTION: fitted})
 
 

@@ -6,7 +6,8 @@ whose outputs begin at zero, learns only what is not linear.
 
 Components are not kept over all N F features: these are first projected onto their main directions
 over time and over frequency (a Tucker decomposition), which takes a tenth of the numbers and loses
-nothing. A condition has a part of its own, linear as well: what a regression on c predicts of the
+nothing. Where errors of some frames weigh more than others, so they do here, by a gain before and
+after. A condition has a part of its own, linear as well: what a regression on c predicts of the
 features is added to the output, and the PCA is of what it leaves.
 
 For a Gaussian posterior, code and variance begin as those of a probabilistic PCA, whose variance of
@@ -18,6 +19,7 @@ decoder; Tucker 1966 and Lu et al. 2008, "MPCA", for the two steps.
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from flax import linen as nn
@@ -58,6 +60,9 @@ class LinearPath(nn.Module):
     self.core_shape = (r, s)
     zeros = lambda name, *shape: self.variable(COLLECTION, name, jnp.zeros, shape)
     self.mean = zeros("mean", num_frames, num_bins * depth)
+    # Runs from before frames had weights have none.
+    has_gain = self.is_initializing() or self.has_variable(COLLECTION, "gain")
+    self.gain = self.variable(COLLECTION, "gain", jnp.ones, num_frames) if has_gain else None
     self.frames = zeros("frames", num_frames, r)
     self.bins = zeros("bins", num_bins * depth, s)
     if self.condition_dim:
@@ -74,6 +79,8 @@ class LinearPath(nn.Module):
   def encode(self, features: jax.Array, condition: jax.Array) -> latent_lib.Latent:
     """[B, N, F, C] features and [B, K] condition to the latent."""
     x = features.reshape(*features.shape[:2], -1) - self.mean.value
+    if self.gain is not None:
+      x = x * self.gain.value[:, None]
     core = project(x, self.frames.value, self.bins.value)
     core = core.reshape(x.shape[0], -1) - self._by_condition(condition)
     mean = (core @ self.components.value) * self.scale_in.value
@@ -84,7 +91,10 @@ class LinearPath(nn.Module):
     core = (z * self.scale_out.value) @ self.components.value.T
     core += self._by_condition(condition)
     by_bin = jnp.einsum("brs,fs->brf", core.reshape(-1, *self.core_shape), self.bins.value)
-    x = _over_frames(self.frames.value, by_bin) + self.mean.value
+    frames = self.frames.value
+    if self.gain is not None:
+      frames = frames / self.gain.value[:, None]
+    x = _over_frames(frames, by_bin) + self.mean.value
     return x.reshape(-1, *self.feature_shape)
 
 
@@ -120,6 +130,7 @@ def fit(
   variables: dict[str, Any],
   examples: Iterable[tuple[np.ndarray, np.ndarray]],
   observation_variance: float | None,
+  weights: Sequence[float] | None = None,
 ) -> dict[str, np.ndarray]:
   """The path's variables as the PCA of examples.
 
@@ -129,12 +140,14 @@ def fit(
       be like the rest.
     observation_variance: of a feature, for a Gaussian posterior; None for a code that is a point,
       whose components get deviation 1.
+    weights: [N] of the squared errors of frames; None for 1.
 
   Returns:
     The variables. Of M examples at most M - 1 components can be told: the rest are zero.
   """
   shapes = {name: value.shape for name, value in variables.items()}
   ranks = shapes["frames"][1], shapes["bins"][1]
+  gain = np.sqrt(np.asarray(weights or [1.0] * shapes["frames"][0], np.float32))
   projections: dict[str, np.ndarray] = {}
   waiting: list[np.ndarray] = []
   cores, conditions = [], []
@@ -145,7 +158,7 @@ def fit(
     mean = x.mean(axis=0, dtype=np.float32)
     over_frames, over_bins = np.zeros((mean.shape[0],) * 2), np.zeros((mean.shape[1],) * 2)
     for example in x:
-      centred = example.astype(np.float32) - mean
+      centred = (example.astype(np.float32) - mean) * gain[:, None]
       over_frames += centred @ centred.T
       over_bins += centred.T @ centred
     projections["mean"] = mean
@@ -155,7 +168,8 @@ def fit(
       add(x[i : i + 32])
 
   def add(x):
-    core = project_jit(x - projections["mean"], projections["frames"], projections["bins"])
+    centred = (x - projections["mean"]) * gain[:, None]
+    core = project_jit(centred, projections["frames"], projections["bins"])
     cores.append(np.asarray(core).reshape(len(x), -1))
 
   for features, condition in examples:
@@ -172,7 +186,8 @@ def fit(
   core, c = np.concatenate(cores), np.concatenate(conditions).astype(np.float32)
   intercept, fitted = _fit_cores(core, c, shapes["scale_in"][0], observation_variance)
   shift = projections["frames"] @ intercept.reshape(ranks) @ projections["bins"].T
-  found = {**projections, "mean": projections["mean"] + shift, **fitted}
+  mean = projections["mean"] + shift / gain[:, None]
+  found = {**projections, "mean": mean, "gain": gain, **fitted}
   return {name: found[name] for name in shapes}
 
 
