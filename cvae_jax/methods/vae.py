@@ -60,17 +60,19 @@ def init(parts: parts_lib.Parts, rng: jax.Array, batch: methods.Batch) -> state_
 def _elbo_terms(parts: parts_lib.Parts, params: Any, inputs: parts_lib.Inputs, rng: jax.Array):
   """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO.
 
-  The KL to a flow is that of the sample: log q(z|x, c) - log p(z|c).
+  The KL to a flow is that of the sample: log q(z|x, c) - log p(z|c). Other priors are of the
+  network's part of a code, without vibrato.
   """
   x, c, _ = inputs
-  latent = parts.encode(params, inputs)
-  z = networks_lib.draw(latent, rng)
-  nll = parts.apply("nll", params, x, parts.decode(params, z, c))
-  if parts.flow is not None and latent.logvar is not None:
-    log_q = jnp.sum(losses.normal_log_density(z, latent.mean, latent.logvar), axis=-1)
+  posterior = parts.encode(params, inputs)
+  code = networks_lib.draw(posterior, rng)
+  nll = parts.apply("nll", params, x, parts.decode(params, code, c))
+  if parts.flow is not None and posterior.logvar is not None:
+    log_q = jnp.sum(losses.normal_log_density(code, posterior.mean, posterior.logvar), axis=-1)
     flow_rng = jax.random.fold_in(rng, 1)
-    return nll, log_q - parts.flow.log_density(params[flow_prior.KEY], z, c, flow_rng)
-  prior = parts.apply("conditional_prior", params, c, z)
+    return nll, log_q - parts.flow.log_density(params[flow_prior.KEY], code, c, flow_rng)
+  prior = parts.apply("conditional_prior", params, c, parts.latent_of(code))
+  latent = jax.tree.map(parts.latent_of, posterior)
   return nll, jnp.sum(regularization.divergence(latent, prior), axis=-1)
 
 
@@ -119,12 +121,12 @@ def draw_code(
   if parts.flow is not None:
     return parts.flow.sample(params[flow_prior.KEY], c, temperature, rng)
   noise = jax.random.normal(rng, (c.shape[0], sum(parts.prior_levels))) * temperature[:, None]
-  if parts.networks.prior is None:
-    return noise
-  z = jnp.zeros_like(noise)
-  for _ in parts.prior_levels:  # From the top: each round completes the next level.
-    z = networks_lib.reparameterize(parts.apply("conditional_prior", params, c, z), noise)
-  return z
+  z = noise
+  if parts.networks.prior is not None:
+    z = jnp.zeros_like(noise)
+    for _ in parts.prior_levels:  # From the top: each round completes the next level.
+      z = networks_lib.reparameterize(parts.apply("conditional_prior", params, c, z), noise)
+  return jnp.pad(z, [(0, 0), (0, parts.code_dim - z.shape[1])])  # without vibrato
 
 
 def score(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
@@ -140,14 +142,13 @@ def log_weight(
   if parts.flow is not None:
     return score(parts, params, batch, rng)  # Its KL is that of the sample already.
   inputs = parts.inputs(batch)
-  x, c, _ = inputs
-  latent = parts.encode(params, inputs)
+  latent = jax.tree.map(parts.latent_of, parts.encode(params, inputs))
   z = networks_lib.draw(latent, rng)
-  prior = parts.apply("conditional_prior", params, c, z)
+  prior = parts.apply("conditional_prior", params, inputs.c, z)
   if prior is None:
     prior = latent_lib.Latent(jnp.zeros_like(z), jnp.zeros_like(z))
   log_p, log_q = (losses.normal_log_density(z, *normal) for normal in (prior, latent))
-  nll = parts.apply("nll", params, x, parts.decode(params, z, c))
+  nll = parts.apply("nll", params, inputs.x, parts.decode(params, z, inputs.c))
   return jnp.sum(log_p - log_q, axis=-1) - nll
 
 
@@ -210,7 +211,8 @@ def get_config() -> ml_collections.ConfigDict:
   # is trained after train.steps, on the codes of the training examples)
   config.prior = "standard"
   config.flow = flow_prior.get_config()
-  # Whether notes' vibrato is measured, taken from them, and a part of their codes; with prior flow.
+  # Whether notes' vibrato is measured, taken from them, and a part of their codes. A flow draws it
+  # with the rest of a code; with other priors what is drawn has none.
   config.vibrato = False
   # Weight of the errors of an example's first frames, and the time in s by which it falls to 1.0.
   config.onset_weight = 1.0
@@ -283,8 +285,9 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """A short warm-up, a small flow, and few labels that guide."""
+  """A short warm-up, a small flow, few labels that guide, and no vibrato."""
   config.method.guidance.labels = tuple(config.method.guidance.labels)[:2]
   config.method.beta_warmup_steps = 5
+  config.method.vibrato = False  # Its search takes longer to compile than a tiny network.
   config.method.flow.update(hidden=32, blocks=1, steps=10, batch_size=16, draw_steps=4)
   config.method.flow.clusters = min(config.method.flow.clusters, 4)

@@ -72,12 +72,26 @@ def test_a_code_holds_it_and_what_is_decoded_swings_by_it(method, real_batch):
   assert (np.sum(a * c, axis=-1) < 0.9).all()
 
 
-def test_it_needs_a_pitch_and_a_prior_that_draws_it():
-  config = get_config("cvae", "tiny", **{"method.vibrato": True, "method.prior": "standard"})
-  with pytest.raises(errors.UserError) as error:
-    make_method(config)
-  assert "method.prior='flow'" in one_line(error)
-  config.method.prior = "flow"
+def test_without_a_flow_draws_have_none_and_the_bounds_do_not_count_it(real_batch):
+  fields = {"method.prior": "standard", "model.linear_ranks": ()}
+  batch = {k: v[:2] for k, v in real_batch.items()} | {"mask": np.ones(2, np.float32)}
+  method = make_method(get_config("cvae", "tiny", **{"method.vibrato": True, **fields}))
+  plain = make_method(get_config("cvae", "tiny", **fields))
+  state = jax.jit(plain.init)(jax.random.key(0), batch)
+  code = method.draw_code(state.best_params, labels_of(batch), KEY)
+  assert code.shape == (2, *method.code_shape)
+  np.testing.assert_array_equal(code[:, -vibrato_code.SIZE :], 0.0)
+  np.testing.assert_array_equal(
+    code[:, : -vibrato_code.SIZE], plain.draw_code(state.best_params, labels_of(batch), KEY)
+  )
+  sums = [jax.jit(m.eval_step)(state.best_params, batch, KEY) for m in (method, plain)]
+  np.testing.assert_allclose(sums[0]["kl"][0], sums[1]["kl"][0], rtol=0.1)  # Of a steady note.
+  weights = [jax.jit(m.log_weight)(state.best_params, batch, KEY) for m in (method, plain)]
+  np.testing.assert_allclose(*weights, rtol=0.1)
+
+
+def test_it_needs_a_pitch():
+  config = get_config("cvae", "tiny", **{"method.vibrato": True})
   config.condition.labels = ()
   nothing = vocabulary.Vocabulary(())
   with pytest.raises(errors.UserError) as error:

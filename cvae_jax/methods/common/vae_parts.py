@@ -101,9 +101,13 @@ class Parts(NamedTuple):
       logvar = jnp.concatenate([logvar, measured], axis=-1)
     return latent_lib.Latent(jnp.concatenate([mean, inputs.vibrato], axis=-1), logvar)
 
+  def latent_of(self, code: jax.Array) -> jax.Array:
+    """The part of [B, code_dim] numbers that is the network's, [B, D]."""
+    return code[:, : self.config.model.latent_dim]
+
   def decode(self, params: Any, code: jax.Array, c: jax.Array) -> jax.Array:
     """[B, N, F, C] features of codes as the decoder predicts them: of notes without vibrato."""
-    return self.apply("decode", params, code[:, : self.config.model.latent_dim], c)
+    return self.apply("decode", params, self.latent_of(code), c)
 
   def reconstruct(self, params: Any, code: jax.Array, c: jax.Array) -> jax.Array:
     """[B, N, F, C] features that are heard of a code: the decoder's, steadied over time."""
@@ -140,19 +144,11 @@ def count_code(config: ml_collections.ConfigDict) -> int:
 
 
 def check_vibrato(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
-  """Raises UserError for vibrato of what has no pitch, or which a prior would not draw."""
-  settings = config.method
-  if not settings.vibrato:
-    return
-  if vocabulary.find("pitch") is None:
+  """Raises UserError for the vibrato of what has no pitch."""
+  if config.method.vibrato and vocabulary.find("pitch") is None:
     named = ", ".join(label.name for label in vocabulary.labels) or "none"
     raise errors.UserError(
       f"method.vibrato needs notes whose pitch is known: these examples have the labels {named}"
-    )
-  if settings.posterior == "gaussian" and settings.prior != "flow":
-    raise errors.UserError(
-      "method.vibrato needs method.prior='flow', which draws it with the rest of a code, "
-      f"got '{settings.prior}'"
     )
 
 
