@@ -64,22 +64,27 @@ def main() -> None:
   parts = synth.method.encode.args[0]  # What the method's functions are bound to.
 
   def predict(params, batch):
-    x, c = parts.inputs(batch)
-    z = parts.apply("encode", params, x, c).mean
-    return x, parts.apply("decode", params, z, c), parts.reconstruct(params, z, c)
+    inputs = parts.inputs(batch)
+    code = parts.encode(params, inputs).mean
+    predicted = parts.decode(params, code, inputs.c)
+    return inputs.x, predicted, parts.reconstruct(params, code, inputs.c), code
 
-  decode = lambda x, key: waveforms.decode_features(parts.representation, form, x, key)
+  def decode(x, code, key):
+    audio = parts.join_vibrato(parts.representation.decode(x, key), code)
+    return waveforms.finish(form, audio)
+
   predict, decode = compilation.jit(predict), compilation.jit(decode)
   rows, columns = np.arange(0, len(data.held_out), args.every), {}
   for i, batch in enumerate(pipeline.eval_batches(data.held_out, 32, rows)):
     is_real = batch["mask"] > 0
-    x, predicted, steady = predict(synth.params, {k: v for k, v in batch.items() if k != "id"})
+    inputs = {k: v for k, v in batch.items() if k != "id"}
+    x, predicted, steady, code = predict(synth.params, inputs)
     made = {
       "pitch": batch["pitch"],
       "real": batch["audio"],
-      "real, decoded": decode(x, jax.random.key(i)),
-      "predicted": decode(predicted, jax.random.key(i)),
-      "steadied": decode(steady, jax.random.key(i)),
+      "real, decoded": decode(x, code, jax.random.key(i)),
+      "predicted": decode(predicted, code, jax.random.key(i)),
+      "steadied": decode(steady, code, jax.random.key(i)),
       "features real": parts.representation.level_db(x),
       "features predicted": parts.representation.level_db(predicted),
       "features steadied": parts.representation.level_db(steady),
