@@ -4,12 +4,13 @@ python benchmarks/smoothing.py RUN [--tolerances=0,4,8] [--reaches=0.25] [--data
 
 Decodes the spectrograms of real held-out notes, a run's reconstructions and what it generates, with
 levels smoothed by every tolerance in dB and reach in s. Prints the log-spectral distance of the
-features, the Fréchet distance to real notes by the classifier of `evaluate`, between halves as there
-and ('all') between all notes and all real ones, the family accuracy, the power between partials, and the error of attack times, of the means of families and
-of their medians. Four rows more tell which errors matter. 'slow errors' are real notes with the
-reconstructions' errors of levels, but for what varies within half a second, and 'fast errors' those
-with that alone; 'errors of attacks' are real notes whose first quarter of a second is that of the
-reconstruction, and in 'errors after them' all else is.
+features; the Fréchet distance to real notes by the classifier of `evaluate`, between halves as it
+is there, and ('all') between all notes and all real ones; the family accuracy; the power between
+partials; and the error of attack times, of the means of families and of their medians. Four rows
+more tell which errors matter. 'slow errors' are real notes with the reconstructions' errors of
+levels, but for what varies within half a second, and 'fast errors' those with that alone; 'errors
+of attacks' are real notes whose first quarter of a second is that of the reconstruction, and in
+'errors after them' all else is.
 """
 
 import argparse
@@ -148,7 +149,8 @@ def main() -> None:
       distance = np.sqrt(np.square(levels - level_db).mean(axis=2)).mean()
       print(
         f"{f'{name}, {tolerance_db:g} dB, {reach_s:g} s':34}{distance:9.2f}{frechet:9.1f}"
-        f"{frechet_of_all:7.1f}{100 * family:11.1f}{np.median(between):13.1f}{100 * attack:11.0f}{100 * median:8.0f}",
+        f"{frechet_of_all:7.1f}{100 * family:11.1f}{np.median(between):13.1f}"
+        f"{100 * attack:11.0f}{100 * median:8.0f}",
         flush=True,
       )
 
