@@ -148,7 +148,7 @@ def check_vibrato(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.
   if config.method.vibrato and vocabulary.find("pitch") is None:
     named = ", ".join(label.name for label in vocabulary.labels) or "none"
     raise errors.UserError(
-      f"method.vibrato needs notes whose pitch is known: these examples have the labels {named}"
+      f"method.vibrato must be False for examples without a pitch: these have the labels {named}"
     )
 
 
