@@ -173,57 +173,49 @@ def estimate(audio: Float[Array, "B T"], f0_hz: Float[Array, " B"], sample_rate:
     middle of the rates.
   """
   deviation, energy = measure_deviation(audio, f0_hz, sample_rate)
-  num_frames = deviation.shape[-1]
   hop_length = (1 << round(np.log2(_WINDOW_S * sample_rate))) // 2
-  basis, grid = _make_basis(num_frames, hop_length / sample_rate)
+  basis, grid = _make_basis(deviation.shape[-1], hop_length / sample_rate)
   loudest = jnp.max(energy, axis=-1, keepdims=True)
   weight = energy / (energy + _SOFT * loudest + 1e-12)
-  # Beside what drifts: a constant and a line.
-  line = np.stack([np.ones(num_frames), np.linspace(-1.0, 1.0, num_frames)], axis=-1)
-  y = deviation - _project(deviation[..., None], line, weight)[..., 0]
-  total = jnp.sum(weight * jnp.square(y), axis=-1)
-
-  def correlate(x, *arrays):
-    product = functools.reduce(np.multiply, arrays)
-    return x @ jnp.asarray(product.T, jnp.float32)  # [B, N] @ [N, G]
-
-  p, q = basis[..., 0], basis[..., 1]
-  # The basis without what a line explains of it: by the sums of products with the line.
-  gram = jnp.einsum("bn,ni,nj->bij", weight, line, line)
-  inverse = jnp.linalg.inv(gram)
-  crossed = [
-    jnp.stack([(weight * line[:, i]) @ jnp.asarray(x.T) for i in (0, 1)], axis=-1) for x in (p, q)
-  ]
-
-  def inner(i, j, raw):
-    return raw - jnp.einsum("bgi,bij,bgj->bg", crossed[i], inverse, crossed[j])
-
-  pp, qq = inner(0, 0, correlate(weight, p, p)), inner(1, 1, correlate(weight, q, q))
-  pq = inner(0, 1, correlate(weight, p, q))
-  py, qy = correlate(weight * y, p), correlate(weight * y, q)
-  determinant = jnp.maximum(pp * qq - jnp.square(pq), 1e-9)
-  a = (qq * py - pq * qy) / determinant
-  b = (pp * qy - pq * py) / determinant
-  explained = a * py + b * qy
-  best = jnp.argmax(explained, axis=-1)
+  by_sine, by_cosine, share = _regress(deviation, weight, basis)
+  best = jnp.argmax(share, axis=-1)
   at = lambda x: jnp.take_along_axis(x, best[:, None], axis=-1)[:, 0]
-  a, b = at(a), at(b)
-  depth = jnp.sqrt(jnp.square(a) + jnp.square(b))
-  share = at(explained) / (total + 1e-12)
+  depth = jnp.hypot(at(by_sine), at(by_cosine))
+  phase = jnp.arctan2(at(by_cosine), at(by_sine))
   rate, fade = jnp.asarray(grid)[best].T
   is_inside = (rate > RATES_HZ[0] + _STEP_HZ / 2) & (rate < RATES_HZ[1] - _STEP_HZ / 2)
-  is_one = (share > _LEAST_SHARE) & (depth > _LEAST_DEPTH) & (depth < DEEPEST) & is_inside
-  or_none = lambda x, none: jnp.where(is_one, x, none)
+  is_large = (depth > _LEAST_DEPTH) & (depth < DEEPEST)
+  or_none = lambda x, none: jnp.where((at(share) > _LEAST_SHARE) & is_large & is_inside, x, none)
   return Vibrato(
     or_none(depth, 0.0),
     or_none(rate, float(np.mean(RATES_HZ))),
-    or_none(jnp.arctan2(b, a), 0.0),
+    or_none(phase, 0.0),
     or_none(fade, float(np.median(FADES_S))),
   )
 
 
-def _project(x, line, weight):
-  """[B, N, K] of what a weighted regression on [N, 2] predicts of x."""
-  gram = jnp.einsum("bn,ni,nj->bij", weight, line, line)
-  moment = jnp.einsum("bn,ni,bnk->bik", weight, line, x)
-  return jnp.einsum("ni,bik->bnk", line, jnp.linalg.solve(gram, moment))
+def _regress(deviation, weight, basis):
+  """Weighted least squares of [B, N] deviations on each of [G, N, 2], beside a straight line.
+
+  Returns:
+    [B, G] two coefficients, and the share of the variance about the line that they explain.
+  """
+  num_frames = deviation.shape[-1]
+  line = np.stack([np.ones(num_frames), np.linspace(-1.0, 1.0, num_frames)], axis=-1)
+  gram = jnp.linalg.inv(jnp.einsum("bn,ni,nj->bij", weight, line, line))
+  slope = jnp.einsum("bij,nj,bn->bi", gram, line, weight * deviation)
+  y = deviation - slope @ line.T
+  p, q = basis[..., 0], basis[..., 1]
+  along = lambda x, values: x @ jnp.asarray(values.T, jnp.float32)  # [B, N] @ [N, G]
+  # What of the sums of products is left when the line has explained its part.
+  crossed = [jnp.stack([along(weight * line[:, i], x) for i in (0, 1)], axis=-1) for x in (p, q)]
+
+  def inner(i, j, product):
+    return along(weight, product) - jnp.einsum("bgi,bij,bgj->bg", crossed[i], gram, crossed[j])
+
+  pp, pq, qq = inner(0, 0, p * p), inner(0, 1, p * q), inner(1, 1, q * q)
+  py, qy = along(weight * y, p), along(weight * y, q)
+  determinant = jnp.maximum(pp * qq - jnp.square(pq), 1e-9)
+  a, b = (qq * py - pq * qy) / determinant, (pp * qy - pq * py) / determinant
+  total = jnp.sum(weight * jnp.square(y), axis=-1, keepdims=True)
+  return a, b, (a * py + b * qy) / (total + 1e-12)
