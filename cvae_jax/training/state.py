@@ -64,8 +64,16 @@ def warm_start(state: TrainState, params: Any) -> TrainState:
   trained, buffers = split(params)
   ema_params = None if state.ema_params is None else jax.tree.map(jnp.copy, trained)
   mine = state.buffers or {}
-  kept = {name: buffers.get(name, value) for name, value in mine.items()}
+  kept = {name: _complete(value, buffers.get(name, value)) for name, value in mine.items()}
   return state.replace(params=trained, ema_params=ema_params, buffers=kept or None)
+
+
+def _complete(mine: Any, theirs: Any) -> Any:
+  """Another run's variables, and of one's own those that are newer than it."""
+  if not (isinstance(mine, Mapping) and isinstance(theirs, Mapping)):
+    return theirs
+  newer = {name: value for name, value in mine.items() if name not in theirs}
+  return {**newer, **{name: _complete(mine.get(name), value) for name, value in theirs.items()}}
 
 
 def init_state(

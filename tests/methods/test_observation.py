@@ -12,6 +12,7 @@ from cvae_jax.methods.common import observation
 
 
 def make(**fields):
+  fields = {"onset_weight": 1.0, **fields}
   config = get_config("cvae", "tiny", **{f"method.{k}": v for k, v in fields.items()})
   representation = methods.make_representation(config, labels.FORM)
   return observation.make_observation(config.method, representation, labels.FORM)
