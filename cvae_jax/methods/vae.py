@@ -273,7 +273,8 @@ NOT_NEGATIVE = (
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises UserError for values that it cannot use; `config` is a whole one."""
-  config_check.need_positive(config, "method.sigma", "method.sparsity_target")
+  positive = ("sigma", "onset_weight", "onset_s", "sparsity_target")
+  config_check.need_positive(config, *(f"method.{name}" for name in positive))
   config_check.need_not_negative(config, *(f"method.{name}" for name in NOT_NEGATIVE))
   config_check.need_under_1(config, "method.sparsity_target")
   config_check.need_choices(config, CHOICES)

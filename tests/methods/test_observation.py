@@ -7,6 +7,7 @@ import pytest
 from cvae_jax import methods
 from cvae_jax.core import errors
 from cvae_jax.data import labels
+from cvae_jax.methods import vae
 from cvae_jax.methods.common import losses
 from cvae_jax.methods.common import observation
 
@@ -80,3 +81,10 @@ def test_errors_at_the_onset_weigh_more_by_what_is_asked_for():
   frame_s = 4.0 / x.shape[1]
   between = 1.0 + 8.0 * np.exp(-2 * frame_s / 0.05)
   np.testing.assert_allclose(error(ours, 2) / error(plain, 2), between, rtol=0.02)
+
+
+@pytest.mark.parametrize("field", ["onset_weight", "onset_s"])
+def test_a_weight_of_onsets_is_positive(field):
+  config = get_config("cvae", "tiny", **{f"method.{field}": 0.0})
+  with pytest.raises(errors.UserError, match=f"method.{field} must be positive"):
+    vae.check(config)
