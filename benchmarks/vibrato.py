@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cvae_jax.audio import controls
 from cvae_jax.audio import vibrato
 from cvae_jax.data import labels
 from cvae_jax.data.synthetic import recipes
@@ -65,7 +66,7 @@ def main() -> None:
       jnp.asarray(velocity),
       jax.random.key(1),
     )
-    f0_hz = jnp.asarray(440.0 * 2.0 ** ((pitch - 69) / 12), jnp.float32)
+    f0_hz = controls.pitch_to_hz(jnp.asarray(pitch, jnp.float32))
     found = estimate(audio, f0_hz)
     steady = remove(audio, found)
     before, after = (_spread(*measure(x, f0_hz)) for x in (audio, steady))

@@ -105,6 +105,10 @@ def _read(audio, shift):
   return total
 
 
+def _frame_length(sample_rate):
+  return 1 << round(np.log2(_WINDOW_S * sample_rate))
+
+
 def measure_deviation(
   audio: Float[Array, "B T"], f0_hz: Float[Array, " B"], sample_rate: int
 ) -> tuple[Float[Array, "B N"], Float[Array, "B N"]]:
@@ -117,7 +121,7 @@ def measure_deviation(
   Returns:
     ([B, N] deviation, [B, N] energy), frames half a window apart.
   """
-  n_fft = 1 << round(np.log2(_WINDOW_S * sample_rate))
+  n_fft = _frame_length(sample_rate)
   padded = jnp.pad(audio, [(0, 0), (n_fft // 2, n_fft // 2)])
   count = round(_HIGHEST_HZ / sample_rate * n_fft)
   bare = jnp.fft.rfft(stft.frame(padded, n_fft, n_fft // 2))[..., : count + 2]
@@ -173,8 +177,7 @@ def estimate(audio: Float[Array, "B T"], f0_hz: Float[Array, " B"], sample_rate:
     middle of the rates.
   """
   deviation, energy = measure_deviation(audio, f0_hz, sample_rate)
-  hop_length = (1 << round(np.log2(_WINDOW_S * sample_rate))) // 2
-  basis, grid = _make_basis(deviation.shape[-1], hop_length / sample_rate)
+  basis, grid = _make_basis(deviation.shape[-1], _frame_length(sample_rate) / 2 / sample_rate)
   loudest = jnp.max(energy, axis=-1, keepdims=True)
   weight = energy / (energy + _SOFT * loudest + 1e-12)
   by_sine, by_cosine, share = _regress(deviation, weight, basis)

@@ -12,6 +12,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from cvae_jax.audio import controls
 from cvae_jax.audio import vibrato as vibrato_lib
 
 SIZE = 5  # depth, rate, fade-in, and the phase as a cosine and a sine
@@ -30,7 +31,7 @@ def split(audio: jax.Array, pitch: jax.Array, sample_rate: int) -> tuple[jax.Arr
     pitch: [B] MIDI numbers; of a note without one (below 0), no vibrato is looked for.
     sample_rate: in Hz.
   """
-  f0_hz = 440.0 * 2.0 ** ((jnp.maximum(pitch, 0) - 69.0) / 12.0)
+  f0_hz = controls.pitch_to_hz(jnp.maximum(pitch, 0).astype(jnp.float32))
   found = vibrato_lib.estimate(audio, f0_hz, sample_rate)
   is_one = (found.depth > _LEAST_DEPTH) & (pitch >= 0)
   found = found._replace(depth=jnp.where(is_one, found.depth, 0.0))

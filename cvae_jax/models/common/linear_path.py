@@ -20,6 +20,7 @@ decoder; Tucker 1966 and Lu et al. 2008, "MPCA", for the two steps.
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -60,9 +61,10 @@ class LinearPath(nn.Module):
     self.core_shape = (r, s)
     zeros = lambda name, *shape: self.variable(COLLECTION, name, jnp.zeros, shape)
     self.mean = zeros("mean", num_frames, num_bins * depth)
-    # Runs from before frames had weights have none.
+    # Runs from before frames had weights have none: 1.
     has_gain = self.is_initializing() or self.has_variable(COLLECTION, "gain")
-    self.gain = self.variable(COLLECTION, "gain", jnp.ones, num_frames) if has_gain else None
+    ones = functools.partial(jnp.ones, num_frames)
+    self.gain = self.variable(COLLECTION, "gain", ones).value if has_gain else ones()
     self.frames = zeros("frames", num_frames, r)
     self.bins = zeros("bins", num_bins * depth, s)
     if self.condition_dim:
@@ -79,9 +81,7 @@ class LinearPath(nn.Module):
   def encode(self, features: jax.Array, condition: jax.Array) -> latent_lib.Latent:
     """[B, N, F, C] features and [B, K] condition to the latent."""
     x = features.reshape(*features.shape[:2], -1) - self.mean.value
-    if self.gain is not None:
-      x = x * self.gain.value[:, None]
-    core = project(x, self.frames.value, self.bins.value)
+    core = project(x, self.frames.value * self.gain[:, None], self.bins.value)
     core = core.reshape(x.shape[0], -1) - self._by_condition(condition)
     mean = (core @ self.components.value) * self.scale_in.value
     return latent_lib.Latent(mean, jnp.broadcast_to(self.logvar.value, mean.shape))
@@ -91,10 +91,7 @@ class LinearPath(nn.Module):
     core = (z * self.scale_out.value) @ self.components.value.T
     core += self._by_condition(condition)
     by_bin = jnp.einsum("brs,fs->brf", core.reshape(-1, *self.core_shape), self.bins.value)
-    frames = self.frames.value
-    if self.gain is not None:
-      frames = frames / self.gain.value[:, None]
-    x = _over_frames(frames, by_bin) + self.mean.value
+    x = _over_frames(self.frames.value / self.gain[:, None], by_bin) + self.mean.value
     return x.reshape(-1, *self.feature_shape)
 
 
