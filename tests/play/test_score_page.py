@@ -324,12 +324,13 @@ def test_drums_have_nine_rows_pads_and_a_kit(browser, kit_url):
   strokes = [[4, 0], [6, 0]]
   assert call["body"]["scores"][0]["notes"] == {"drums": strokes}
   # What is drawn is heard at once, or when the kit is there; what is played is handed over ahead.
-  played = "window.times.filter(([at, now]) => at > now)"
+  # Those to come are taken back when the score changes, which it may late, and handed over anew.
+  played = "[...new Set(window.times.filter(([at, now]) => at > now).map(([at]) => at.toFixed(9)))]"
   page.evaluate("window.times.length = 0")
   page.click("#play-slot")
   until(page, f"{played}.length >= 4")
   page.click("#silence")
-  times = np.asarray(page.evaluate(played))[:4, 0]
+  times = np.sort(np.asarray(page.evaluate(played), float))[:4]
   np.testing.assert_allclose(np.diff(times), [0.25, 3.75, 0.25], atol=1e-6)
   count = page.evaluate("window.times.length")
   page.keyboard.press("l")  # The ninth pad.
