@@ -70,7 +70,7 @@ def main() -> None:
     return inputs.x, predicted, parts.reconstruct(params, code, inputs.c), code
 
   def decode(x, code, key):
-    audio = parts.join_vibrato(parts.representation.decode(x, key), code)
+    audio = parts.join_measured(parts.representation.decode(x, key), code)
     return waveforms.finish(form, audio)
 
   predict, decode = compilation.jit(predict), compilation.jit(decode)

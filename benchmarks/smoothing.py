@@ -110,7 +110,7 @@ def main() -> None:
     @compilation.jit
     def decode(x, code, rng):
       steady = waveforms.steady_levels(config, parts.representation, form, x)
-      audio = parts.join_vibrato(parts.representation.decode(steady, rng), code)
+      audio = parts.join_measured(parts.representation.decode(steady, rng), code)
       return parts.representation.level_db(steady), waveforms.finish(form, audio)
 
     return decode

@@ -384,7 +384,9 @@ def _fine_tune(config):
   config.optimizer.learning_rate = 5e-4
   config.method.beta_warmup_steps = 0
   config.method.flow.steps = 2000
-  config.method.update(vibrato=False, onset_weight=1.0)  # As that instrument was trained.
+  config.method.update(
+    vibrato=False, attack=False, onset_weight=1.0
+  )  # As that instrument was trained.
 
 
 def _real(config):
@@ -413,7 +415,7 @@ def _thesis(config):
   set_part(config, "model", "conv2d")
   config.model.linear_ranks = ()
   config.method.smoothing_db = 0.0
-  config.method.update(prior="standard", vibrato=False, onset_weight=1.0)
+  config.method.update(prior="standard", vibrato=False, attack=False, onset_weight=1.0)
   config.model.channels = (32, 64, 128)
   config.train.batch_size = 16
 

@@ -61,7 +61,7 @@ def _elbo_terms(parts: parts_lib.Parts, params: Any, inputs: parts_lib.Inputs, r
   """[B] negative log-likelihood and KL in nats: minus their sum is the ELBO.
 
   The KL to a flow is that of the sample: log q(z|x, c) - log p(z|c). Other priors are of the
-  network's part of a code, without vibrato.
+  network's part of a code, without what is measured.
   """
   x, c, _ = inputs
   posterior = parts.encode(params, inputs)
@@ -109,7 +109,7 @@ def decode(
 ) -> jax.Array:
   """[B, T] waveforms of [B, D] latents."""
   features = parts.reconstruct(params, z, parts.condition.encode(labels, len(z)))
-  audio = parts.join_vibrato(parts.representation.decode(features, rng), z)
+  audio = parts.join_measured(parts.representation.decode(features, rng), z)
   return waveforms.finish(parts.form, audio)
 
 
@@ -126,7 +126,7 @@ def draw_code(
     z = jnp.zeros_like(noise)
     for _ in parts.prior_levels:  # From the top: each round completes the next level.
       z = networks_lib.reparameterize(parts.apply("conditional_prior", params, c, z), noise)
-  return jnp.pad(z, [(0, 0), (0, parts.code_dim - z.shape[1])])  # without vibrato
+  return jnp.pad(z, [(0, 0), (0, parts.code_dim - z.shape[1])])  # without vibrato and attack
 
 
 def score(parts: parts_lib.Parts, params: Any, batch: methods.Batch, rng: jax.Array) -> jax.Array:
@@ -214,6 +214,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Whether notes' vibrato is measured, taken from them, and a part of their codes. A flow draws it
   # with the rest of a code; with other priors what is drawn has none.
   config.vibrato = False
+  # The same for the attack, a gain that rises; with other priors what is drawn speaks at once.
+  config.attack = False
   # Weight of the errors of an example's first frames, and the time in s by which it falls to 1.0.
   config.onset_weight = 1.0
   config.onset_s = 0.1
@@ -286,9 +288,10 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def tiny(config: ml_collections.ConfigDict) -> None:
-  """A short warm-up, a small flow, few labels that guide, and no vibrato."""
+  """A short warm-up, a small flow, few labels that guide, and nothing measured."""
   config.method.guidance.labels = tuple(config.method.guidance.labels)[:2]
   config.method.beta_warmup_steps = 5
-  config.method.vibrato = False  # Its search takes longer to compile than a tiny network.
+  # Their search takes longer to compile than a tiny network.
+  config.method.update(vibrato=False, attack=False)
   config.method.flow.update(hidden=32, blocks=1, steps=10, batch_size=16, draw_steps=4)
   config.method.flow.clusters = min(config.method.flow.clusters, 4)

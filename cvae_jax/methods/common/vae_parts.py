@@ -20,10 +20,10 @@ from cvae_jax.data import vocabulary as vocabulary_lib
 from cvae_jax.methods.common import condition as condition_lib
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import guidance
+from cvae_jax.methods.common import measured_code
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
-from cvae_jax.methods.common import vibrato_code
 from cvae_jax.methods.common import waveforms
 from cvae_jax.models.common import latent as latent_lib
 from cvae_jax.training import optimizers
@@ -33,14 +33,14 @@ class Inputs(NamedTuple):
   """What is computed of a batch before a network sees it.
 
   Attributes:
-    x: [B, N, F, C] features; with `method.vibrato` those of notes without theirs.
+    x: [B, N, F, C] features, of notes without what is measured.
     c: [B, K] conditions.
-    vibrato: [B, V] numbers of `vibrato_code`; V is 0 without `method.vibrato`.
+    measured: [B, V] numbers of `measured_code`.
   """
 
   x: jax.Array
   c: jax.Array
-  vibrato: jax.Array
+  measured: jax.Array
 
 
 class Parts(NamedTuple):
@@ -94,19 +94,17 @@ class Parts(NamedTuple):
   def encode(self, params: Any, inputs: Inputs) -> latent_lib.Latent:
     """Posterior of codes [B, code_dim]."""
     mean, logvar = self.apply("encode", params, inputs.x, inputs.c)
-    if not self.config.method.vibrato:
-      return latent_lib.Latent(mean, logvar)
     if logvar is not None:
-      measured = jnp.full_like(inputs.vibrato, vibrato_code.LOGVAR)
+      measured = jnp.full_like(inputs.measured, measured_code.LOGVAR)
       logvar = jnp.concatenate([logvar, measured], axis=-1)
-    return latent_lib.Latent(jnp.concatenate([mean, inputs.vibrato], axis=-1), logvar)
+    return latent_lib.Latent(jnp.concatenate([mean, inputs.measured], axis=-1), logvar)
 
   def latent_of(self, code: jax.Array) -> jax.Array:
     """The part of [B, code_dim] numbers that is the network's, [B, D]."""
     return code[:, : self.config.model.latent_dim]
 
   def decode(self, params: Any, code: jax.Array, c: jax.Array) -> jax.Array:
-    """[B, N, F, C] features of codes as the decoder predicts them: of notes without vibrato."""
+    """[B, N, F, C] features of codes as the decoder predicts them, without what is measured."""
     return self.apply("decode", params, self.latent_of(code), c)
 
   def reconstruct(self, params: Any, code: jax.Array, c: jax.Array) -> jax.Array:
@@ -119,37 +117,24 @@ class Parts(NamedTuple):
     """[B, N, F, C] features of a batch."""
     return self.inputs(batch).x
 
-  def split_vibrato(self, audio: jax.Array, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
-    """Normalised waveforms as a network is to see them, and the numbers of their vibrato."""
-    if not self.config.method.vibrato:
-      return audio, jnp.zeros((len(audio), 0))
-    return vibrato_code.split(audio, batch["pitch"], self.form.sample_rate)
+  def split_measured(self, audio: jax.Array, batch: methods.Batch) -> tuple[jax.Array, jax.Array]:
+    """Normalised waveforms as a network is to see them, and what is measured of them [B, V]."""
+    return measured_code.split(self.config.method, audio, batch, self.form.sample_rate)
 
-  def join_vibrato(self, audio: jax.Array, code: jax.Array) -> jax.Array:
-    """Waveforms of decoded features with the vibrato of their codes."""
-    if not self.config.method.vibrato:
-      return audio
+  def join_measured(self, audio: jax.Array, code: jax.Array) -> jax.Array:
+    """Waveforms of decoded features with what is measured in their codes."""
     numbers = code[:, self.config.model.latent_dim :]
-    return vibrato_code.join(audio, numbers, self.form.sample_rate)
+    return measured_code.join(self.config.method, audio, numbers, self.form.sample_rate)
 
   def inputs(self, batch: methods.Batch) -> Inputs:
-    """Features, conditions and vibrato of a batch, all of the waveforms at one level."""
-    audio, vibrato = self.split_vibrato(level.normalize(batch["audio"]), batch)
-    return Inputs(self.representation.encode(audio), self.condition.encode(batch), vibrato)
+    """Features, conditions and measures of a batch, all of the waveforms at one level."""
+    audio, measured = self.split_measured(level.normalize(batch["audio"]), batch)
+    return Inputs(self.representation.encode(audio), self.condition.encode(batch), measured)
 
 
 def count_code(config: ml_collections.ConfigDict) -> int:
-  """Numbers of a code: the network's latent, and those of the vibrato after it."""
-  return config.model.latent_dim + (vibrato_code.SIZE if config.method.vibrato else 0)
-
-
-def check_vibrato(config: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:
-  """Raises UserError for the vibrato of what has no pitch."""
-  if config.method.vibrato and vocabulary.find("pitch") is None:
-    named = ", ".join(label.name for label in vocabulary.labels) or "none"
-    raise errors.UserError(
-      f"method.vibrato must be False for examples without a pitch: these have the labels {named}"
-    )
+  """Numbers of a code: the network's latent, and what is measured after it."""
+  return config.model.latent_dim + measured_code.count(config.method)
 
 
 def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:
@@ -194,7 +179,7 @@ def make_parts(config: ml_collections.ConfigDict, task: methods.Task) -> Parts:
   has_prior = is_gaussian and settings.prior == "gaussian" and (condition.dim or len(levels) > 1)
   targets = guidance.make_targets(settings.guidance, task.vocabulary)
   check_mmd(config, task.vocabulary)
-  check_vibrato(config, task.vocabulary)
+  measured_code.check(settings, task.vocabulary)
   critic_labels: tuple[str, ...] = ()
   if settings.leak_weight > 0:
     critic_labels = tuple(x for x in condition.labels if task.vocabulary.get(x).is_class)

@@ -37,7 +37,7 @@ def training_inputs(parts: parts_lib.Parts, batch: methods.Batch, rng: jax.Array
   augment_rng, z_rng = jax.random.split(rng)
   drop_rng, corrupt_rng = (jax.random.fold_in(z_rng, i) for i in (0, 1))
   audio = waveforms.vary(config.augment, parts.form, batch["audio"], augment_rng)
-  audio, _ = parts.split_vibrato(audio, batch)
+  audio, _ = parts.split_measured(audio, batch)
   x, c = parts.representation.encode(audio), parts.condition.encode(batch)
   c = parts.condition.drop(c, drop_rng, config.condition.drop_rate)
   corrupted = corruption.corrupt(

@@ -7,8 +7,6 @@ it, its five numbers become dimensions of the code, which a prior draws together
 and what is decoded swings by them.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +14,6 @@ from cvae_jax.audio import controls
 from cvae_jax.audio import vibrato as vibrato_lib
 
 SIZE = 5  # depth, rate, fade-in, and the phase as a cosine and a sine
-LOGVAR = 2.0 * math.log(0.05)  # of the numbers' posterior: as exact as they are measured
 # Units of the numbers, so that those of notes vary by about 1.
 _DEPTH = 0.006  # 10 cents
 _RATE_HZ, _FADE_S = 5.5, 0.5  # what a rate and a fade-in of 0 stand for
