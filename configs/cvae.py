@@ -16,6 +16,7 @@ def get_config(variant=""):
   config.condition.labels = ("pitch", "family", "source", "velocity")
   config.method.prior = "flow"
   config.method.vibrato = True
+  config.method.attack = True
   config.method.onset_weight = 50.0
   config.train.steps = 1000
   return config_lib.apply_variants(config, variant)

@@ -230,7 +230,7 @@ def traverse(args: argparse.Namespace) -> None:
     point = latent_space.encode(synth, reconstruct.read_example(synth, args.input), seed=args.seed)
     point = latent_space.relabel(synth, point, **run_flags.asked_labels(args))
   codes = _training_codes(synth, args.workdir)
-  names = note_codes.main_dimensions(codes, args.num, synth.method.meanings)
+  names = note_codes.main_dimensions(codes, args.num, synth.method)
   dimensions = np.asarray(list(names))
   mean, deviation = (x[dimensions] for x in note_codes.spread(codes.code))
   offsets = np.linspace(-args.span, args.span, steps)

@@ -115,6 +115,8 @@ class Method(NamedTuple):
     code_shape: of one example's code, where there are codes: (D,), (N, D) for a sequence, (0,) for
       a method that draws without a code.
     meanings: of the first dimensions of a code, where training gives them any: 'tilt', 'attack'.
+    measured: names of the last dimensions of a code, where these are measured of an example and not
+      learnt: 'vibrato', 'attack time'; '' for one that says nothing by itself.
     encode: (params, batch) to codes [B, *code_shape]: the posterior's mean; with a third argument,
       a random key, a draw from the posterior.
     decode: (params, codes, labels, rng) to examples [B, ...].
@@ -147,6 +149,7 @@ class Method(NamedTuple):
   eval_step: Callable[[Any, Batch, jax.Array], Sums]
   code_shape: tuple[int, ...] | None = None
   meanings: tuple[str, ...] = ()
+  measured: tuple[str, ...] = ()
   encode: Callable[..., jax.Array] | None = None
   decode: Callable[[Any, jax.Array, Batch, jax.Array], jax.Array] | None = None
   draw_code: Callable[[Any, Batch, jax.Array], jax.Array] | None = None

@@ -33,6 +33,7 @@ from cvae_jax.core import errors
 from cvae_jax.methods.common import flow_prior
 from cvae_jax.methods.common import guidance
 from cvae_jax.methods.common import losses
+from cvae_jax.methods.common import measured_code
 from cvae_jax.methods.common import networks as networks_lib
 from cvae_jax.methods.common import observation as observation_lib
 from cvae_jax.methods.common import regularization
@@ -183,6 +184,7 @@ def make_method(config: ml_collections.ConfigDict, task: methods.Task) -> method
     eval_step=bind(eval_step),
     code_shape=(parts.code_dim,),
     meanings=guidance.meanings(config.method.guidance),
+    measured=measured_code.names(config.method),
     encode=bind(encode),
     decode=bind(decode),
     draw_code=bind(draw_code) if has_prior(parts) else None,

@@ -1,7 +1,7 @@
 """Main directions of a run's latent space, and the training notes' coordinates along them.
 
-They are the dimensions that training gave a meaning (`Method.meanings`), and then the principal
-directions of what is left.
+They are the dimensions that training gave a meaning (`Method.meanings`), the principal directions
+of what is left, and at last the dimensions that are measured (`Method.measured`).
 
 Setting a coordinate, in standard deviations of the training notes, moves a code along that
 direction only; its components in other directions do not change.
@@ -26,7 +26,7 @@ from cvae_jax.synthesis import synthesizer
 _log = logging.getLogger("cvae_jax.play")
 
 FILENAME = "palette.npz"
-NUM_DIRECTIONS = 8
+NUM_DIRECTIONS = 8  # but for those that are measured
 _NUM_NOTES = 600
 
 
@@ -36,7 +36,7 @@ class Palette(NamedTuple):
   Attributes:
     step: of the checkpoint that encoded the notes.
     mean: [D] mean of the codes; codes of any shape are flattened to D numbers.
-    directions: [K, D] orthonormal; those without a meaning by decreasing deviation.
+    directions: [K, D] orthonormal; those without a name by decreasing deviation.
     deviation: [K] standard deviation of the codes along each direction.
     codes: [M, D] codes of the notes.
     rows: [M] rows of the notes in the training split.
@@ -75,17 +75,20 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
   """
   encoded = note_codes.encode_notes(synth, source, _NUM_NOTES)
   mean = encoded.flat.mean(axis=0)
-  named = _named_directions(synth)
+  named, measured = _named_directions(synth)
   rest = encoded.flat - mean
-  named_deviation = np.std(rest @ named.T, axis=0, ddof=min(len(rest) - 1, 1))
-  rest -= rest @ named.T @ named
+  spread = lambda x: np.std(rest @ x.T, axis=0, ddof=min(len(rest) - 1, 1))
+  named_deviation, measured_deviation = spread(named), spread(measured)
+  for known in (named, measured):
+    rest -= rest @ known.T @ known
   _, singular, directions = np.linalg.svd(rest, full_matrices=False)
   deviation = singular / np.sqrt(max(len(rest) - 1, 1))
   largest = max([deviation[0], *named_deviation])
   # Directions of negligible variance are dropped, but for those that have names.
   num = min(NUM_DIRECTIONS - len(named), int(np.sum(deviation > 1e-3 * largest)))
-  directions = np.concatenate([named, directions[:num]])
-  deviation = np.concatenate([np.maximum(named_deviation, 1e-6), deviation[:num]])
+  directions = np.concatenate([named, directions[:num], measured])
+  deviation = np.concatenate([named_deviation, deviation[:num], measured_deviation])
+  deviation = np.maximum(deviation, 1e-6)
   columns = encoded.labels()
   return Palette(
     synth.step,
@@ -99,14 +102,23 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
   )
 
 
-def meanings(synth: synthesizer.Synthesizer) -> list[str]:
-  """Names of the first directions: dimensions with a meaning, as many as the map has room for."""
-  return list(synth.method.meanings[: NUM_DIRECTIONS - 1])
+def name_directions(synth: synthesizer.Synthesizer, count: int) -> list[str]:
+  """Names of the `count` directions of a palette; '' of those without one."""
+  first, last = _meanings(synth), [name for name in synth.method.measured if name]
+  return [*first, *[""] * (count - len(first) - len(last)), *last]
+
+
+def _meanings(synth):
+  """Names of dimensions with a meaning, as many as the map has room for."""
+  return synth.method.meanings[: NUM_DIRECTIONS - 1]
 
 
 def _named_directions(synth):
-  """[K, D] of the dimensions with a meaning."""
-  return np.eye(len(meanings(synth)), synth.method.code_size, dtype=np.float32)
+  """[K, D] of the dimensions with a meaning, and [L, D] of those that are measured."""
+  size, measured = synth.method.code_size, synth.method.measured
+  every = np.eye(size, dtype=np.float32)
+  last = [size - len(measured) + k for k, name in enumerate(measured) if name]
+  return every[: len(_meanings(synth))], every[last]
 
 
 def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
@@ -117,8 +129,10 @@ def _load(path: str, synth: synthesizer.Synthesizer) -> Palette | None:
       return None
     fields = {name: stored[name] for name in Palette._fields if name not in ("step", "labels")}
     labels = {n: stored[f"label_{n}"] for n in synth.vocabulary.names}
-    named = _named_directions(synth)
-    if not np.array_equal(fields["directions"][: len(named)], named):
+    named, measured = _named_directions(synth)
+    directions = fields["directions"]
+    ends = directions[: len(named)], directions[len(directions) - len(measured) :]
+    if not all(map(np.array_equal, ends, (named, measured))):
       return None
     return Palette(step=step, labels=labels, **fields)
   except (FileNotFoundError, KeyError, errors.UserError):

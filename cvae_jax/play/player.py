@@ -82,7 +82,7 @@ def make_card(
     can_extend=synth.method.streamer is not None and synth.method.extend_code is not None,
     percussion=drums.describe_keys(synth),
     directions=0 if palette is None else len(palette.directions),
-    meanings=[] if palette is None else palette_lib.meanings(synth),
+    meanings=[] if palette is None else palette_lib.name_directions(synth, len(palette.directions)),
     training_examples=synth.table.num_examples,
     results=evaluate.load_results(workdir) or {},
   )

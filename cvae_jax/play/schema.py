@@ -299,7 +299,7 @@ class Card(Strict):
   )
   directions: int = pydantic.Field(description="of the map; 0 without a map")
   meanings: list[str] = pydantic.Field(
-    [], description="of the first directions, where training gave them any"
+    [], description="of each direction: names of dimensions with a meaning, '' of other directions"
   )
   training_examples: int
   results: dict[str, Any] = pydantic.Field(description="of `evaluate`")

@@ -1,13 +1,13 @@
 """Codes of many notes: nearest neighbours, attribute vectors, and dimensions in use."""
 
 from collections.abc import Callable
-from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from cvae_jax import methods
 from cvae_jax.core import errors
 from cvae_jax.data import notes
 from cvae_jax.data import pipeline
@@ -125,18 +125,20 @@ def widest_dimensions(codes: Codes, num: int) -> np.ndarray:
   return np.argsort(-spread(codes.code)[1], kind="stable")[:num]
 
 
-def main_dimensions(codes: Codes, num: int, meanings: Sequence[str]) -> dict[int, str]:
+def main_dimensions(codes: Codes, num: int, method: methods.Method) -> dict[int, str]:
   """The dimensions that have a meaning, and then the widest of the others: `num` with their names.
 
   Args:
     codes: of many notes.
     num: how many.
-    meanings: of the first dimensions, see `methods.Method`.
+    method: whose dimensions have a meaning, or are measured.
   """
-  widest = widest_dimensions(codes, codes.code.shape[-1]).tolist()
-  named = list(range(len(meanings)))
-  order = [*named, *(d for d in widest if d not in named)][:num]
-  return {d: meanings[d] if d < len(meanings) else f"dimension {d}" for d in order}
+  count = codes.code.shape[-1]
+  widest = widest_dimensions(codes, count).tolist()
+  meanings = dict(enumerate(method.meanings))
+  names = meanings | dict(enumerate(method.measured, count - len(method.measured)))
+  order = [*meanings, *(d for d in widest if d not in meanings)][:num]
+  return {d: names.get(d) or f"dimension {d}" for d in order}
 
 
 def spread(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,7 @@ def test_what_is_split_is_joined_again(growing, real_batch, fields):
   seen, numbers = measured_code.split(settings, growing, batch, RATE)
   sizes = {"attack": attack_code.SIZE, "vibrato": vibrato_code.SIZE}
   assert numbers.shape == (2, sum(sizes[x] for x in fields))
-  assert measured_code.count(settings) == numbers.shape[1]
+  assert len(measured_code.names(settings)) == numbers.shape[1]
   back = measured_code.join(settings, seen, numbers, RATE)
   error = jnp.mean(jnp.square(back - growing)) / jnp.mean(jnp.square(growing))
   assert 10 * np.log10(error + 1e-12) < -35.0

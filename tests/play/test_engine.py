@@ -156,8 +156,21 @@ def test_dimensions_with_a_meaning_come_first(synth, tmp_path):
   moved = made.move(made.codes[:3], [None, 1.5])
   np.testing.assert_array_equal(np.delete(moved - made.codes[:3], 1, axis=1), 0.0)
   card = player_lib.make_card(guided, made, "guided", str(tmp_path))
-  assert card.meanings == ["brightness", "attack"]
+  assert card.meanings == ["brightness", "attack", *[""] * (len(made.directions) - 2)]
   assert palette_lib.get_palette(guided, str(tmp_path)).ids.tolist() == made.ids.tolist()
+
+
+def test_measured_dimensions_come_last(synth, tmp_path):
+  measuring = copy.copy(synth)
+  measuring.method = synth.method._replace(measured=("vibrato", "", "attack time"))
+  palette_lib.get_palette(synth, str(tmp_path))
+  made = palette_lib.get_palette(measuring, str(tmp_path))  # Not the one that is cached.
+  np.testing.assert_array_equal(made.directions[-2:], np.eye(4)[[1, 3]])  # Of four.
+  product = made.directions @ made.directions.T
+  np.testing.assert_allclose(product, np.eye(len(made.directions)), atol=1e-5)
+  card = player_lib.make_card(measuring, made, "measuring", str(tmp_path))
+  assert card.meanings == [*[""] * (len(made.directions) - 2), "vibrato", "attack time"]
+  assert palette_lib.get_palette(measuring, str(tmp_path)).ids.tolist() == made.ids.tolist()
 
 
 def test_a_sound_is_what_generate_makes_of_the_same_seed(synth):

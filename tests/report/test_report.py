@@ -241,6 +241,4 @@ def test_settings_that_differ_are_shown_as_one_would_write_them(tmp_path):
     "condition.labels": ["none", "pitch, family, source, velocity"],
     "method.flow.clusters": ["512", "0"],
     "method.flow.steps": ["6000", "3000"],
-    "method.onset_weight": ["1.0", "50.0"],
-    "method.vibrato": ["False", "True"],
   }

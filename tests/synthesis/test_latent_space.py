@@ -182,12 +182,16 @@ def test_a_traversal_moves_one_dimension_at_a_time(synth, points, codes):
   assert latent_space.decode(synth, along).shape == (6, labels.NUM_SAMPLES)
 
 
-def test_dimensions_that_mean_something_come_first(codes):
+def test_dimensions_that_mean_something_come_first(synth, codes):
   widest = note_codes.widest_dimensions(codes, 4).tolist()
-  named = note_codes.main_dimensions(codes, 3, ("tilt", "attack"))
+  guided = synth.method._replace(meanings=("tilt", "attack"))
+  named = note_codes.main_dimensions(codes, 3, guided)
   third = next(d for d in widest if d > 1)
   assert named == {0: "tilt", 1: "attack", third: f"dimension {third}"}
-  assert list(note_codes.main_dimensions(codes, 2, ())) == widest[:2]
+  assert list(note_codes.main_dimensions(codes, 2, synth.method)) == widest[:2]
+  measured = synth.method._replace(measured=("vibrato", ""))  # Of the last two, by their deviation.
+  named = {d: f"dimension {d}" for d in widest} | {2: "vibrato"}
+  assert note_codes.main_dimensions(codes, 4, measured) == named
 
 
 def test_a_traversal_is_a_wav_for_each_dimension_and_a_figure(tmp_path, tiny_run):

@@ -12,7 +12,9 @@ import numpy as np
 
 from cvae_jax.audio import attack as attack_lib
 
-SIZE = 2  # logarithms of the time, 0 for a note that speaks at once, and of the curve
+# Of the numbers: logarithms of the time, 0 for a note that speaks at once, and of the curve.
+NAMES = ("attack time", "attack curve")
+SIZE = len(NAMES)
 _SHORTEST_S, _LONGEST_S = attack_lib.TIMES_S
 
 

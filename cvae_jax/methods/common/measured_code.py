@@ -19,9 +19,10 @@ from cvae_jax.methods.common import vibrato_code
 LOGVAR = 2.0 * math.log(0.05)  # of the numbers' posterior: as exact as they are measured
 
 
-def count(settings: ml_collections.ConfigDict) -> int:
-  """V, the numbers of a note that the fields of a method ask for."""
-  return vibrato_code.SIZE * settings.vibrato + attack_code.SIZE * settings.attack
+def names(settings: ml_collections.ConfigDict) -> tuple[str, ...]:
+  """Of the V numbers of a note that the fields of a method ask for; '' where one has none."""
+  vibrato = vibrato_code.NAMES if settings.vibrato else ()
+  return vibrato + (attack_code.NAMES if settings.attack else ())
 
 
 def check(settings: ml_collections.ConfigDict, vocabulary: vocabulary_lib.Vocabulary) -> None:

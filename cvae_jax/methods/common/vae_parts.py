@@ -134,7 +134,7 @@ class Parts(NamedTuple):
 
 def count_code(config: ml_collections.ConfigDict) -> int:
   """Numbers of a code: the network's latent, and what is measured after it."""
-  return config.model.latent_dim + measured_code.count(config.method)
+  return config.model.latent_dim + len(measured_code.names(config.method))
 
 
 def make_prior_levels(config: ml_collections.ConfigDict) -> tuple[int, ...]:

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 from cvae_jax.audio import controls
 from cvae_jax.audio import vibrato as vibrato_lib
 
-SIZE = 5  # depth, rate, fade-in, and the phase as a cosine and a sine
+# Of the numbers: depth, rate, fade-in, and the phase as a cosine and a sine.
+NAMES = ("vibrato", "vibrato rate", "vibrato fade-in", "", "")
+SIZE = len(NAMES)
 # Units of the numbers, so that those of notes vary by about 1.
 _DEPTH = 0.006  # 10 cents
 _RATE_HZ, _FADE_S = 5.5, 0.5  # what a rate and a fade-in of 0 stand for

@@ -503,8 +503,8 @@ async function start() {
   pad.main = card.labels.find((label) => label.name === card.main) ?? null;
   if (card.form === 'score') $('drop-hint').textContent = 'Drop a MIDI file here, or choose one. It is encoded and played.';
   const isDrums = card.percussion.length > 0;
-  for (let k = isDrums || card.meanings.length ? 0 : 2; k < card.directions; k++) {
-    addDirection(k, card.meanings[k] ?? `Direction ${k + 1}`, (value) => {
+  for (let k = isDrums || card.meanings[0] ? 0 : 2; k < card.directions; k++) {
+    addDirection(k, card.meanings[k] || `Direction ${k + 1}`, (value) => {
       player.wake();
       change({places: placed({[k]: value})});
       preview();
