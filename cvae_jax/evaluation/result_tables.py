@@ -131,9 +131,13 @@ SECTIONS = (
     "Artefacts of generated notes",
     "Medians over notes, beside the real notes whose labels they have. Release: the level after "
     "the note is let go, relative to before. Decay and attack: mean difference to real notes over "
-    "families.",
+    "families; training notes are as many, of other instruments.",
     "artefacts.generated.{}",
-    {"reconstructed": "artefacts.reconstructed.{}", "real notes": "artefacts.real.{}"},
+    {
+      "reconstructed": "artefacts.reconstructed.{}",
+      "real notes": "artefacts.real.{}",
+      "training notes": "artefacts.training.{}",
+    },
     (
       Measure("release_db", "release, dB", 1),
       Measure("tail_db", "last 50 ms under the peak, dB", 1),

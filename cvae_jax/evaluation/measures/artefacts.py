@@ -42,8 +42,9 @@ def describe(audio: np.ndarray, batch: dict[str, np.ndarray], rate: int) -> dict
 
 
 def compare(found: dict[str, float], real: dict[str, float]) -> dict[str, float]:
-  """How far decays and attacks are from the real ones', over families."""
-  families = [name.removesuffix("_decay_db") for name in real if name.endswith("_decay_db")]
+  """How far decays and attacks are from the real ones', over the families that both have."""
+  decays = [name for name in real if name.endswith("_decay_db") and name in found]
+  families = [name.removesuffix("_decay_db") for name in decays]
   decays = [abs(found[f"{x}_decay_db"] - real[f"{x}_decay_db"]) for x in families]
 
   def attack_error(field):
@@ -62,8 +63,8 @@ def measure_artefacts(run: measures.Run) -> dict[str, Any] | None:
   """Releases, bursts, decays, attacks and noise of notes.
 
   Returns:
-    {'real', and what the run can do of 'generated' and 'reconstructed'} to medians over held-out
-    notes or under their labels: 'release_db', 'tail_db', 'between_partials_db', 'bursts' (a share),
+    {'real', 'training', which is as many training notes, and what the run can do of 'generated' and
+    'reconstructed'} to medians over held-out notes or under their labels: 'release_db', 'tail_db', 'between_partials_db', 'bursts' (a share),
     and by family '<family>_decay_db', '<family>_attack_s' (a mean, which one late note changes) and
     '<family>_attack_median_s', see `metrics.artefacts`; of those that are not real
     'decay_error_db', 'attack_error' and 'attack_median_error' (relative), the mean over families of
@@ -79,6 +80,11 @@ def measure_artefacts(run: measures.Run) -> dict[str, Any] | None:
   join = lambda name: np.concatenate([b[name][b["mask"] > 0] for b in batches])
   known = {name: join(name) for name in ("pitch", "family")}
   sets = {"real": join("audio")}
+  # What a set of other instruments has: whoever learnt the training notes perfectly would draw it.
+  train = run.data.train
+  others = [train[int(row)] for row in notes.spread_rows(len(train), count)]
+  sets["training"] = np.stack([note["audio"] for note in others])
+  theirs = {name: np.asarray([note[name] for note in others]) for name in known}
   _log.info("measuring the artefacts of notes under the labels of %d held-out ones", len(rows))
   if run.method.can_sample:
     sets["generated"] = np.concatenate(list(generation.generate(run, batches)))
@@ -91,8 +97,9 @@ def measure_artefacts(run: measures.Run) -> dict[str, Any] | None:
     ]
     sets["reconstructed"] = np.concatenate(made)
   asked = {name: known[name] for name in known if name in config.condition.labels}
+  of_set = {"generated": asked, "training": theirs}
   found = {
-    name: describe(audio, asked if name == "generated" else known, labels.SAMPLE_RATE)
+    name: describe(audio, of_set.get(name, known), labels.SAMPLE_RATE)
     for name, audio in sets.items()
   }
   for name in set(found) - {"real"}:
