@@ -1,6 +1,7 @@
 """Which errors of levels matter, and what steadying levels over time gives: `method.smoothing_db`.
 
-python benchmarks/smoothing.py RUN [--tolerances=0,4,8] [--reaches=0.25] [--data=synth_notes]
+python benchmarks/smoothing.py RUN [--tolerances=0,4,8] [--reaches=0.25] [--attack=0.25]
+  [--data=synth_notes]
 
 Decodes the spectrograms of real held-out notes, a run's reconstructions and what it generates, with
 levels smoothed by every tolerance in dB and reach in s. Prints the log-spectral distance of the
@@ -9,7 +10,7 @@ is there, and ('all') between all notes and all real ones; the family accuracy; 
 partials; and the error of attack times, of the means of families and of their medians. Four rows
 more tell which errors matter. 'slow errors' are real notes with the reconstructions' errors of
 levels, but for what varies within half a second, and 'fast errors' those with that alone; 'errors
-of attacks' are real notes whose first quarter of a second is that of the reconstruction, and in
+of attacks' are real notes whose first --attack seconds are those of the reconstruction, and in
 'errors after them' all else is.
 """
 
@@ -34,7 +35,6 @@ from cvae_jax.training import compilation
 
 _BATCH = 32
 _SLOW_S = 0.5
-_ATTACK_S = 0.25
 
 
 def predict(run: measures.Run, parts) -> dict[str, np.ndarray]:
@@ -60,7 +60,9 @@ def predict(run: measures.Run, parts) -> dict[str, np.ndarray]:
   return {name: np.concatenate(values) for name, values in columns.items()}
 
 
-def split_errors(found: dict[str, np.ndarray], frame_s: float) -> dict[str, np.ndarray]:
+def split_errors(
+  found: dict[str, np.ndarray], frame_s: float, attack_s: float
+) -> dict[str, np.ndarray]:
   """Real features with a part of the reconstructions' errors, [M, N, F, 1]; by the part's name.
 
   Where a note is silent, or reconstructed as silence, its error is whole in both.
@@ -75,7 +77,7 @@ def split_errors(found: dict[str, np.ndarray], frame_s: float) -> dict[str, np.n
     name: np.maximum(found["real"] + np.where(sounds, part, errors), -1.0)
     for name, part in parts.items()
   }
-  is_attack = (np.arange(errors.shape[1]) < round(_ATTACK_S / frame_s))[:, None, None]
+  is_attack = (np.arange(errors.shape[1]) < round(attack_s / frame_s))[:, None, None]
   split["errors of attacks"] = np.where(is_attack, found["reconstructed"], found["real"])
   split["errors after them"] = np.where(is_attack, found["real"], found["reconstructed"])
   return split
@@ -87,6 +89,7 @@ def main() -> None:
   parser.add_argument("run", metavar="RUN", help="workdir of a run of method vae")
   parser.add_argument("--tolerances", default="0,4,8", help="in dB, between commas")
   parser.add_argument("--reaches", default="0.25", help="in s, between commas")
+  parser.add_argument("--attack", type=float, default=0.25, help="how long it is, in s")
   parser.add_argument("--data", help="data set of the same notes, for one classifier of two runs")
   args = parser.parse_args()
   synth = synthesizer.load(args.run)
@@ -96,7 +99,8 @@ def main() -> None:
   run = measures.Run(synth.config, synth.method, synth.params, data)
   parts, form = synth.method.encode.args[0], synth.form
   found = predict(run, parts)
-  parts_of_errors = split_errors(found, synth.config.representation.hop_length / form.sample_rate)
+  frame_s = synth.config.representation.hop_length / form.sample_rate
+  parts_of_errors = split_errors(found, frame_s, args.attack)
   found |= parts_of_errors
   classifier, _ = generation.get_classifier(run, form)
   real = classifier.predict(found["audio"])
