@@ -25,6 +25,7 @@ _DECAYS_S = (0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.13, 1.6, 3.2, np.inf)
 _SPAN_S = 0.6  # from the beginning, in which the level is looked at
 _STEP_S = 0.001  # within which the energy is summed
 _LEAST = 0.03  # gain, -30 dB: a smaller one could not be given back
+_FADE_S = 0.005  # in which a decoded note comes up to it: without, its beginning is a click
 
 
 class Attack(NamedTuple):
@@ -40,23 +41,24 @@ class Attack(NamedTuple):
 
 
 def gain(attack: Attack, time_s: Float[Array, " T"]) -> Float[Array, "B T"]:
-  """[B, T] a(t) at times [T] in s; -30 dB at the least."""
-  rise = jnp.clip(time_s / attack.time_s[:, None], 1e-6, 1.0) ** attack.curve[:, None]
-  return jnp.maximum(rise, _LEAST)
+  """[B, T] a(t) at times [T] in s."""
+  return jnp.clip(time_s / attack.time_s[:, None], 1e-6, 1.0) ** attack.curve[:, None]
 
 
-def _gain_of(audio, attack, sample_rate):
-  return gain(attack, (jnp.arange(audio.shape[-1]) + 0.5) / sample_rate)
+def _times_s(audio, sample_rate):
+  return (jnp.arange(audio.shape[-1]) + 0.5) / sample_rate
 
 
 def add(audio: Float[Array, "B T"], attack: Attack, sample_rate: int) -> Float[Array, "B T"]:
-  """Notes that speak at once with an attack: x(t) = a(t) s(t)."""
-  return audio * _gain_of(audio, attack, sample_rate)
+  """Notes that speak at once with an attack: x(t) = a(t) s(t), with -30 dB after 5 ms at least."""
+  time_s = _times_s(audio, sample_rate)
+  least = _LEAST * jnp.minimum(time_s / _FADE_S, 1.0)
+  return audio * jnp.maximum(gain(attack, time_s), least)
 
 
 def remove(audio: Float[Array, "B T"], attack: Attack, sample_rate: int) -> Float[Array, "B T"]:
-  """Notes without their attack, the inverse of `add`."""
-  return audio / _gain_of(audio, attack, sample_rate)
+  """Notes without their attack, the inverse of `add` but for 5 ms; they gain 30 dB at the most."""
+  return audio / jnp.maximum(gain(attack, _times_s(audio, sample_rate)), _LEAST)
 
 
 @functools.lru_cache(maxsize=4)
