@@ -21,7 +21,6 @@ def get_config(variant=""):
   config.method.prior = "flow"
   config.method.vibrato = True
   config.method.attack = True
-  config.method.onset_weight = 50.0
   config.method.flow.steps = 6000
   config.train.steps = 4000
   config.optimizer.ema_decay = 0.999
