@@ -384,7 +384,8 @@ def _fine_tune(config):
   config.optimizer.learning_rate = 5e-4
   config.method.beta_warmup_steps = 0
   config.method.flow.steps = 2000
-  config.method.onset_weight = 1.0  # As that instrument was trained.
+  # As that instrument was trained.
+  config.method.update(vibrato=False, attack=False, onset_weight=1.0)
 
 
 def _real(config):
