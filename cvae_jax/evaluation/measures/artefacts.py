@@ -43,8 +43,8 @@ def describe(audio: np.ndarray, batch: dict[str, np.ndarray], rate: int) -> dict
 
 def compare(found: dict[str, float], real: dict[str, float]) -> dict[str, float]:
   """How far decays and attacks are from the real ones', over the families that both have."""
-  decays = [name for name in real if name.endswith("_decay_db") and name in found]
-  families = [name.removesuffix("_decay_db") for name in decays]
+  both = [name for name in real if name.endswith("_decay_db") and name in found]
+  families = [name.removesuffix("_decay_db") for name in both]
   decays = [abs(found[f"{x}_decay_db"] - real[f"{x}_decay_db"]) for x in families]
 
   def attack_error(field):
