@@ -2,7 +2,7 @@
 
 python -m cvae_jax.main --config=configs/cvae.py
 
-8:20 on two cores, rendering of the notes and compilation included. On held-out instruments a
+9:41 on two cores, rendering of the notes and compilation included. On held-out instruments a
 log-spectral distance of 1.56 dB of notes without vibrato and attack (mean spectrogram 7.26, PCA
 1.97); 99.7 % of 396 generated notes are in tune (real notes: 100 %), and the family of 82.1 % is
 recognised (85.1 %). See docs/results.md for what vibrato, attacks and the weight of onsets give.
