@@ -63,7 +63,7 @@ def _read(folder, count):
     name = os.path.splitext(os.path.basename(path))[0]
     families.setdefault(examples[name]["instrument_family_str"], []).append(path)
   for family, paths in sorted(families.items()):
-    notes = [files.read_note(path, 4 * _RATE, _RATE).audio for path in paths[:count]]
+    notes = [files.read_note(path, labels.NUM_SAMPLES, _RATE).audio for path in paths[:count]]
     yield family, jnp.stack(notes), None
 
 
@@ -96,5 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-  jax.config.update("jax_platforms", "cpu")
   main()

@@ -77,10 +77,10 @@ def make_palette(synth: synthesizer.Synthesizer, source: sources.Source) -> Pale
   mean = encoded.flat.mean(axis=0)
   named, measured = _named_directions(synth)
   rest = encoded.flat - mean
-  spread = lambda x: np.std(rest @ x.T, axis=0, ddof=min(len(rest) - 1, 1))
-  named_deviation, measured_deviation = spread(named), spread(measured)
-  for known in (named, measured):
-    rest -= rest @ known.T @ known
+  known = np.concatenate([named, measured])
+  known_deviation = np.std(rest @ known.T, axis=0, ddof=min(len(rest) - 1, 1))
+  named_deviation, measured_deviation = np.split(known_deviation, [len(named)])
+  rest -= rest @ known.T @ known
   _, singular, directions = np.linalg.svd(rest, full_matrices=False)
   deviation = singular / np.sqrt(max(len(rest) - 1, 1))
   largest = max([deviation[0], *named_deviation])

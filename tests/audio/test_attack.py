@@ -26,7 +26,7 @@ def gains():
 
 
 def tones():
-  """Ten partials of each f0, which speak at once."""
+  """Eight partials of each f0, which speak at once."""
   cycles = F0_HZ[:, None] * TIME_S
   return 0.3 * sum(np.sin(2.0 * np.pi * k * cycles + k * k) / k for k in range(1, 9))
 

@@ -65,12 +65,12 @@ def measure_artefacts(run: measures.Run) -> dict[str, Any] | None:
   Returns:
     {'real', 'training', which is as many training notes, and what the run can do of 'generated' and
     'reconstructed'} to medians over held-out notes or under their labels: 'release_db', 'tail_db',
-    'between_partials_db', 'bursts' (a share),
-    and by family '<family>_decay_db', '<family>_attack_s' (a mean, which one late note changes) and
-    '<family>_attack_median_s', see `metrics.artefacts`; of those that are not real
-    'decay_error_db', 'attack_error' and 'attack_median_error' (relative), the mean over families of
-    the difference to real notes. What is generated has no measures by a label that was not asked
-    for. 'notes': how many. None of examples that are no notes.
+    'between_partials_db', 'bursts' (a share), and by family '<family>_decay_db',
+    '<family>_attack_s' (a mean, which one late note changes) and '<family>_attack_median_s', see
+    `metrics.artefacts`; of those that are not real 'decay_error_db', 'attack_error' and
+    'attack_median_error' (relative), the mean over families of the difference to real notes. What
+    is generated has no measures by a label that was not asked for. 'notes': how many. None of
+    examples that are no notes.
   """
   config, held_out = run.config, run.data.held_out
   count = config.eval.artefact_notes
